@@ -1,5 +1,5 @@
 # Libraries that the compiler needs; each missing one is a clear error.
-find_package(LLVM 19 REQUIRED CONFIG HINTS /usr/lib/llvm-19)
+find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PROTOBUF_C REQUIRED libprotobuf-c)
 pkg_check_modules(JANSSON REQUIRED jansson)

@@ -1,0 +1,49 @@
+# The test suite: unit test programs, fuzz targets, and lit's configuration for this build.
+# `cmake --build --preset dev --target check` runs lit; tools/bootstrap test runs everything.
+
+# Whatever has no main, as one archive: a test links only the objects that it needs.
+add_library(tenon_all STATIC EXCLUDE_FROM_ALL)
+target_link_libraries(tenon_all PUBLIC tenon_dependencies)
+foreach(layer ${layers})
+  target_sources(tenon_all PRIVATE $<TARGET_OBJECTS:${layer}>)
+endforeach()
+set_target_properties(tenon_all PROPERTIES LINKER_LANGUAGE C)
+
+# tenon_test_program(NAME SOURCE DIRECTORY): a program that may look into every layer.
+function(tenon_test_program name source directory)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE tenon_flags tenon_all)
+  target_include_directories(${name} SYSTEM PRIVATE
+    ${GENERATED} ${PROTOBUF_C_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+  get_filename_component(stem ${source} NAME_WE)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/${directory} OUTPUT_NAME ${stem})
+endfunction()
+
+if(TENON_UNIT_TESTS)
+  file(GLOB unit_tests CONFIGURE_DEPENDS test/unit/*.c)
+  foreach(source ${unit_tests})
+    get_filename_component(stem ${source} NAME_WE)
+    tenon_test_program(unit_${stem} ${source} unit)
+    list(APPEND unit_test_targets unit_${stem})
+  endforeach()
+endif()
+
+if(TENON_FUZZ)
+  file(GLOB fuzz_targets CONFIGURE_DEPENDS test/fuzz/*.c)
+  foreach(source ${fuzz_targets})
+    get_filename_component(stem ${source} NAME_WE)
+    tenon_test_program(fuzz_${stem} ${source} fuzz)
+    target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()
+
+find_file(LIT lit.py HINTS ${LLVM_TOOLS_BINARY_DIR}/../build/utils/lit NO_DEFAULT_PATH)
+configure_file(${CMAKE_SOURCE_DIR}/test/lit.site.cfg.py.in
+  ${CMAKE_BINARY_DIR}/test/lit.site.cfg.py @ONLY)
+if(LIT AND TARGET tenon)
+  add_custom_target(check COMMAND ${TENON_PYTHON} ${LIT} -v ${CMAKE_BINARY_DIR}/test
+    USES_TERMINAL DEPENDS tenon ${unit_test_targets})
+elseif(NOT LIT)
+  message(STATUS "lit not found (Debian package llvm-19-tools): no 'check' target")
+endif()
