@@ -1,0 +1,40 @@
+// The reference interpreter: executes any function of the IR in plain C. It is the meaning of the
+// IR; constant folding uses it, kernels and passes are tested against it.
+#ifndef TENON_IR_INTERPRET_H
+#define TENON_IR_INTERPRET_H
+
+#include "ir/graph.h"
+#include "ir/tensor.h"
+
+// One running call: the values of the dims' symbols and of every Value computed so far.
+typedef struct Interpretation {
+  Arena *arena;               // results and temporaries
+  Diag *diag;
+  const Graph *graph;
+  const int64_t *symbols;     // by index of dim_symbol_at
+} Interpretation;
+
+// What an interpret_<stem> function gets: concrete operands, and results with type, dims and zeroed
+// data. An absent operand has data NULL. With data-dependent result shapes (none so far) dims would be -1.
+typedef struct Evaluation {
+  const Node *node;
+  const Tensor *operands; // operand_count
+  int operand_count;
+  Tensor *results;        // result_count
+  Interpretation *run;
+} Evaluation;
+
+// Runs `graph` on `inputs` (graph->input_count, in order); writes graph->output_count tensors whose
+// data lies in `arena`. Checks that the inputs fit the types, binding the symbols of dims.
+bool interpret(const Graph *graph, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag);
+// One pure node on concrete operands (constant folding); results as above.
+bool interpret_node(const Node *node, const Tensor *operands, Tensor *results, Arena *arena, Diag *diag);
+// A region, called by ops that own one.
+bool interpret_region(Interpretation *run, const Graph *region, const Tensor *inputs, Tensor *outputs);
+// Binds the symbols in the types of the graph's inputs to the tensors' dims; `symbols` has
+// dim_symbol_count entries. False (reported): a dim disagrees or lies outside its range.
+bool bind_symbols(const Graph *graph, const Tensor *inputs, int64_t *symbols, Diag *diag);
+// Dims of a type under bound symbols.
+void type_evaluate(const Type *type, const int64_t *symbols, int64_t *dims);
+
+#endif
