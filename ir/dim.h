@@ -24,6 +24,7 @@ typedef enum AtomKind { ATOM_SYMBOL, ATOM_FLOORDIV, ATOM_MIN, ATOM_MAX } AtomKin
 typedef struct Atom {
   AtomKind kind;
   int id;                  // order of creation in the table
+  int index;               // symbol: its number among the symbols (dim_symbol_at)
   const char *name;        // symbol
   int64_t low, high;       // symbol: declared range (high = DIM_UNBOUNDED: none)
   const Dim *left, *right; // floordiv, min, max
@@ -80,7 +81,7 @@ const Dim *dim_substitute(DimTable *to, const Dim *dim,
 // The value with symbol i of the table (dim_symbol_at) bound to values[i].
 int64_t dim_evaluate(const Dim *dim, const int64_t *values);
 
-// "N", "2*N+1", "(H+1)//2", "min(N,8)"; readable by dim_parse.
+// "N", "2*N+1", "div(H+1,2)", "min(N,8)"; readable by dim_parse.
 const char *dim_text(Arena *arena, const Dim *dim);
 // Parses what dim_text writes, from *text on; advances *text. NULL on a syntax error.
 const Dim *dim_parse(DimTable *table, const char **text);
