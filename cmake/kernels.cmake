@@ -14,7 +14,7 @@ set(KERNEL_FLAGS -std=c17 -O3 -Xclang -disable-llvm-passes -S -emit-llvm -g0
   -fno-pic -fno-stack-protector -fno-unwind-tables -fno-asynchronous-unwind-tables
   -Wall -Wextra -Werror -I${CMAKE_SOURCE_DIR})
 # Only what every later pipeline would do first: it makes the embedded modules small.
-set(KERNEL_PASSES always-inline,function<eager-inv>\(sroa,early-cse,instcombine,simplifycfg,early-cse\),globaldce)
+set(KERNEL_PASSES always-inline,function<eager-inv>\(sroa,early-cse,instcombine,simplifycfg,early-cse,instcombine\),cgscc\(function-attrs\),globaldce)
 
 set(KERNEL_FAMILY_x86_64 --target=x86_64-unknown-linux-gnu)
 set(KERNEL_FAMILY_aarch64 --target=aarch64-unknown-linux-gnu)
