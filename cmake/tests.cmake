@@ -27,6 +27,8 @@ if(TENON_UNIT_TESTS)
     tenon_test_program(unit_${stem} ${source} unit)
     list(APPEND unit_test_targets unit_${stem})
   endforeach()
+  tenon_test_program(object_test test/codegen/Inputs/object_test.c codegen)
+  list(APPEND unit_test_targets object_test)
 endif()
 
 if(TENON_FUZZ)

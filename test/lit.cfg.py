@@ -48,6 +48,7 @@ def substitute(name, value):
 substitute("%tenon", os.path.join(config.tenon_build_dir, "tenon"))
 substitute("%python", config.python)
 substitute("%clang", os.path.join(config.llvm_tools_dir, "clang"))
+substitute("%object_test", os.path.join(config.tenon_build_dir, "test", "codegen", "object_test"))
 substitute("%{cmake}", config.cmake)
 substitute("%{status}", f"{config.python} {config.test_source_root}/expect_status.py")
 substitute("%{zoo}", config.zoo)
