@@ -36,8 +36,8 @@ typedef struct ObjectSection {
   uint64_t offset, size; // in the file; SHT_NOBITS has a size, but no bytes in the file
   uint64_t alignment;    // a power of two, at least 1
   uint64_t entry_size;
-  uint32_t link, info;   // meaning depends on the type
-  const uint8_t *bytes;  // `size` of them; NULL for SHT_NOBITS and SHT_NULL
+  uint32_t link, info;  // meaning depends on the type
+  const uint8_t *bytes; // `size` of them; NULL for SHT_NOBITS and SHT_NULL
 } ObjectSection;
 
 typedef struct ObjectSymbol {
@@ -145,7 +145,8 @@ typedef struct ObjectImage ObjectImage;
 // .comment and LLVM's own sections are dropped. Of attributes and notes one copy is kept.
 // NULL: an undefined symbol is not allowed or a symbol has two definitions (bugs of ours, reported
 // as internal errors since a particular model brings them out), or it does not fit in the format.
-// `request` is not needed afterwards; its inputs, data descriptions and names must outlive the image.
+// `request` is not needed afterwards; its inputs, data descriptions and names must outlive the
+// image.
 ObjectImage *object_link(struct Arena *arena, struct Diag *diag, const ObjectRequest *request);
 
 uint64_t object_image_size(const ObjectImage *image); // bytes of the file

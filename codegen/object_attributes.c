@@ -43,7 +43,8 @@ static bool read_uleb(Cursor *c, uint64_t *value) {
 static bool skip_value(Cursor *c, uint64_t tag) {
   uint64_t number;
   if (tag == TAG_COMPATIBILITY) return read_uleb(c, &number) && skip_text(c);
-  bool is_text = tag == TAG_CPU_RAW_NAME || tag == TAG_CPU_NAME || (tag > TAG_COMPATIBILITY && tag % 2);
+  bool is_text =
+      tag == TAG_CPU_RAW_NAME || tag == TAG_CPU_NAME || (tag > TAG_COMPATIBILITY && tag % 2);
   return is_text ? skip_text(c) : read_uleb(c, &number);
 }
 

@@ -12,7 +12,7 @@ struct ObjectImage {
   ObjectFile file;                // sections as they will be in the output; no symbols
   const ObjectDataSection **data; // one per section; NULL: bytes in memory
   int section_capacity;
-  int names_index; // of .shstrtab
+  int names_index;        // of .shstrtab
   uint32_t *name_offsets; // of each section, in .shstrtab
   uint64_t table_offset, size;
   const char **globals, **undefined;

@@ -93,8 +93,10 @@ static bool is_kept(const Linker *linker, const ObjectFile *file, int index) {
   case SHT_NULL:
   case SHT_SYMTAB:
   case SHT_STRTAB:
-  case SHT_GROUP: return false;
-  default: break;
+  case SHT_GROUP:
+    return false;
+  default:
+    break;
   }
   if (section->type >= FIRST_LLVM_SECTION_TYPE && section->type <= LAST_LLVM_SECTION_TYPE)
     return false;
@@ -147,8 +149,8 @@ static void add_input_relocations(Linker *linker, LinkInput *input) {
     section.name = arena_printf(linker->arena, "%s%s", section.type == SHT_REL ? ".rel" : ".rela",
                                 linker->image->file.sections[target].name);
     section.flags &= ~(uint64_t)SHF_GROUP;
-    section.bytes = arena_grow(linker->arena, section.bytes, (size_t)section.size,
-                               (size_t)section.size, 1);
+    section.bytes =
+        arena_grow(linker->arena, section.bytes, (size_t)section.size, (size_t)section.size, 1);
     input->section_map[i] = linker_add_section(linker, section, NULL);
   }
 }
@@ -207,8 +209,9 @@ static bool check_indices(const Linker *linker, const ObjectFile *file) {
   uint32_t count = (uint32_t)file->section_count;
   for (uint32_t i = 1; i < count; i++) {
     const ObjectSection *section = &file->sections[i];
-    size_t entry = section->type == SHT_RELA ? (file->is_64 ? sizeof(Elf64_Rela) : sizeof(Elf32_Rela))
-                                             : (file->is_64 ? sizeof(Elf64_Rel) : sizeof(Elf32_Rel));
+    size_t entry = section->type == SHT_RELA
+                       ? (file->is_64 ? sizeof(Elf64_Rela) : sizeof(Elf32_Rela))
+                       : (file->is_64 ? sizeof(Elf64_Rel) : sizeof(Elf32_Rel));
     bool good = true;
     if (is_relocation(section))
       good = section->info && section->info < count && section->entry_size == entry &&

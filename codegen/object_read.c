@@ -135,7 +135,8 @@ static void take_symbol(const Reader *r, const uint8_t *entry, ObjectSymbol *sym
 static bool read_symbols(Reader *r, const ObjectSection *table) {
   ObjectFile *file = r->file;
   size_t entry_size = file->is_64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
-  if (table->entry_size != entry_size || table->size % entry_size || table->size / entry_size > INT32_MAX)
+  if (table->entry_size != entry_size || table->size % entry_size ||
+      table->size / entry_size > INT32_MAX)
     return damaged(r, "the size of its symbol table");
   if (table->link >= (uint32_t)file->section_count) return damaged(r, "its symbols have no names");
   const ObjectSection *strings = &file->sections[table->link];
@@ -178,7 +179,7 @@ ObjectSizes object_sizes(const ObjectFile *file) {
   for (int i = 0; i < file->section_count; i++) {
     const ObjectSection *section = &file->sections[i];
     if (!(section->flags & SHF_ALLOC)) continue;
-    uint64_t *kind = section->type == SHT_NOBITS        ? &sizes.zeroed
+    uint64_t *kind = section->type == SHT_NOBITS      ? &sizes.zeroed
                      : section->flags & SHF_EXECINSTR ? &sizes.code
                      : section->flags & SHF_WRITE     ? &sizes.writable
                                                       : &sizes.read_only;

