@@ -29,6 +29,7 @@ config.environment["PATH"] = path
 # Nothing outside may change a result, and one test is one thread: lit runs several at a time.
 config.environment["OPENBLAS_NUM_THREADS"] = "1"
 config.environment["LC_ALL"] = "C.UTF-8"
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 
 # A sanitizer's report must not look like exit 1, which is a refused model: it aborts, and `not` calls that a crash.
 # Leaks are not looked for: a compilation's arena lives until the process ends, and LLVM keeps global tables.
