@@ -42,6 +42,7 @@ uint32_t string_table_add(StringTable *table, const char *text);
 typedef struct LinkInput {
   const ObjectFile *file;
   int *section_map; // 0: dropped
+  uint64_t *bases;  // where a section starts in its output section: not 0 only if it was joined
   int *symbol_map;  // to Linker.symbols; -1: dropped
 } LinkInput;
 

@@ -1,8 +1,9 @@
 // Merges the sections of several relocatable objects into one object.
 //
-// Sections of the same name are not concatenated: ELF allows several, the application's linker
-// joins them anyway, and so neither offsets nor the addends inside the code ever change. What has
-// to change are indices: of sections in headers, of symbols in relocations.
+// Sections of the same name are not joined: ELF allows several, the application's linker joins them
+// anyway, and so neither offsets nor the addends inside the code ever change. What has to change
+// are indices: of sections in headers, of symbols in relocations. The one exception is .eh_frame:
+// LLVM's JIT linker, which runs the same objects, expects a single one.
 #include "codegen/object.h"
 
 #include <assert.h>
@@ -39,11 +40,11 @@ static bool has_section(const Linker *linker, const char *name) {
   return object_find_section(file, name) != NULL;
 }
 
-static const ObjectSection *relocations_of(const ObjectFile *file, int index) {
+// The section with the relocations of section `index`; 0: it has none.
+static int relocations_of(const ObjectFile *file, int index) {
   for (int i = 1; i < file->section_count; i++)
-    if (is_relocation(&file->sections[i]) && file->sections[i].info == (uint32_t)index)
-      return &file->sections[i];
-  return NULL;
+    if (is_relocation(&file->sections[i]) && file->sections[i].info == (uint32_t)index) return i;
+  return 0;
 }
 
 // Pairs of words: offset of a function, how to unwind it. A word that has a relocation, or whose
@@ -56,8 +57,7 @@ static bool only_cannot_unwind(const ObjectFile *file, int index) {
     memcpy(&action, section->bytes + i + 4, sizeof action);
     if (action != ARM_CANNOT_UNWIND) return false;
   }
-  const ObjectSection *relocations = relocations_of(file, index);
-  if (!relocations) return true;
+  const ObjectSection *relocations = &file->sections[relocations_of(file, index)];
   for (uint64_t i = 0; i + sizeof(Elf32_Rel) <= relocations->size; i += sizeof(Elf32_Rel)) {
     Elf32_Rel entry;
     memcpy(&entry, relocations->bytes + i, sizeof entry);
@@ -114,19 +114,58 @@ static const char *output_name(const Linker *linker, const char *name) {
   return renamed ? renamed : name;
 }
 
+// Where to append a section of unwind tables; 0: it stays alone. Padding between two of them would
+// read as the end of the table.
+static int find_section_to_join(const Linker *linker, const ObjectSection *section) {
+  const ObjectFile *file = &linker->image->file;
+  if (strcmp(section->name, ".eh_frame") != 0) return 0;
+  for (int i = 1; i < file->section_count; i++) {
+    const ObjectSection *other = &file->sections[i];
+    if (!strcmp(other->name, section->name) && other->type == section->type &&
+        other->flags == section->flags && other->alignment == section->alignment &&
+        other->size % section->alignment == 0)
+      return i;
+  }
+  return 0;
+}
+
+// Returns where the appended bytes start.
+static uint64_t join_section(Linker *linker, int output, const ObjectSection *more) {
+  ObjectSection *section = &linker->image->file.sections[output];
+  uint64_t start = section->size, size = start + more->size;
+  uint8_t *bytes = arena_grow(linker->arena, section->bytes, (size_t)start, (size_t)size, 1);
+  if (more->size) memcpy(bytes + start, more->bytes, (size_t)more->size);
+  section->bytes = bytes;
+  section->size = size;
+  return start;
+}
+
+static bool add_input_section(Linker *linker, LinkInput *input, int index) {
+  const ObjectFile *file = input->file;
+  ObjectSection section = file->sections[index];
+  section.name = output_name(linker, section.name);
+  section.flags &= ~(uint64_t)SHF_GROUP;
+  if (is_attributes(file, &section) && file->machine == EM_ARM &&
+      !arm_allow_every_float_abi(linker->arena, linker->diag, linker->request->loc, &section))
+    return false;
+  int joined = find_section_to_join(linker, &section);
+  if (joined) {
+    input->section_map[index] = joined;
+    input->bases[index] = join_section(linker, joined, &section);
+  } else {
+    input->section_map[index] = linker_add_section(linker, section, NULL);
+  }
+  return true;
+}
+
 static bool add_input_sections(Linker *linker, LinkInput *input) {
   const ObjectFile *file = input->file;
   bool *used = find_used_sections(linker->arena, file);
   input->section_map = NEW_ARRAY(linker->arena, int, file->section_count);
+  input->bases = NEW_ARRAY(linker->arena, uint64_t, file->section_count);
   for (int i = 1; i < file->section_count; i++) {
-    ObjectSection section = file->sections[i];
-    if (is_relocation(&section) || !used[i] || !is_kept(linker, file, i)) continue;
-    section.name = output_name(linker, section.name);
-    section.flags &= ~(uint64_t)SHF_GROUP;
-    if (is_attributes(file, &section) && file->machine == EM_ARM &&
-        !arm_allow_every_float_abi(linker->arena, linker->diag, linker->request->loc, &section))
-      return false;
-    input->section_map[i] = linker_add_section(linker, section, NULL);
+    if (is_relocation(&file->sections[i]) || !used[i] || !is_kept(linker, file, i)) continue;
+    if (!add_input_section(linker, input, i)) return false;
   }
   for (int i = 1; i < file->section_count; i++) {
     int output = input->section_map[i];
@@ -138,6 +177,21 @@ static bool add_input_sections(Linker *linker, LinkInput *input) {
   return true;
 }
 
+// A copy of relocation entries, whose places lie `base` bytes further on.
+static const uint8_t *moved_relocations(const Linker *linker, const ObjectSection *section,
+                                        uint64_t base) {
+  size_t size = (size_t)section->size;
+  size_t width = linker->image->file.is_64 ? 8 : 4; // of the first field, the offset
+  uint8_t *entries = arena_grow(linker->arena, section->bytes, size, size, 1);
+  for (size_t i = 0; base && i < size; i += (size_t)section->entry_size) {
+    uint64_t offset = 0;
+    memcpy(&offset, entries + i, width);
+    offset += base;
+    memcpy(entries + i, &offset, width);
+  }
+  return entries;
+}
+
 // Copies, since object_symbols.c writes the symbols' new indices into them.
 static void add_input_relocations(Linker *linker, LinkInput *input) {
   const ObjectFile *file = input->file;
@@ -145,12 +199,17 @@ static void add_input_relocations(Linker *linker, LinkInput *input) {
     ObjectSection section = file->sections[i];
     if (!is_relocation(&section) || !input->section_map[section.info] || !section.size) continue;
     int target = input->section_map[section.info];
+    section.bytes = moved_relocations(linker, &section, input->bases[section.info]);
     section.info = (uint32_t)target;
+    int joined = relocations_of(&linker->image->file, target);
+    if (joined && linker->image->file.sections[joined].type == section.type) {
+      input->section_map[i] = joined;
+      input->bases[i] = join_section(linker, joined, &section);
+      continue;
+    }
     section.name = arena_printf(linker->arena, "%s%s", section.type == SHT_REL ? ".rel" : ".rela",
                                 linker->image->file.sections[target].name);
     section.flags &= ~(uint64_t)SHF_GROUP;
-    section.bytes =
-        arena_grow(linker->arena, section.bytes, (size_t)section.size, (size_t)section.size, 1);
     input->section_map[i] = linker_add_section(linker, section, NULL);
   }
 }

@@ -100,22 +100,30 @@ static bool add_global(Linker *linker, const ObjectSymbol *symbol, int *number) 
   return true;
 }
 
+// The symbol with its section's output index and its place there.
+static ObjectSymbol moved_symbol(const LinkInput *input, const ObjectSymbol *symbol) {
+  ObjectSymbol moved = *symbol;
+  if (symbol->section == SHN_UNDEF || symbol->section >= SHN_LORESERVE) return moved;
+  moved.section = (uint16_t)input->section_map[symbol->section];
+  moved.value += input->bases[symbol->section];
+  // The symbol of a section stands for its start; that of a joined one is a place inside.
+  if (symbol->type == STT_SECTION && input->bases[symbol->section]) moved.type = STT_NOTYPE;
+  return moved;
+}
+
 static bool add_input_symbols(Linker *linker, LinkInput *input) {
   const ObjectFile *file = input->file;
   input->symbol_map = NEW_ARRAY(linker->arena, int, file->symbol_count);
   if (file->symbol_count) input->symbol_map[0] = -1;
   for (int i = 1; i < file->symbol_count; i++) {
-    ObjectSymbol symbol = file->symbols[i];
+    ObjectSymbol symbol = moved_symbol(input, &file->symbols[i]);
     input->symbol_map[i] = -1;
-    bool in_section = symbol.section != SHN_UNDEF && symbol.section < SHN_LORESERVE;
-    if (in_section) symbol.section = (uint16_t)input->section_map[symbol.section];
-    if (in_section && !symbol.section && symbol.binding == STB_LOCAL) continue;
-    if (symbol.binding == STB_LOCAL) {
-      if (symbol.type != STT_FILE || *symbol.name)
-        input->symbol_map[i] = add_symbol(linker, symbol);
-    } else if (!add_global(linker, &symbol, &input->symbol_map[i])) {
-      return false;
+    if (symbol.binding != STB_LOCAL) {
+      if (!add_global(linker, &symbol, &input->symbol_map[i])) return false;
+      continue;
     }
+    bool dropped = symbol.section == SHN_UNDEF || (symbol.type == STT_FILE && !*symbol.name);
+    if (!dropped) input->symbol_map[i] = add_symbol(linker, symbol);
   }
   return true;
 }
@@ -168,12 +176,13 @@ typedef struct Relocations {
   bool is_64;
 } Relocations;
 
-static Relocations relocations_at(const Linker *linker, int section_index) {
-  const ObjectSection *section = &linker->image->file.sections[section_index];
+// The entries that came from section `index` of an input.
+static Relocations relocations_of_input(const Linker *linker, const LinkInput *input, int index) {
+  const ObjectSection *section = &linker->image->file.sections[input->section_map[index]];
   // The image's copy was made for this (object_link.c).
-  return (Relocations){.entries = (uint8_t *)(uintptr_t)section->bytes,
+  return (Relocations){.entries = (uint8_t *)(uintptr_t)section->bytes + input->bases[index],
                        .entry_size = (size_t)section->entry_size,
-                       .count = (size_t)(section->size / section->entry_size),
+                       .count = (size_t)(input->file->sections[index].size / section->entry_size),
                        .is_64 = linker->image->file.is_64};
 }
 
@@ -210,7 +219,7 @@ static bool for_each_relocations(Linker *linker,
     const LinkInput *input = &linker->inputs[i];
     for (int s = 1; s < input->file->section_count; s++) {
       if (!is_relocation(&input->file->sections[s]) || !input->section_map[s]) continue;
-      Relocations relocations = relocations_at(linker, input->section_map[s]);
+      Relocations relocations = relocations_of_input(linker, input, s);
       if (!visit(linker, input, &relocations)) return false;
     }
   }
