@@ -155,15 +155,19 @@ static bool read_value(Reading *reading, ValueKind kind, uint64_t begin, uint64_
   return ok;
 }
 
+bool onnx_value_decode(Arena *arena, Diag *diag, WireFile file, ValueKind kind, FileValue *value) {
+  // An empty file is an empty sequence or optional, but no tensor.
+  if (!file.size && kind == VALUE_TENSOR)
+    return diag_error(diag, loc_file(file.path), "the file is empty");
+  Reading reading = {tensor_source(arena, diag, file), 0};
+  return read_value(&reading, kind, 0, file.size, value);
+}
+
 bool onnx_value_file_read(Arena *arena, Diag *diag, const char *path, ValueKind kind,
                           FileValue *value) {
   size_t size;
   const uint8_t *data = file_map(arena, diag, path, &size);
-  if (!data) return false;
-  // An empty file is an empty sequence or optional, but no tensor.
-  if (!size && kind == VALUE_TENSOR) return diag_error(diag, loc_file(path), "the file is empty");
-  Reading reading = {tensor_source(arena, diag, (WireFile){path, data, size}), 0};
-  return read_value(&reading, kind, 0, size, value);
+  return data && onnx_value_decode(arena, diag, (WireFile){path, data, size}, kind, value);
 }
 
 bool onnx_tensor_file_read(Arena *arena, Diag *diag, const char *path, Tensor *tensor) {

@@ -3,8 +3,7 @@
 #ifndef TENON_FRONTEND_VALUE_FILE_H
 #define TENON_FRONTEND_VALUE_FILE_H
 
-#include "ir/arena.h"
-#include "ir/diag.h"
+#include "frontend/wire.h"
 #include "ir/tensor.h"
 
 typedef enum ValueKind { VALUE_TENSOR, VALUE_SEQUENCE, VALUE_OPTIONAL, VALUE_MAP } ValueKind;
@@ -21,6 +20,8 @@ typedef struct FileValue {
 // reported.
 bool onnx_value_file_read(Arena *arena, Diag *diag, const char *path, ValueKind kind,
                           FileValue *value);
+// The same of bytes in memory; the path is for messages and for external data.
+bool onnx_value_decode(Arena *arena, Diag *diag, WireFile file, ValueKind kind, FileValue *value);
 bool onnx_tensor_file_read(Arena *arena, Diag *diag, const char *path, Tensor *tensor);
 
 // Complete or absent, as ir/file.h writes. Numbers as raw_data, strings as string_data.

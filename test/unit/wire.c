@@ -106,7 +106,8 @@ static Buffer model_with(Buffer *tensor) {
   return model;
 }
 
-static bool decode_attributes(OnnxFile *file, size_t count, Onnx__AttributeProto *const *attributes);
+static bool decode_attributes(OnnxFile *file, size_t count,
+                              Onnx__AttributeProto *const *attributes);
 
 static bool decode_graph(OnnxFile *file, const Onnx__GraphProto *graph) {
   Tensor tensor;
@@ -120,7 +121,8 @@ static bool decode_graph(OnnxFile *file, const Onnx__GraphProto *graph) {
   return ok;
 }
 
-static bool decode_attributes(OnnxFile *file, size_t count, Onnx__AttributeProto *const *attributes) {
+static bool decode_attributes(OnnxFile *file, size_t count,
+                              Onnx__AttributeProto *const *attributes) {
   Tensor tensor;
   bool ok = true;
   for (size_t i = 0; i < count; i++) {
@@ -139,7 +141,8 @@ static bool read_all(const char *path, FILE *stream, char error[512]) {
   Diag diag;
   OnnxFile *file;
   diag_init(&diag, arena, stream);
-  bool ok = onnx_file_open(arena, &diag, path, NULL, &file) && decode_graph(file, file->model->graph);
+  bool ok =
+      onnx_file_open(arena, &diag, path, NULL, &file) && decode_graph(file, file->model->graph);
   snprintf(error, 512, "%s", diag.first_error ? diag.first_error : "");
   CHECK(ok == (diag.errors == 0));
   arena_destroy(arena);
@@ -178,7 +181,10 @@ static void test_wire_errors(void) {
   put(&b, "\x12\xff", 2);
   expect(&b, "a length does not end");
   b = good_model();
-  put(&b, "\x12\x05" "abc", 5);
+  put(&b,
+      "\x12\x05"
+      "abc",
+      5);
   expect(&b, "a length goes past the end");
   b = good_model();
   put_number(&b, 0, 1);
@@ -203,12 +209,15 @@ static void test_wire_errors(void) {
 }
 
 static void test_other_formats(void) {
-  static const char *const files[][2] = {{"version https://git-lfs.github.com/spec/v1\n", "Git LFS"},
-                                         {"PK\3\4\24abc", "zip"},
-                                         {"<!DOCTYPE html>", "HTML"},
-                                         {"{\"a\": 1}", "JSON"},
-                                         {"\x7f" "ELF\2\1\1", "ELF"},
-                                         {"ir_version: 8\n", "text"}};
+  static const char *const files[][2] = {
+      {"version https://git-lfs.github.com/spec/v1\n", "Git LFS"},
+      {"PK\3\4\24abc", "zip"},
+      {"<!DOCTYPE html>", "HTML"},
+      {"{\"a\": 1}", "JSON"},
+      {"\x7f"
+       "ELF\2\1\1",
+       "ELF"},
+      {"ir_version: 8\n", "text"}};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
     Buffer b = {0};
     put(&b, files[i][0], strlen(files[i][0]));
@@ -389,7 +398,8 @@ static void test_tensor_errors(void) {
 }
 
 static Buffer external_model(const char *location, const char *offset, const char *length) {
-  const char *const entries[3][2] = {{"location", location}, {"offset", offset}, {"length", length}};
+  const char *const entries[3][2] = {
+      {"location", location}, {"offset", offset}, {"length", length}};
   Buffer b = tensor_head(1, 1, (int64_t[]){4});
   put_number(&b, 14, 1);
   for (int i = 0; i < 3; i++) {
@@ -521,7 +531,8 @@ static void test_value_files(void) {
   Arena *arena = arena_create();
   Diag diag;
   diag_init(&diag, arena, stderr);
-  Tensor keys = {STR, 1, {2}, (TensorString[]){{"a", 1}, {"bc", 2}}, 2 * sizeof(TensorString), NULL};
+  Tensor keys = {STR, 1, {2}, (TensorString[]){{"a", 1}, {"bc", 2}}, 2 * sizeof(TensorString),
+                 NULL};
   FileValue items[2] = {
       {.kind = VALUE_TENSOR, .tensor = {F32, 2, {1, 2}, (float[]){1, 2}, 8, "one"}},
       {.kind = VALUE_TENSOR, .tensor = {I4, 1, {3}, (uint8_t[]){0x21, 3}, 2, NULL}}};
@@ -571,7 +582,7 @@ int main(int argc, char **argv) {
   test_flips(3000);
   test_value_files();
   static const char *const files[] = {"model.onnx", "w.bin", "other.bin", "hard.bin", "link.bin",
-                                      "up", "pipe", "sub/w.bin", "v.pb", "k.pb"};
+                                      "up",         "pipe",  "sub/w.bin", "v.pb",     "k.pb"};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) unlink(in_folder(files[i]));
   rmdir(in_folder("sub"));
   rmdir(folder);
