@@ -28,7 +28,7 @@ typedef struct OnnxLimits {
 
 #define ONNX_LIMITS_DEFAULT                                                                        \
   ((OnnxLimits){                                                                                   \
-      .depth = 100, .messages = 20000000, .memory = (int64_t)1 << 30, .dense = (int64_t)1 << 30})
+      .depth = 100, .messages = 20000000, .memory = (int64_t)3 << 28, .dense = (int64_t)1 << 30})
 
 // Bytes of a file and its name for messages. The bytes stay valid as long as the arena that maps
 // them.
