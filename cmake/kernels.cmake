@@ -70,3 +70,17 @@ if(TARGET tenon_codegen)
     APPEND PROPERTY OBJECT_DEPENDS "${KERNEL_MODULES};${KERNEL_LIST}")
   target_include_directories(tenon_codegen PRIVATE ${CMAKE_BINARY_DIR}/generated)
 endif()
+
+# tenon_native_kernels(TARGET FLAG...): the same sources built for this machine, for a test program.
+# By the same clang: other compilers lack its vector types.
+function(tenon_native_kernels target)
+  foreach(source ${vector_sources} ${CMAKE_SOURCE_DIR}/test/unit/Inputs/math_native.c)
+    get_filename_component(stem ${source} NAME_WE)
+    set(object ${KERNEL_DIR}/${target}_${stem}.o)
+    add_custom_command(OUTPUT ${object}
+      COMMAND ${CLANG} -std=c17 -O2 ${ARGN} -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wno-psabi
+        -I${CMAKE_SOURCE_DIR} -MD -MF ${object}.d -MT ${object} -c -o ${object} ${source}
+      DEPENDS ${source} DEPFILE ${object}.d VERBATIM)
+    target_sources(${target} PRIVATE ${object})
+  endforeach()
+endfunction()

@@ -2,7 +2,7 @@
 """Derives the polynomials of runtime/kernels/vector/math_*.inc (docs/maths.md).
 
 Each row of FITS is a function g on an interval and a weight; the Remez exchange finds the
-polynomial of the given degree with the least maximum of weight * |g - p|, in 50 digits. Printed are
+polynomial of the given degree with the least maximum of weight * |g - p|, in 80 digits. Printed are
 the coefficients, lowest power first, in C syntax, and the error that remains.
 Needs mpmath. Usage: derive.py [NAME...]
 """
@@ -11,7 +11,7 @@ import sys
 import mpmath as mp
 import numpy as np
 
-mp.mp.dps = 50
+mp.mp.dps = 80
 
 
 def solve(g, weight, nodes, degree):
@@ -68,7 +68,7 @@ def series_safe(function, limit):
     return lambda x: function(x if abs(x) > limit else mp.mpf(limit))
 
 
-TINY = mp.mpf(10) ** -14
+TINY = mp.mpf(10) ** -20
 LN2 = mp.log(2)
 
 
@@ -105,9 +105,9 @@ def cos_tail(z):  # cos(x) = 1 - z/2 + z^2 g(z)
     return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
 
 
-def erf_ratio(z):  # erf(x) = x g(z)
+def erf_ratio(z):  # erf(x) = x + x g(z), z = x^2
     x = mp.sqrt(z)
-    return mp.erf(x) / x
+    return mp.erf(x) / x - 1
 
 
 def log_erfc(a):
@@ -118,7 +118,8 @@ def one(_):
     return mp.mpf(1)
 
 
-QUARTER2 = (mp.pi / 4) ** 2
+QUARTER2 = mp.mpf("0.789") ** 2  # pi/4 and what the rounded quadrant adds
+ATAN2 = (mp.tan(mp.pi / 8) * mp.mpf("1.001")) ** 2
 SQRT2 = mp.sqrt(2)
 RATIO2 = ((SQRT2 - 1) / (SQRT2 + 1)) ** 2
 # name: (g, weight, low, high, degree, digits)
@@ -127,21 +128,44 @@ FITS = {
     "exp2_f32": (series_safe(exp2_tail, TINY), lambda r: max(abs(r), mp.mpf("1e-4")), -0.5001, 0.5001, 5, "f"),
     "log1p_f32": (series_safe(log1p_tail, mp.mpf("1e-9")), lambda f: max(f * f, mp.mpf("1e-5")), -0.29293, 0.41422, 8, "f"),
     "log2_ratio_f32": (series_safe(log2_ratio_tail, TINY), one, 0, RATIO2 * 1.001, 3, "f"),
-    "erf_small_f32": (series_safe(erf_ratio, TINY), lambda z: 1 / erf_ratio(max(z, TINY)), 0, 0.9, 5, "f"),
+    "erf_small_f32": (series_safe(erf_ratio, TINY), lambda z: 1 / (1 + erf_ratio(max(z, TINY))), 0, 0.9, 5, "f"),
     "erf_large_f32": (log_erfc, lambda a: mp.erfc(a), 0.92, 4.0, 6, "f"),
-    "sin_f32": (odd_tail(mp.sin), one, 0, QUARTER2 * 1.001, 2, "f"),
-    "cos_f32": (series_safe(cos_tail, TINY), one, 0, QUARTER2 * 1.001, 2, "f"),
+    "sin_f32": (odd_tail(mp.sin), one, 0, QUARTER2, 2, "f"),
+    "cos_f32": (series_safe(cos_tail, TINY), one, 0, QUARTER2, 2, "f"),
     "asin_f32": (odd_tail(mp.asin), one, 0, 0.2501, 4, "f"),
-    "atan_f32": (odd_tail(mp.atan), one, 0, 1.0, 8, "f"),
-    "expm1_f64": (series_safe(expm1_tail, TINY), lambda r: max(r * r, mp.mpf("1e-6")), -0.3467, 0.3467, 9, "d"),
+    "atan_f32": (odd_tail(mp.atan), one, 0, ATAN2, 4, "f"),
+    "expm1_f64": (series_safe(expm1_tail, TINY), lambda r: max(r * r, mp.mpf("1e-6")), -0.3467, 0.3467, 10, "d"),
     "log_ratio_f64": (series_safe(log_ratio_tail, TINY), one, 0, RATIO2 * 1.001, 6, "d"),
-    "erf_small_f64": (series_safe(erf_ratio, TINY), one, 0, 1.0, 11, "d"),
-    "erf_large_f64": (log_erfc, lambda a: mp.erfc(a), 1.0, 6.0, 18, "d"),
-    "sin_f64": (odd_tail(mp.sin), one, 0, QUARTER2 * 1.001, 5, "d"),
-    "cos_f64": (series_safe(cos_tail, TINY), one, 0, QUARTER2 * 1.001, 5, "d"),
+    "erf_small_f64": (series_safe(erf_ratio, TINY), one, 0, 1.0, 12, "d"),
+    "erf_large_f64": (log_erfc, lambda a: mp.erfc(a), 1.0, 6.0, 15, "d"),
+    "log2_ratio_f64": (series_safe(log2_ratio_tail, TINY), one, 0, RATIO2 * 1.001, 6, "d"),
+    "exp2_f64": (series_safe(exp2_tail, TINY), lambda r: max(abs(r), mp.mpf("1e-4")), -0.5001, 0.5001, 11, "d"),
+    "sin_f64": (odd_tail(mp.sin), one, 0, QUARTER2, 5, "d"),
+    "cos_f64": (series_safe(cos_tail, TINY), one, 0, QUARTER2, 5, "d"),
     "asin_f64": (odd_tail(mp.asin), one, 0, 0.2501, 11, "d"),
-    "atan_f64": (odd_tail(mp.atan), one, 0, mp.tan(mp.pi / 8) ** 2 * 1.001, 8, "d"),
+    "atan_f64": (odd_tail(mp.atan), one, 0, ATAN2, 10, "d"),
 }
+
+
+def parts(value, bits, count):
+    """value as a sum of numbers of so many bits, the last one as a full double."""
+    result = []
+    for _ in range(count - 1):
+        exponent = mp.floor(mp.log(abs(value), 2)) - bits + 1
+        head = mp.floor(value / mp.mpf(2) ** exponent) * mp.mpf(2) ** exponent
+        result.append(head)
+        value -= head
+    return [float(x).hex() for x in result + [value]]
+
+
+def words_of_two_over_pi(count):
+    """The first bits of 2/pi in words of 32."""
+    value, words = 2 / mp.pi, []
+    for _ in range(count):
+        value *= mp.mpf(2) ** 32
+        words.append(int(mp.floor(value)))
+        value -= words[-1]
+    return [f"0x{word:08x}" for word in words]
 
 
 def literal(value, kind):
@@ -156,6 +180,15 @@ def main(names):
         coefficients, worst = remez(g, weight, low, high, degree)
         text = ", ".join(literal(c, kind) for c in coefficients)
         print(f"{name}: error {mp.nstr(worst, 3)}\n  {text}")
+    if names:
+        return
+    mp.mp.dps = 450
+    half_pi, ratio = mp.pi / 2, 2 / mp.log(2)
+    print("pi/2, 8 bits each:", parts(half_pi, 8, 4))
+    print("pi/2, 33 bits each:", parts(half_pi, 33, 4))
+    print("2/ln 2, 24 and 53 bits:", parts(ratio, 24, 2), parts(ratio, 53, 2))
+    print("ln 2, 9 and 32 bits:", parts(mp.log(2), 9, 2), parts(mp.log(2), 32, 2))
+    print("2/pi:", ", ".join(words_of_two_over_pi(40)))
 
 
 if __name__ == "__main__":

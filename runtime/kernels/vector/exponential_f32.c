@@ -1,5 +1,5 @@
-// Exponentials, logarithms, activations: float, 1 to 16 lanes. Multiplications and additions may
-// be contracted where the target has the instruction: results differ by less than the stated bound.
+// Exponentials, logarithms, activations: float, 1 to 16 lanes. Multiplications and additions may be
+// contracted where the target has the instruction; the stated bounds hold with and without.
 #pragma clang fp contract(fast)
 #include "lanes.h"
 
@@ -16,3 +16,4 @@
 #undef LANES
 #define LANES 16
 #include "exponential.inc"
+#undef LANES
