@@ -1,0 +1,183 @@
+// The importer's inside: what the functions of importers.def see of one ONNX node, and what they
+// build with. Everything that comes from the file is untrusted: a wrong node is a diag_error.
+#ifndef TENON_FRONTEND_IMPORT_H
+#define TENON_FRONTEND_IMPORT_H
+
+#include "frontend/frontend.h"
+#include "frontend/proto.h"
+#include "ir/builder.h"
+
+// What a name of the file stands for.
+typedef struct Item {
+  Value *value;          // a tensor; NULL: absent optional, sequence, or poisoned
+  bool poisoned;         // its node failed (reported): who reads it fails silently
+  bool is_sequence;      // a list that is known at compile time
+  Value *const *elements;
+  int element_count;
+  bool is_cut;           // an input by --inputs: its node is left out
+  bool is_optional;      // an optional without element; one with an element is the element
+  const Onnx__TensorProto *initializer; // constant that has not been used yet
+} Item;
+
+typedef struct NameMap NameMap;
+
+// Names that are visible in one graph of the file; `parent` is the graph around it.
+typedef struct Scope {
+  struct Scope *parent;
+  Graph *graph; // where the nodes go
+  NameMap *names;
+  const struct FunctionCall *call; // the function whose body this is; NULL: none
+} Scope;
+
+// What is known about the elements of a small tensor.
+typedef struct Contents {
+  const Tensor *tensor;     // all elements are constants
+  const Dim *const *dims;   // integers that may depend on symbols; NULL: unknown
+  int count;
+  int64_t denominator;      // the numbers are dims[i] / denominator
+  bool tried;               // computing them on demand has failed
+} Contents;
+
+typedef struct Operator Operator;
+typedef struct Unsupported Unsupported;
+
+typedef struct Importer {
+  Arena *arena;
+  Diag *diag;
+  OnnxFile *file;
+  const Onnx__ModelProto *model;
+  Module *module;
+  DimTable *dims;
+  const FrontendOptions *options;
+  Contents *contents; // by value id
+  int contents_capacity;
+  Unsupported *unsupported;
+  int unsupported_count, unsupported_capacity;
+  int depth;    // of functions and regions
+  bool *wanted; // by node of the model's graph; NULL: all
+} Importer;
+
+// A function body that is being inlined: its attribute values and operator sets.
+typedef struct FunctionCall {
+  const Onnx__FunctionProto *function;
+  const Onnx__NodeProto *node;
+  const struct FunctionCall *outer;
+} FunctionCall;
+
+// One ONNX node while it is imported.
+typedef struct OnnxNode {
+  Importer *importer;
+  Scope *scope;
+  const Onnx__NodeProto *proto;
+  const Operator *row;
+  int version; // of the operator set
+  Loc loc;
+  Builder builder;
+  Item **inputs; // NULL: absent
+  int input_count;
+  Item *outputs;
+  int output_count;
+} OnnxNode;
+
+struct Operator {
+  const char *domain, *type;
+  int low; // the lowest opset version whose meaning the function knows
+  bool (*import)(OnnxNode *node);
+  int argument; // what the function makes of it (often an OpCode)
+};
+
+// --- a node's operands and results
+Value *onnx_input(OnnxNode *node, int index); // NULL: absent or poisoned
+bool onnx_has_input(const OnnxNode *node, int index);
+// False (reported) unless inputs 0 .. count-1 are present.
+bool onnx_need_inputs(OnnxNode *node, int count);
+// Sets result `index` and gives the value the ONNX name. NULL: the builder failed. Returns success.
+bool onnx_output(OnnxNode *node, int index, Value *value);
+bool onnx_output_sequence(OnnxNode *node, int index, Value *const *elements, int count);
+bool onnx_wants_output(const OnnxNode *node, int index);
+// "node: text" as an error; always false.
+#define onnx_error(node, ...) diag_error((node)->importer->diag, (node)->loc, __VA_ARGS__)
+// Counts the node as not supported, for the list that is printed at the end; always false.
+bool onnx_unsupported(OnnxNode *node, const char *reason);
+
+// --- attributes; of the wrong kind: reported, and the builder is marked as failed
+const Onnx__AttributeProto *onnx_attribute(OnnxNode *node, const char *name);
+int64_t onnx_int(OnnxNode *node, const char *name, int64_t otherwise);
+double onnx_float(OnnxNode *node, const char *name, double otherwise);
+const char *onnx_string(OnnxNode *node, const char *name, const char *otherwise);
+const int64_t *onnx_ints(OnnxNode *node, const char *name, int *count); // NULL: absent
+const float *onnx_floats(OnnxNode *node, const char *name, int *count);
+const char *const *onnx_strings(OnnxNode *node, const char *name, int *count);
+bool onnx_tensor_attribute(OnnxNode *node, const char *name, Tensor *tensor); // false: absent or reported
+const Onnx__GraphProto *onnx_graph(OnnxNode *node, const char *name);
+// An axis in [-rank, rank) made non-negative; false: reported.
+bool onnx_axis(OnnxNode *node, int64_t axis, int rank, int *result);
+// A list of axes, checked, in the file's order; no axis twice.
+bool onnx_axes(OnnxNode *node, const int64_t *axes, int count, int rank, int64_t *result);
+
+// --- contents (contents.c)
+// The concrete elements of a tensor that does not depend on data; folds constant subgraphs.
+bool import_constant_value(Importer *importer, Value *value, Tensor *tensor);
+// Integers of a tensor of rank 0 or 1 as dims; NULL: they depend on data.
+const Dim *const *import_dims(Importer *importer, Value *value, int *count);
+// The same for operand `index`; reports "the shape depends on data" with the inputs to blame.
+const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count);
+// Constant integers of an operand; NULL: reported.
+const int64_t *onnx_ints_input(OnnxNode *node, int index, int *count);
+// A list that was an attribute up to some version and operand `index` since; NULL with *count 0:
+// absent; false: reported.
+bool onnx_ints_either(OnnxNode *node, const char *name, int index, const int64_t **values, int *count);
+bool onnx_constant_input(OnnxNode *node, int index, Tensor *tensor); // false: absent or not constant
+// Notes what is known about the results of nodes of `graph` after `last` (NULL: from the start).
+void import_note_contents(Importer *importer, Graph *graph, const Node *last);
+// The value itself, or a constant in its place if all its elements are known.
+Value *import_folded(Importer *importer, Builder *builder, Value *value);
+void import_set_contents(Importer *importer, const Value *value, Contents contents);
+Contents import_contents(Importer *importer, const Value *value);
+
+// --- scopes (import_scope.c)
+Scope *scope_create(Importer *importer, Scope *parent, Graph *graph);
+Item *scope_define(Importer *importer, Scope *scope, const char *name); // NULL: defined already
+Item *scope_find(const Scope *scope, const char *name);  // this scope and those around it
+Item *scope_find_here(const Scope *scope, const char *name);
+// The value of an initializer becomes a constant of the scope's graph at first use.
+bool import_initializer(Importer *importer, Scope *scope, Item *item, const char *name);
+
+// --- graphs (import.c)
+bool import_nodes(Importer *importer, Scope *scope, size_t count, Onnx__NodeProto *const *nodes);
+bool import_graph_body(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
+bool import_initializers(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
+bool import_region(OnnxNode *node, Node *owner, const char *name, const Onnx__GraphProto *graph,
+                   const Type *input_types, int input_count, char **captures, int capture_count);
+// Names that the graph reads from outside, in order of first use.
+char **import_captures(Importer *importer, const Scope *scope, const Onnx__GraphProto *graph,
+                       char **names, int *count, int *capacity);
+
+// --- inputs and outputs of the model (import_inputs.c)
+bool import_inputs(Importer *importer, Scope *scope);
+bool import_outputs(Importer *importer, Scope *scope);
+// With cuts: which nodes of the model's graph are needed.
+void import_find_wanted(Importer *importer);
+bool import_wanted(const Importer *importer, const Scope *scope, const Onnx__NodeProto *node);
+void import_remove_dead(Graph *graph);
+
+// --- shared by the families
+const Dim *import_dim(Importer *importer, int64_t value);
+Type import_type(const Value *value);
+Value *onnx_channels_last(OnnxNode *node, Value *x);
+Value *onnx_channels_first(OnnxNode *node, Value *x);
+Value *onnx_scalar_like(OnnxNode *node, const Value *like, double value); // rank 0, element of like
+Value *onnx_unary(OnnxNode *node, OpCode op, Value *x);
+Value *onnx_binary(OnnxNode *node, OpCode op, Value *a, Value *b);
+// Reshape with some dims: removes / inserts size-1 axes (ascending, unique).
+Value *onnx_squeeze(OnnxNode *node, Value *x, const int64_t *axes, int count);
+Value *onnx_unsqueeze(OnnxNode *node, Value *x, const int64_t *axes, int count);
+// [c] -> [1, c, 1, ..] of that rank: aligned with `axis` when broadcast.
+Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank);
+Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep);
+Value *onnx_convert(OnnxNode *node, Value *x, ElementType element);
+
+#define ONNX_OPERATOR(domain, type, low, function, argument) bool import_##function(OnnxNode *node);
+#include "frontend/importers.def"
+
+#endif

@@ -1,0 +1,74 @@
+// Small pieces that several operator families build with. Each gives NULL after a failure.
+#include "frontend/import.h"
+
+const Dim *import_dim(Importer *importer, int64_t value) { return dim_constant(importer->dims, value); }
+
+static Value *move_channels(OnnxNode *node, Value *x, bool last) {
+  if (!x || node->builder.failed) return NULL;
+  int rank = x->type.rank;
+  if (rank < 3) return x;
+  int64_t perm[MAX_RANK] = {0};
+  for (int i = 1; i < rank; i++)
+    if (last) perm[i] = i == rank - 1 ? 1 : i + 1;
+    else perm[i] = i == 1 ? rank - 1 : i - 1;
+  return build_transpose(&node->builder, x, perm);
+}
+
+Value *onnx_channels_last(OnnxNode *node, Value *x) { return move_channels(node, x, true); }
+Value *onnx_channels_first(OnnxNode *node, Value *x) { return move_channels(node, x, false); }
+
+Value *onnx_scalar_like(OnnxNode *node, const Value *like, double value) {
+  if (!like || node->builder.failed) return NULL;
+  return build_scalar(&node->builder, like->type.element, value);
+}
+
+Value *onnx_unary(OnnxNode *node, OpCode op, Value *x) {
+  return x && !node->builder.failed ? build_unary(&node->builder, op, x) : NULL;
+}
+
+Value *onnx_binary(OnnxNode *node, OpCode op, Value *a, Value *b) {
+  return a && b && !node->builder.failed ? build_binary(&node->builder, op, a, b) : NULL;
+}
+
+Value *onnx_squeeze(OnnxNode *node, Value *x, const int64_t *axes, int count) {
+  if (!x || node->builder.failed) return NULL;
+  bool drop[MAX_RANK] = {false};
+  for (int i = 0; i < count; i++) drop[axes[i]] = true;
+  const Dim *dims[MAX_RANK];
+  int rank = 0;
+  for (int i = 0; i < x->type.rank; i++)
+    if (!drop[i]) dims[rank++] = x->type.dims[i];
+  return count ? build_reshape(&node->builder, x, rank, dims) : x;
+}
+
+Value *onnx_unsqueeze(OnnxNode *node, Value *x, const int64_t *axes, int count) {
+  if (!x || node->builder.failed) return NULL;
+  int rank = x->type.rank + count;
+  if (rank > MAX_RANK) {
+    node->builder.failed = true;
+    onnx_error(node, "a result of rank %d; at most %d is supported", rank, MAX_RANK);
+    return NULL;
+  }
+  bool insert[MAX_RANK] = {false};
+  for (int i = 0; i < count; i++) insert[axes[i]] = true;
+  const Dim *dims[MAX_RANK];
+  for (int i = 0, from = 0; i < rank; i++)
+    dims[i] = insert[i] ? import_dim(node->importer, 1) : x->type.dims[from++];
+  return count ? build_reshape(&node->builder, x, rank, dims) : x;
+}
+
+Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank) {
+  if (!x || node->builder.failed || x->type.rank != 1) return x;
+  const Dim *dims[MAX_RANK];
+  for (int i = 0; i < rank - axis; i++) dims[i] = i ? import_dim(node->importer, 1) : x->type.dims[0];
+  return rank - axis == 1 ? x : build_reshape(&node->builder, x, rank - axis, dims);
+}
+
+Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep) {
+  if (!x || node->builder.failed) return NULL;
+  return build_reduce(&node->builder, op, x, (int64_t[]){axis}, 1, keep);
+}
+
+Value *onnx_convert(OnnxNode *node, Value *x, ElementType element) {
+  return x && !node->builder.failed ? build_cast(&node->builder, x, element) : NULL;
+}

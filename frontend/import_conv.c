@@ -1,0 +1,174 @@
+// Convolutions. The graph IR is channels last: operands are transposed in, results out; a pass
+// cancels the transposes that meet.
+#include <string.h>
+
+#include "frontend/import.h"
+#include "frontend/import_window.h"
+
+enum { WINDOW_LIMIT = 1 << 24 };
+
+static bool window_list(OnnxNode *node, const char *name, int rank, int64_t low, int64_t *values) {
+  int count;
+  const int64_t *given = onnx_ints(node, name, &count);
+  if (node->builder.failed) return false;
+  if (!given) return true;
+  if (count != rank) return onnx_error(node, "attribute '%s' has %d entries, wanted %d", name, count, rank);
+  for (int i = 0; i < rank; i++) {
+    if (given[i] < low || given[i] > WINDOW_LIMIT) return onnx_error(node, "attribute '%s' has the entry %lld", name, (long long)given[i]);
+    values[i] = given[i];
+  }
+  return true;
+}
+
+bool onnx_window(OnnxNode *node, int spatial, const int64_t *kernel, Window *window) {
+  *window = (Window){.spatial = spatial};
+  for (int i = 0; i < spatial; i++) {
+    window->strides[i] = window->dilations[i] = 1;
+    window->kernel[i] = kernel ? kernel[i] : 0;
+  }
+  if (!window_list(node, "kernel_shape", spatial, 1, window->kernel) || !window_list(node, "strides", spatial, 1, window->strides) ||
+      !window_list(node, "dilations", spatial, 1, window->dilations) || !window_list(node, "pads", 2 * spatial, 0, window->pads))
+    return false;
+  for (int i = 0; i < spatial; i++) {
+    if (kernel && kernel[i] != window->kernel[i])
+      return onnx_error(node, "kernel_shape says %lld, the weights have %lld", (long long)window->kernel[i], (long long)kernel[i]);
+    if (window->kernel[i] < 1) return onnx_error(node, "kernel_shape is missing");
+  }
+  return true;
+}
+
+bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window) {
+  const char *mode = onnx_string(node, "auto_pad", "NOTSET");
+  bool upper = strcmp(mode, "SAME_UPPER") == 0;
+  if (strcmp(mode, "NOTSET") == 0 || !*mode) return !node->builder.failed;
+  for (int i = 0; i < 2 * window->spatial; i++) window->pads[i] = 0;
+  if (strcmp(mode, "VALID") == 0) return true;
+  if (!upper && strcmp(mode, "SAME_LOWER") != 0) return onnx_error(node, "auto_pad '%s'", mode);
+  for (int i = 0; i < window->spatial; i++) {
+    int64_t size, stride = window->strides[i];
+    int64_t reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
+    if (!dim_is_constant(x->dims[2 + i], &size)) {
+      if (stride != 1) return onnx_error(node, "auto_pad with stride %lld needs a static size of axis %d", (long long)stride, 2 + i);
+      size = reach; // the pads do not depend on it
+    }
+    int64_t total = ((size + stride - 1) / stride - 1) * stride + reach - size;
+    if (total < 0) total = 0;
+    window->pads[i] = upper ? total / 2 : total - total / 2;
+    window->pads[window->spatial + i] = total - window->pads[i];
+  }
+  return true;
+}
+
+// The spatial dims of the weights; false: they are not static.
+static bool weight_kernel(OnnxNode *node, const Type *w, int64_t *kernel) {
+  for (int i = 2; i < w->rank; i++)
+    if (!dim_is_constant(w->dims[i], &kernel[i - 2]) || kernel[i - 2] < 1 || kernel[i - 2] > WINDOW_LIMIT)
+      return onnx_error(node, "the weights have the shape %s", type_shape_text(node->importer->arena, w));
+  return true;
+}
+
+static bool conv_window(OnnxNode *node, Window *window) {
+  if (!onnx_need_inputs(node, 2)) return false;
+  const Type *x = &onnx_input(node, 0)->type, *w = &onnx_input(node, 1)->type;
+  int64_t kernel[MAX_RANK];
+  if (x->rank < 3 || w->rank != x->rank) return onnx_error(node, "input of rank %d, weights of rank %d", x->rank, w->rank);
+  return weight_kernel(node, w, kernel) && onnx_window(node, x->rank - 2, kernel, window);
+}
+
+static void set_window(Node *conv, const Window *window, int64_t group) {
+  node_set_ints(conv, ATTR_STRIDES, window->strides, window->spatial);
+  node_set_ints(conv, ATTR_PADS, window->pads, 2 * window->spatial);
+  node_set_ints(conv, ATTR_DILATIONS, window->dilations, window->spatial);
+  node_set_int(conv, ATTR_GROUP, group);
+}
+
+static bool conv_group(OnnxNode *node, int64_t *group) {
+  *group = onnx_int(node, "group", 1);
+  return (*group >= 1 && *group <= WINDOW_LIMIT) || onnx_error(node, "group %lld", (long long)*group);
+}
+
+Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window, int64_t group) {
+  Value *operands[3] = {onnx_channels_last(node, x), onnx_channels_last(node, w), bias};
+  if (!operands[0] || !operands[1]) return NULL;
+  Node *conv = build_begin(&node->builder, OP_CONV, operands, bias ? 3 : 2);
+  if (!conv) return NULL;
+  set_window(conv, window, group);
+  return onnx_channels_first(node, build_end(&node->builder, conv));
+}
+
+bool import_conv(OnnxNode *node) {
+  Window window;
+  int64_t group;
+  if (!conv_window(node, &window) || !conv_group(node, &group)) return false;
+  Value *x = onnx_input(node, 0);
+  if (!onnx_auto_pad(node, &x->type, &window)) return false;
+  return onnx_output(node, 0, onnx_build_conv(node, x, onnx_input(node, 1), onnx_input(node, 2), &window, group));
+}
+
+// --- transposed: result = stride * (size - 1) + output_padding + reach - pads
+
+typedef struct OutputShape {
+  int64_t sizes[MAX_RANK], extra[MAX_RANK];
+  bool given;
+} OutputShape;
+
+static bool output_shape(OnnxNode *node, int spatial, OutputShape *shape) {
+  int count;
+  *shape = (OutputShape){.given = onnx_attribute(node, "output_shape") != NULL};
+  if (!window_list(node, "output_padding", spatial, 0, shape->extra)) return false;
+  const int64_t *given = onnx_ints(node, "output_shape", &count);
+  if (!given || count == 0) return shape->given = false, !node->builder.failed;
+  if (count != spatial && count != spatial + 2) return onnx_error(node, "attribute 'output_shape' has %d entries, wanted %d", count, spatial);
+  for (int i = 0; i < spatial; i++) {
+    shape->sizes[i] = given[count - spatial + i];
+    if (shape->sizes[i] < 0 || shape->sizes[i] > WINDOW_LIMIT) return onnx_error(node, "output_shape has the entry %lld", (long long)shape->sizes[i]);
+  }
+  return true;
+}
+
+static bool transpose_pads(OnnxNode *node, const Type *x, Window *window, OutputShape *shape) {
+  const char *mode = onnx_string(node, "auto_pad", "NOTSET");
+  bool upper = strcmp(mode, "SAME_UPPER") == 0, same = upper || strcmp(mode, "SAME_LOWER") == 0;
+  if (!same && !shape->given) {
+    for (int i = 0; strcmp(mode, "VALID") == 0 && i < 2 * window->spatial; i++) window->pads[i] = 0;
+    return true;
+  }
+  for (int i = 0; i < window->spatial; i++) {
+    int64_t size, reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
+    if (!dim_is_constant(x->dims[2 + i], &size)) return onnx_error(node, "output_shape and auto_pad need a static size of axis %d", 2 + i);
+    if (!shape->given) shape->sizes[i] = size * window->strides[i];
+    int64_t total = window->strides[i] * (size - 1) + shape->extra[i] + reach - shape->sizes[i];
+    if (total < 0) total = 0;
+    window->pads[i] = upper ? total / 2 : total - total / 2;
+    window->pads[window->spatial + i] = total - window->pads[i];
+  }
+  shape->given = true;
+  return true;
+}
+
+static void transpose_sizes(const OnnxNode *node, const Type *x, const Window *window, const OutputShape *shape, const Dim **sizes) {
+  DimTable *table = node->importer->dims;
+  for (int i = 0; i < window->spatial; i++) {
+    int64_t reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
+    const Dim *steps = dim_mul_int(table, dim_add_int(table, x->dims[2 + i], -1), window->strides[i]);
+    sizes[i] = shape->given ? import_dim(node->importer, shape->sizes[i])
+                            : dim_add_int(table, steps, shape->extra[i] + reach - window->pads[i] - window->pads[window->spatial + i]);
+  }
+}
+
+bool import_conv_transpose(OnnxNode *node) {
+  Window window;
+  OutputShape shape;
+  int64_t group;
+  const Dim *sizes[MAX_RANK];
+  if (!conv_window(node, &window) || !conv_group(node, &group) || !output_shape(node, window.spatial, &shape)) return false;
+  Value *x = onnx_input(node, 0), *bias = onnx_input(node, 2);
+  if (!transpose_pads(node, &x->type, &window, &shape)) return false;
+  transpose_sizes(node, &x->type, &window, &shape, sizes);
+  Value *operands[3] = {onnx_channels_last(node, x), onnx_channels_last(node, onnx_input(node, 1)), bias};
+  if (node->builder.failed) return false;
+  Node *conv = build_begin(&node->builder, OP_CONV_TRANSPOSE, operands, bias ? 3 : 2);
+  set_window(conv, &window, group);
+  node_set_dims(conv, ATTR_SIZES, sizes, window.spatial);
+  return onnx_output(node, 0, onnx_channels_first(node, build_end(&node->builder, conv)));
+}

@@ -1,0 +1,288 @@
+// Inputs and outputs of the model: their types, --dim and --shape, and cuts (--inputs, --outputs).
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/import.h"
+
+// --- numbers and ranges of the command line
+
+// "4", "1..64", "1.." or "32..960"; *text moves behind it.
+static bool parse_range(const char **text, int64_t *low, int64_t *high) {
+  char *end;
+  if (!isdigit((unsigned char)**text)) return false;
+  *low = *high = strtoll(*text, &end, 10);
+  if (strncmp(end, "..", 2) == 0) {
+    end += 2;
+    *high = isdigit((unsigned char)*end) ? strtoll(end, &end, 10) : DIM_UNBOUNDED;
+  }
+  *text = end;
+  return *low <= *high;
+}
+
+bool frontend_parse_dim(Arena *arena, Diag *diag, const char *text, DimBinding *binding) {
+  const char *equals = strchr(text, '=');
+  const char *rest = equals ? equals + 1 : "";
+  if (!equals || equals == text || !parse_range(&rest, &binding->low, &binding->high) || *rest)
+    return diag_error(diag, (Loc){0}, "--dim '%s': wanted NAME=4 or NAME=1..64", text);
+  binding->name = arena_strndup(arena, text, (size_t)(equals - text));
+  return true;
+}
+
+// A symbol's name: letters, digits and `_`, not starting with a digit.
+static const char *symbol_text(Arena *arena, const char *text) {
+  char *clean = arena_printf(arena, "%s%s", isdigit((unsigned char)*text) ? "_" : "", text);
+  for (char *at = clean; *at; at++)
+    if (!isalnum((unsigned char)*at)) *at = '_';
+  return *clean ? clean : "_";
+}
+
+static const Dim *named_dim(Importer *importer, const char *name) {
+  const FrontendOptions *options = importer->options;
+  const char *clean = symbol_text(importer->arena, name);
+  for (int i = 0; i < options->dim_count; i++) {
+    const DimBinding *binding = &options->dims[i];
+    if (strcmp(binding->name, name) != 0 && strcmp(binding->name, clean) != 0) continue;
+    if (binding->low == binding->high) return import_dim(importer, binding->low);
+    const Dim *symbol = dim_symbol(importer->dims, clean);
+    dim_symbol_range(importer->dims, symbol, binding->low, binding->high);
+    return symbol;
+  }
+  return dim_symbol(importer->dims, clean);
+}
+
+static const Dim *file_dim(Importer *importer, const char *tensor, const Onnx__TensorShapeProto__Dimension *dim, int axis) {
+  bool is_name = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+  if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && dim->dim_value > 0)
+    return import_dim(importer, dim->dim_value);
+  if (is_name && dim->dim_param[0] && strcmp(dim->dim_param, "?") != 0 && strcmp(dim->dim_param, "-1") != 0)
+    return named_dim(importer, dim->dim_param);
+  return named_dim(importer, arena_printf(importer->arena, "%s_d%d", tensor, axis));
+}
+
+// --- --shape
+
+static const char *shape_option(const Importer *importer, const char *tensor) {
+  size_t length = strlen(tensor);
+  for (int i = 0; i < importer->options->shape_count; i++) {
+    const char *text = importer->options->shapes[i];
+    if (strncmp(text, tensor, length) == 0 && text[length] == '=') return text + length + 1;
+  }
+  return NULL;
+}
+
+// One dim of --shape: "4", "1..64", "32..960:32", "N" or "?".
+static bool shape_dim(Importer *importer, const char *tensor, int axis, const char **text, const Dim **dim) {
+  int64_t low, high, step = 1;
+  const char *base = dim_symbol_name(*dim);
+  if (**text == '?') return (*text)++, true;
+  if (isalpha((unsigned char)**text) && **text != 'x') {
+    const char *start = *text;
+    while (isalnum((unsigned char)**text) || **text == '_') {
+      if (**text == 'x') break;
+      (*text)++;
+    }
+    *dim = named_dim(importer, arena_strndup(importer->arena, start, (size_t)(*text - start)));
+    return true;
+  }
+  if (!parse_range(text, &low, &high)) return false;
+  if (**text == ':') {
+    char *end;
+    step = strtoll(*text + 1, &end, 10);
+    *text = end;
+  }
+  if (step < 1 || low % step != 0) return false;
+  if (low == high) return *dim = import_dim(importer, low), true;
+  if (!base) base = symbol_text(importer->arena, arena_printf(importer->arena, "%s_d%d", tensor, axis));
+  if (step > 1) base = arena_printf(importer->arena, "%s_by%lld", base, (long long)step);
+  const Dim *symbol = dim_symbol(importer->dims, base);
+  dim_symbol_range(importer->dims, symbol, low / step, high == DIM_UNBOUNDED ? high : high / step);
+  *dim = dim_mul_int(importer->dims, symbol, step);
+  return true;
+}
+
+static bool apply_shape_option(Importer *importer, const char *tensor, Type *type) {
+  const char *option = shape_option(importer, tensor), *text = option;
+  Loc loc = {.file = importer->module->source, .node = tensor};
+  if (!option) return true;
+  int axis = 0;
+  for (; *text; axis++) {
+    if (axis) {
+      if (*text != 'x') break;
+      text++;
+    }
+    if (axis >= MAX_RANK) break;
+    if (axis >= type->rank) type->dims[axis] = import_dim(importer, 1);
+    if (!shape_dim(importer, tensor, axis, &text, &type->dims[axis])) break;
+  }
+  if (*text) return diag_error(importer->diag, loc, "--shape: '%s' is not understood at '%s'", option, text);
+  if (type->rank >= 0 && axis != type->rank)
+    return diag_error(importer->diag, loc, "--shape: '%s' has %d dims, the input has %d", option, axis, type->rank);
+  type->rank = axis;
+  return true;
+}
+
+// --- inputs
+
+static bool file_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, Type *type) {
+  Loc loc = {.file = importer->module->source, .node = name};
+  if (!proto || proto->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !proto->tensor_type)
+    return diag_error(importer->diag, loc, "input '%s' is not a tensor (sequences, optionals and maps are not supported)", name);
+  const Onnx__TypeProto__Tensor *tensor = proto->tensor_type;
+  *type = (Type){.kind = TYPE_TENSOR, .element = onnx_element_type(tensor->elem_type), .rank = -1};
+  if (type->element == ELEMENT_NONE)
+    return diag_error(importer->diag, loc, "input '%s' has an element type that is not supported (%d)", name, tensor->elem_type);
+  if (tensor->shape) {
+    if (tensor->shape->n_dim > MAX_RANK)
+      return diag_error(importer->diag, loc, "input '%s' has rank %zu; at most %d is supported", name, tensor->shape->n_dim, MAX_RANK);
+    type->rank = (int)tensor->shape->n_dim;
+    for (int i = 0; i < type->rank; i++) type->dims[i] = file_dim(importer, name, tensor->shape->dim[i], i);
+  }
+  if (!apply_shape_option(importer, name, type)) return false;
+  if (type->rank < 0)
+    return diag_error(importer->diag, loc, "input '%s' has no shape in the file: give it one with --shape %s=...", name, name);
+  return true;
+}
+
+static bool add_input(Importer *importer, Scope *scope, const Onnx__ValueInfoProto *info, bool cut) {
+  Type type;
+  if (!file_type(importer, info->name, info->type, &type)) return false;
+  Item *item = scope_define(importer, scope, info->name);
+  if (!item)
+    return diag_error(importer->diag, loc_file(importer->module->source), "input '%s' is defined twice", info->name);
+  *item = (Item){.value = graph_add_input(scope->graph, type, arena_strdup(importer->arena, info->name)), .is_cut = cut};
+  return true;
+}
+
+static const Onnx__ValueInfoProto *find_info(const Onnx__GraphProto *graph, const char *name) {
+  for (size_t i = 0; i < graph->n_input; i++)
+    if (strcmp(graph->input[i]->name, name) == 0) return graph->input[i];
+  for (size_t i = 0; i < graph->n_value_info; i++)
+    if (strcmp(graph->value_info[i]->name, name) == 0) return graph->value_info[i];
+  for (size_t i = 0; i < graph->n_output; i++)
+    if (strcmp(graph->output[i]->name, name) == 0) return graph->output[i];
+  return NULL;
+}
+
+static bool import_cut_inputs(Importer *importer, Scope *scope) {
+  const FrontendOptions *options = importer->options;
+  for (int i = 0; i < options->input_count; i++) {
+    const Onnx__ValueInfoProto *info = find_info(importer->model->graph, options->inputs[i]);
+    if (!info)
+      return diag_error(importer->diag, loc_file(importer->module->source),
+                        "--inputs: the file does not say the type of '%s'", options->inputs[i]);
+    if (!add_input(importer, scope, info, true)) return false;
+  }
+  return true;
+}
+
+bool import_inputs(Importer *importer, Scope *scope) {
+  const Onnx__GraphProto *graph = importer->model->graph;
+  import_find_wanted(importer);
+  if (importer->options->input_count) return import_cut_inputs(importer, scope);
+  bool good = true;
+  for (size_t i = 0; i < graph->n_input; i++) {
+    const Item *item = scope_find_here(scope, graph->input[i]->name);
+    if (item && (item->initializer || (item->value && value_is_constant(item->value)))) continue; // IR version 3: a constant
+    good &= add_input(importer, scope, graph->input[i], false);
+  }
+  return good;
+}
+
+// --- outputs
+
+static bool is_output_already(const Graph *graph, const Value *value) {
+  for (int i = 0; i < graph->output_count; i++)
+    if (graph->outputs[i] == value) return true;
+  return false;
+}
+
+// An output carries its own name: what is an input or another output too is copied.
+static bool add_output(Importer *importer, Scope *scope, const char *name) {
+  Loc loc = {.file = importer->module->source, .node = name};
+  Item *item = scope_find_here(scope, name);
+  if (!item) return diag_error(importer->diag, loc, "output '%s' is not defined by any node", name);
+  if (item->poisoned) return false;
+  if (item->initializer && !import_initializer(importer, scope, item, name)) return false;
+  Value *value = item->value;
+  if (!value)
+    return diag_error(importer->diag, loc, "output '%s' is not a tensor (sequences and optionals are not supported as outputs)", name);
+  bool same_name = value->name && strcmp(value->name, name) == 0;
+  if (!value->definition || is_output_already(scope->graph, value)) {
+    if (!value->definition || !same_name) {
+      Builder builder = builder_at_end(scope->graph, loc);
+      value = build_unary(&builder, OP_COPY, value);
+      if (!value) return false;
+    }
+  }
+  value->name = arena_strdup(importer->arena, name);
+  graph_add_output(scope->graph, value);
+  return true;
+}
+
+bool import_outputs(Importer *importer, Scope *scope) {
+  const Onnx__GraphProto *graph = importer->model->graph;
+  const FrontendOptions *options = importer->options;
+  bool good = true;
+  if (!options->output_count && graph->n_output == 0)
+    return diag_error(importer->diag, loc_file(importer->module->source), "the model has no outputs");
+  for (int i = 0; i < options->output_count; i++) good &= add_output(importer, scope, options->outputs[i]);
+  for (size_t i = 0; !options->output_count && i < graph->n_output; i++)
+    good &= add_output(importer, scope, graph->output[i]->name);
+  return good;
+}
+
+// --- cuts: only nodes that an output needs are imported
+
+static bool name_in(char **names, int count, const char *name) {
+  for (int i = 0; i < count; i++)
+    if (strcmp(names[i], name) == 0) return true;
+  return false;
+}
+
+void import_find_wanted(Importer *importer) {
+  const FrontendOptions *options = importer->options;
+  const Onnx__GraphProto *graph = importer->model->graph;
+  if (!options->input_count && !options->output_count) return;
+  char **names = NULL;
+  int count = 0, capacity = 0;
+  importer->wanted = NEW_ARRAY(importer->arena, bool, graph->n_node + 1);
+  for (int i = 0; i < options->output_count; i++)
+    ARENA_PUSH(importer->arena, names, count, capacity, (char *)(uintptr_t)options->outputs[i]);
+  for (size_t i = 0; !options->output_count && i < graph->n_output; i++)
+    ARENA_PUSH(importer->arena, names, count, capacity, graph->output[i]->name);
+  for (size_t i = graph->n_node; i-- > 0;) {
+    const Onnx__NodeProto *node = graph->node[i];
+    bool wanted = false;
+    for (size_t k = 0; k < node->n_output; k++) {
+      bool cut = name_in((char **)(uintptr_t)options->inputs, options->input_count, node->output[k]);
+      wanted |= !cut && name_in(names, count, node->output[k]);
+    }
+    importer->wanted[i] = wanted;
+    if (!wanted) continue;
+    for (size_t k = 0; k < node->n_input; k++)
+      if (!name_in(names, count, node->input[k])) ARENA_PUSH(importer->arena, names, count, capacity, node->input[k]);
+    for (size_t k = 0; k < node->n_attribute; k++)
+      if (node->attribute[k]->g) names = import_captures(importer, NULL, node->attribute[k]->g, names, &count, &capacity);
+  }
+}
+
+bool import_wanted(const Importer *importer, const Scope *scope, const Onnx__NodeProto *node) {
+  const Onnx__GraphProto *graph = importer->model->graph;
+  if (!importer->wanted || scope->parent || scope->call || scope->graph != importer->module->main) return true;
+  for (size_t i = 0; i < graph->n_node; i++)
+    if (graph->node[i] == node) return importer->wanted[i];
+  return true;
+}
+
+// --- what nothing reads
+
+void import_remove_dead(Graph *graph) {
+  for (Node *node = graph->last, *previous; node; node = previous) {
+    previous = node->previous;
+    bool used = !node_has_trait(node, PURE) && node->op != OP_IF;
+    for (int i = 0; i < node->result_count; i++) used |= !value_is_unused(node->results[i]);
+    for (int i = 0; i < node->region_count; i++) import_remove_dead(node->regions[i]);
+    if (!used) node_remove(node);
+  }
+}

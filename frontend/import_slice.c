@@ -1,0 +1,255 @@
+// Parts of tensors and tensors put together: Slice, Split, Concat, Pad, CenterCropPad, Trilu.
+#include <string.h>
+
+#include "frontend/import.h"
+
+enum { FAR = 1 << 30 }; // bounds beyond this mean "to the end"
+
+// --- slice
+
+typedef struct Span {
+  const Dim *start, *size;
+  int64_t step;
+} Span;
+
+// A bound of the file, which may count from the end; NULL: its sign is not known.
+static const Dim *bound_from_start(Importer *importer, const Dim *bound, const Dim *size) {
+  if (dim_low(bound) >= 0) return bound;
+  if (dim_high(bound) < 0) return dim_add(importer->dims, bound, size);
+  // a difference such as N - 3 is meant to be positive
+  return dim_max(importer->dims, bound, import_dim(importer, 0));
+}
+
+static const Dim *clamp(Importer *importer, const Dim *value, const Dim *low, const Dim *high) {
+  return dim_max(importer->dims, dim_min(importer->dims, value, high), low);
+}
+
+static bool slice_span(OnnxNode *node, const Dim *start, const Dim *end, int64_t step, const Dim *size, Span *span) {
+  Importer *importer = node->importer;
+  DimTable *table = importer->dims;
+  const Dim *zero = import_dim(importer, 0), *last = dim_add_int(table, size, -1), *length;
+  if (step == 0) return onnx_error(node, "step 0");
+  if (step > FAR || step < -FAR) step = step > 0 ? FAR : -FAR;
+  if (step > 0) {
+    start = dim_low(start) >= FAR ? size : clamp(importer, bound_from_start(importer, start, size), zero, size);
+    end = dim_low(end) >= FAR ? size : dim_high(end) <= -FAR ? zero
+          : clamp(importer, bound_from_start(importer, end, size), zero, size);
+    length = dim_sub(table, end, start);
+  } else {
+    start = dim_low(start) >= FAR ? last : clamp(importer, bound_from_start(importer, start, size), zero, last);
+    const Dim *before = import_dim(importer, -1);
+    end = dim_high(end) <= -FAR ? before : dim_low(end) >= FAR ? last
+          : clamp(importer, bound_from_start(importer, end, size), before, last);
+    length = dim_sub(table, start, end);
+  }
+  int64_t stride = step > 0 ? step : -step;
+  span->start = start;
+  span->step = step;
+  span->size = dim_max(table, dim_ceildiv(table, length, import_dim(importer, stride)), zero);
+  if (dim_is(span->size, 0)) span->start = zero;
+  return true;
+}
+
+static Value *build_slice(OnnxNode *node, Value *x, const Span *spans) {
+  const Dim *starts[MAX_RANK], *sizes[MAX_RANK];
+  int64_t steps[MAX_RANK];
+  bool whole = true;
+  for (int i = 0; i < x->type.rank; i++) {
+    starts[i] = spans[i].start;
+    sizes[i] = spans[i].size;
+    steps[i] = spans[i].step;
+    whole &= steps[i] == 1 && dim_is(starts[i], 0) && sizes[i] == x->type.dims[i];
+  }
+  if (whole) return x;
+  Node *slice = build_begin(&node->builder, OP_SLICE, &x, 1);
+  if (!slice) return NULL;
+  node_set_dims(slice, ATTR_STARTS, starts, x->type.rank);
+  node_set_dims(slice, ATTR_SIZES, sizes, x->type.rank);
+  node_set_ints(slice, ATTR_STEPS, steps, x->type.rank);
+  return build_end(&node->builder, slice);
+}
+
+static void whole_spans(Importer *importer, const Type *type, Span *spans) {
+  for (int i = 0; i < type->rank; i++) spans[i] = (Span){import_dim(importer, 0), type->dims[i], 1};
+}
+
+// Lists of bounds: attributes before version 10, operands since.
+static const Dim *const *slice_list(OnnxNode *node, const char *name, int index, int *count) {
+  if (node->version >= 10) return onnx_dims_input(node, index, count);
+  const int64_t *values = onnx_ints(node, name, count);
+  if (!values) {
+    onnx_error(node, "attribute '%s' is missing", name);
+    return NULL;
+  }
+  const Dim **dims = NEW_ARRAY(node->importer->arena, const Dim *, *count + 1);
+  for (int i = 0; i < *count; i++) dims[i] = import_dim(node->importer, values[i]);
+  return dims;
+}
+
+bool import_slice(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0);
+  int count, end_count, axis_count, step_count = 0;
+  const Dim *const *starts = slice_list(node, "starts", 1, &count);
+  const Dim *const *ends = starts ? slice_list(node, "ends", 2, &end_count) : NULL;
+  const int64_t *axes, *steps = NULL;
+  if (!ends || !onnx_ints_either(node, "axes", 3, &axes, &axis_count)) return false;
+  if (onnx_has_input(node, 4) && !(steps = onnx_ints_input(node, 4, &step_count))) return false;
+  if (count != end_count || (axes && axis_count != count) || (steps && step_count != count) || count > x->type.rank)
+    return onnx_error(node, "%d starts, %d ends and %d axes for rank %d", count, end_count, axes ? axis_count : count, x->type.rank);
+  int64_t positions[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
+  if (axes && !onnx_axes(node, axes, count, x->type.rank, positions)) return false;
+  Span spans[MAX_RANK];
+  whole_spans(node->importer, &x->type, spans);
+  for (int i = 0; i < count; i++)
+    if (!slice_span(node, starts[i], ends[i], steps ? steps[i] : 1, x->type.dims[positions[i]], &spans[positions[i]])) return false;
+  return onnx_output(node, 0, build_slice(node, x, spans));
+}
+
+// --- split
+
+static bool split_by(OnnxNode *node, Value *x, int axis, const Dim *const *sizes, int count) {
+  const Dim *start = import_dim(node->importer, 0);
+  for (int i = 0; i < count; i++) {
+    if (onnx_wants_output(node, i) &&
+        !onnx_output(node, i, build_slice_axis(&node->builder, x, axis, start, sizes[i], 1))) return false;
+    start = dim_add(node->importer->dims, start, sizes[i]);
+  }
+  if (dim_is_constant(start, NULL) && dim_is_constant(x->type.dims[axis], NULL) && start != x->type.dims[axis])
+    return onnx_error(node, "the parts have %s elements, axis %d has %s", dim_text(node->importer->arena, start), axis,
+                      dim_text(node->importer->arena, x->type.dims[axis]));
+  return true;
+}
+
+// Equal parts, the last one smaller.
+static const Dim *const *equal_parts(OnnxNode *node, const Dim *total, int count) {
+  DimTable *table = node->importer->dims;
+  const Dim **sizes = NEW_ARRAY(node->importer->arena, const Dim *, count + 1);
+  const Dim *part = dim_ceildiv(table, total, import_dim(node->importer, count)), *rest = total;
+  for (int i = 0; i < count; i++) {
+    sizes[i] = i == count - 1 ? rest : dim_min(table, part, rest);
+    rest = dim_sub(table, rest, sizes[i]);
+  }
+  return sizes;
+}
+
+bool import_split(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0);
+  int axis, count = node->output_count;
+  const Dim *const *sizes;
+  if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis)) return false;
+  if (onnx_has_input(node, 1)) {
+    if (!(sizes = onnx_dims_input(node, 1, &count))) return false;
+  } else if (onnx_attribute(node, "split")) {
+    const int64_t *values = onnx_ints(node, "split", &count);
+    const Dim **list = NEW_ARRAY(node->importer->arena, const Dim *, count + 1);
+    for (int i = 0; values && i < count; i++) list[i] = import_dim(node->importer, values[i]);
+    sizes = list;
+  } else {
+    int64_t wanted = onnx_int(node, "num_outputs", count);
+    if (wanted != count) return onnx_error(node, "num_outputs is %lld, but there are %d outputs", (long long)wanted, count);
+    sizes = equal_parts(node, x->type.dims[axis], count);
+  }
+  if (count != node->output_count) return onnx_error(node, "%d parts for %d outputs", count, node->output_count);
+  return split_by(node, x, axis, sizes, count);
+}
+
+// --- concat
+
+bool import_concat(OnnxNode *node) {
+  if (!onnx_need_inputs(node, node->input_count > 0 ? node->input_count : 1)) return false;
+  int axis;
+  Value **values = NEW_ARRAY(node->importer->arena, Value *, node->input_count);
+  for (int i = 0; i < node->input_count; i++) values[i] = onnx_input(node, i);
+  if (!onnx_axis(node, onnx_int(node, "axis", 1), values[0]->type.rank, &axis)) return false;
+  if (node->input_count == 1) return onnx_output(node, 0, values[0]);
+  return onnx_output(node, 0, build_concat(&node->builder, values, node->input_count, axis));
+}
+
+// --- pad
+
+// The value that fills, or NULL for zero.
+static bool pad_value(OnnxNode *node, Value **value) {
+  Tensor tensor;
+  *value = NULL;
+  if (onnx_has_input(node, 2)) {
+    bool zero = onnx_constant_input(node, 2, &tensor) && tensor_count(&tensor) == 1 && element_load(tensor.element, tensor.data, 0) == 0;
+    if (zero) return true;
+    Value *given = onnx_input(node, 2);
+    *value = given->type.rank ? build_reshape(&node->builder, given, 0, NULL) : given;
+    return *value != NULL;
+  }
+  double constant = onnx_float(node, "value", 0);
+  if (constant != 0) *value = onnx_scalar_like(node, onnx_input(node, 0), constant);
+  return !node->builder.failed;
+}
+
+static Value *build_pad(OnnxNode *node, Value *x, const int64_t *pads, const char *mode, Value *value) {
+  bool nothing = true;
+  for (int i = 0; i < 2 * x->type.rank; i++) nothing &= pads[i] == 0;
+  if (nothing) return x;
+  Node *pad = build_begin(&node->builder, OP_PAD, (Value *[]){x, value}, value ? 2 : 1);
+  if (!pad) return NULL;
+  node_set_ints(pad, ATTR_PADS, pads, 2 * x->type.rank);
+  node_set_string(pad, ATTR_MODE, mode);
+  return build_end(&node->builder, pad);
+}
+
+bool import_pad(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0), *value;
+  int count, axis_count = x->type.rank;
+  int64_t pads[2 * MAX_RANK] = {0}, axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
+  const int64_t *given, *given_axes;
+  if (!onnx_ints_either(node, node->version == 1 ? "paddings" : "pads", 1, &given, &count)) return false;
+  if (onnx_has_input(node, 3)) {
+    if (!(given_axes = onnx_ints_input(node, 3, &axis_count))) return false;
+    if (!onnx_axes(node, given_axes, axis_count, x->type.rank, axes)) return false;
+  }
+  if (!given || count != 2 * axis_count) return onnx_error(node, "%d pads for %d axes", count, axis_count);
+  for (int i = 0; i < axis_count; i++) {
+    pads[axes[i]] = given[i];
+    pads[x->type.rank + axes[i]] = given[axis_count + i];
+  }
+  for (int i = 0; i < 2 * x->type.rank; i++)
+    if (pads[i] > FAR || pads[i] < -FAR) return onnx_error(node, "pad %lld", (long long)pads[i]);
+  const char *mode = onnx_string(node, "mode", "constant");
+  if (strcmp(mode, "constant") != 0 && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0 && strcmp(mode, "wrap") != 0)
+    return onnx_error(node, "mode '%s'", mode);
+  if (!pad_value(node, &value)) return false;
+  return onnx_output(node, 0, build_pad(node, x, pads, mode, value));
+}
+
+bool import_center_crop_pad(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 2)) return false;
+  Value *x = onnx_input(node, 0);
+  int count, axis_count;
+  int64_t axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7}, pads[2 * MAX_RANK] = {0};
+  const int64_t *shape = onnx_ints_input(node, 1, &count), *given = onnx_ints(node, "axes", &axis_count);
+  if (!shape || count > x->type.rank) return shape && onnx_error(node, "%d sizes for rank %d", count, x->type.rank);
+  if (given && (axis_count != count || !onnx_axes(node, given, count, x->type.rank, axes)))
+    return axis_count == count ? false : onnx_error(node, "%d sizes for %d axes", count, axis_count);
+  for (int i = 0; i < count; i++) {
+    int64_t size;
+    if (!dim_is_constant(x->type.dims[axes[i]], &size)) return onnx_error(node, "axis %lld must have a static size", (long long)axes[i]);
+    if (shape[i] < 0 || shape[i] > INT32_MAX) return onnx_error(node, "size %lld", (long long)shape[i]);
+    int64_t more = shape[i] - size, begin = more >= 0 ? more / 2 : -((-more) / 2);
+    pads[axes[i]] = begin;
+    pads[x->type.rank + axes[i]] = more - begin;
+  }
+  return onnx_output(node, 0, build_pad(node, x, pads, "constant", NULL));
+}
+
+bool import_trilu(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0);
+  const int64_t *diagonal = NULL;
+  int count;
+  if (onnx_has_input(node, 1) && !(diagonal = onnx_ints_input(node, 1, &count))) return false;
+  if (diagonal && count != 1) return onnx_error(node, "k has %d elements, wanted 1", count);
+  Node *trilu = build_begin(&node->builder, OP_TRILU, &x, 1);
+  node_set_int(trilu, ATTR_UPPER, onnx_int(node, "upper", 1) != 0);
+  node_set_int(trilu, ATTR_BLOCK, diagonal ? diagonal[0] : 0);
+  return onnx_output(node, 0, build_end(&node->builder, trilu));
+}

@@ -1,0 +1,20 @@
+// The sliding window of convolutions and pools: kernel, strides, pads, dilations.
+#ifndef TENON_FRONTEND_IMPORT_WINDOW_H
+#define TENON_FRONTEND_IMPORT_WINDOW_H
+
+#include "frontend/import.h"
+
+typedef struct Window {
+  int spatial; // number of spatial dims
+  int64_t kernel[MAX_RANK], strides[MAX_RANK], dilations[MAX_RANK];
+  int64_t pads[2 * MAX_RANK]; // begins, then ends
+} Window;
+
+// Reads and checks the attributes; `kernel` (from the weights, or NULL) must agree with them.
+bool onnx_window(OnnxNode *node, int spatial, const int64_t *kernel, Window *window);
+// Replaces the pads by what auto_pad asks for; x is channels first.
+bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window);
+// A convolution of channels-first operands (bias may be NULL), channels-first result.
+Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window, int64_t group);
+
+#endif
