@@ -24,6 +24,10 @@ Node *build_begin(Builder *builder, OpCode op, Value *const *operands, int count
 // The same with a number of results that the op table leaves open.
 Node *build_begin_results(Builder *builder, OpCode op, Value *const *operands, int count, int results);
 // Infers types, inserts; returns the first result (NULL: failed, reported).
+// A result type set before build_end is a request: its element type and quantization are honoured
+// by infer or refused with a message (docs/ir.md); its shape is inferred all the same. cast and quantize
+// need one. Whoever infers a node again after a change of element types sets
+// results[i]->type.kind to TYPE_NONE first where the op shall choose anew.
 Value *build_end(Builder *builder, Node *node);
 
 Value *build_unary(Builder *builder, OpCode op, Value *x);

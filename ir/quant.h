@@ -7,13 +7,16 @@
 #include "ir/type.h"
 
 // q = clamp(zero + ((acc * multiplier + 2^(shift-1)) >> shift)): one rounding, half up.
-// 2^30 <= multiplier < 2^31 and 32 <= shift <= 62; scale 0 (or below 2^-32): multiplier 0, shift 32.
+// 2^30 <= multiplier < 2^31 and 1 <= shift <= 62 (32 or more for scales below 1/2); scale 0 (or below
+// 2^-32): multiplier 0, shift 32.
 typedef struct Requantization {
   int32_t multiplier;
   int shift;
 } Requantization;
 
-Requantization requantization_of(double real_scale); // 0 <= real_scale < 0.5
+Requantization requantization_of(double real_scale); // 0 <= real_scale < 2^30
+// The multiplier of a product's accumulator: scale_a * scale_b / scale_out, in double, in this order.
+Requantization requantization_of_product(float scale_a, float scale_b, float scale_out);
 int32_t requantize(int32_t accumulator, Requantization by, int32_t zero, int32_t low, int32_t high);
 
 // Quantized addition in 32 bits: q = clamp(zero + (((a - za) * ma + (b - zb) * mb + 2^(shift-1)) >> shift)).
