@@ -58,7 +58,7 @@ bool interpret_arg_reduce(Evaluation *evaluation) {
   const Node *node = evaluation->node;
   const Tensor *x = &evaluation->operands[0];
   AxisView view = axis_view(x, node_int(node, ATTR_AXIS));
-  if (view.length == 0 && view.outer * view.inner)
+  if (view.length == 0 && view.outer > 0 && view.inner > 0)
     return diag_error(evaluation->run->diag, node->loc, "%s: the axis has no elements", op_info[node->op].text);
   ArgReduce r = {node->op == OP_ARG_MAX, node_int(node, ATTR_SELECT_LAST) != 0, x->element == U64};
   int64_t *result = evaluation->results[0].data;

@@ -60,7 +60,7 @@ bool interpret_group_norm(Evaluation *evaluation) {
   for (int i = 1; i < x->rank - 1; i++) spatial *= x->dims[i];
   double *scale = factor_over(evaluation, 1, channels), *bias = factor_over(evaluation, 2, channels);
   double *values = NEW_ARRAY(evaluation->run->arena, double, spatial * each);
-  for (int64_t i = 0; i < x->dims[0] * groups && spatial * each; i++) {
+  for (int64_t i = 0; i < x->dims[0] * groups && spatial > 0 && each > 0; i++) {
     int64_t first = i % groups * each, base = i / groups * spatial * channels + first;
     for (int64_t s = 0; s < spatial; s++) load_doubles(x, base + s * channels, 1, each, values + s * each);
     normalise(values, spatial * each, epsilon_of(evaluation->node), true);

@@ -160,6 +160,8 @@ bool interpret_unary(Evaluation *evaluation) {
   return true;
 }
 
+static bool is_nan(double x) { return isnan(x); }
+
 bool interpret_predicate(Evaluation *evaluation) {
   Walk walk;
   if (!walk_broadcast(&walk, evaluation, 1)) return false;
@@ -171,7 +173,7 @@ bool interpret_predicate(Evaluation *evaluation) {
   for (Run run; walk_next(&walk, &run);) {
     load_doubles(&evaluation->operands[0], run.start[1], run.step[1], run.count, x);
     for (int64_t i = 0; i < run.count; i++)
-      result[run.start[0] + i] = nan ? isnan(x[i]) != 0 : isinf(x[i]) && (x[i] < 0 ? negative : positive);
+      result[run.start[0] + i] = nan ? is_nan(x[i]) : isinf(x[i]) && (x[i] < 0 ? negative : positive);
   }
   return true;
 }
