@@ -14,7 +14,7 @@ set(KERNEL_FLAGS -std=c17 -O3 -Xclang -disable-llvm-passes -S -emit-llvm -g0
   -fno-pic -fno-stack-protector -fno-unwind-tables -fno-asynchronous-unwind-tables
   -Wall -Wextra -Werror -I${CMAKE_SOURCE_DIR})
 # Only what every later pipeline would do first: it makes the embedded modules small.
-set(KERNEL_PASSES always-inline,function<eager-inv>\(sroa,early-cse,instcombine,simplifycfg,early-cse,instcombine\),cgscc\(function-attrs\),globaldce)
+set(KERNEL_PASSES always-inline,function<eager-inv>\(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,early-cse,instcombine<no-verify-fixpoint>\),cgscc\(function-attrs\),globaldce)
 
 set(KERNEL_FAMILY_x86_64 --target=x86_64-unknown-linux-gnu)
 set(KERNEL_FAMILY_aarch64 --target=aarch64-unknown-linux-gnu)
@@ -71,16 +71,23 @@ if(TARGET tenon_codegen)
   target_include_directories(tenon_codegen PRIVATE ${CMAKE_BINARY_DIR}/generated)
 endif()
 
-# tenon_native_kernels(TARGET FLAG...): the same sources built for this machine, for a test program.
-# By the same clang: other compilers lack its vector types.
-function(tenon_native_kernels target)
-  foreach(source ${vector_sources} ${CMAKE_SOURCE_DIR}/test/unit/Inputs/math_native.c)
+# tenon_native_kernels(TARGET CALLER FLAG...): the same sources built for this machine, with CALLER,
+# for a test program. By the same clang: other compilers lack its vector types.
+function(tenon_native_kernels target caller)
+  foreach(source ${vector_sources} ${CMAKE_SOURCE_DIR}/test/unit/Inputs/${caller})
     get_filename_component(stem ${source} NAME_WE)
-    set(object ${KERNEL_DIR}/${target}_${stem}.o)
-    add_custom_command(OUTPUT ${object}
-      COMMAND ${CLANG} -std=c17 -O2 ${ARGN} -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wno-psabi
-        -I${CMAKE_SOURCE_DIR} -MD -MF ${object}.d -MT ${object} -c -o ${object} ${source}
-      DEPENDS ${source} DEPFILE ${object}.d VERBATIM)
+    string(MAKE_C_IDENTIFIER "native${ARGN}_${stem}" stem)
+    set(object ${KERNEL_DIR}/${stem}.o)
+    get_property(known GLOBAL PROPERTY native_kernel_${stem})
+    if(NOT known)
+      set_property(GLOBAL PROPERTY native_kernel_${stem} TRUE)
+      add_custom_command(OUTPUT ${object}
+        COMMAND ${CLANG} -std=c17 -O2 ${ARGN} -ffp-contract=off -fno-strict-aliasing -Wall -Wextra
+          -Wno-psabi -I${CMAKE_SOURCE_DIR} -MD -MF ${object}.d -MT ${object} -c -o ${object} ${source}
+        DEPENDS ${source} DEPFILE ${object}.d VERBATIM)
+      add_custom_target(${stem} DEPENDS ${object})
+    endif()
+    add_dependencies(${target} ${stem}) # not each of the programs builds it
     target_sources(${target} PRIVATE ${object})
   endforeach()
 endfunction()

@@ -13,7 +13,9 @@
   typedef uint32_t u32x##lanes __attribute__((ext_vector_type(lanes)));                            \
   typedef int64_t i64x##lanes __attribute__((ext_vector_type(lanes)));                             \
   typedef uint64_t u64x##lanes __attribute__((ext_vector_type(lanes)));                            \
+  typedef int16_t i16x##lanes __attribute__((ext_vector_type(lanes)));                             \
   typedef uint16_t u16x##lanes __attribute__((ext_vector_type(lanes)));                            \
+  typedef int8_t i8x##lanes __attribute__((ext_vector_type(lanes)));                               \
   typedef uint8_t u8x##lanes __attribute__((ext_vector_type(lanes)));
 
 typedef float f32x1;
@@ -22,7 +24,9 @@ typedef int32_t i32x1;
 typedef uint32_t u32x1;
 typedef int64_t i64x1;
 typedef uint64_t u64x1;
+typedef int16_t i16x1;
 typedef uint16_t u16x1;
+typedef int8_t i8x1;
 typedef uint8_t u8x1;
 LANE_TYPES(2)
 LANE_TYPES(4)

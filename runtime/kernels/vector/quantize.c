@@ -1,0 +1,17 @@
+// Quantization, 1 to 16 lanes. Nothing here may be contracted.
+#include "lanes.h"
+
+#include "f32.h"
+
+#define LANES 1
+#include "quantize.inc"
+#undef LANES
+#define LANES 4
+#include "quantize.inc"
+#undef LANES
+#define LANES 8
+#include "quantize.inc"
+#undef LANES
+#define LANES 16
+#include "quantize.inc"
+#undef LANES
