@@ -1,7 +1,7 @@
 // Interned polynomials over symbols. See dim.h for the normal form.
 //
-// Terms are sorted by their atoms' ids (more atoms first, the constant term last), atoms within a
-// term by id. Interning is by content, so construction order does not matter for equality.
+// Terms are sorted by their atoms (more atoms first, the constant term last), atoms within a term
+// too. Interning is by content, so construction order does not matter for equality.
 #include "ir/dim.h"
 
 #include <assert.h>
@@ -92,10 +92,36 @@ static unsigned hash_terms(int count, const DimTerm *terms) {
   return hash;
 }
 
+// The order of atoms follows what they are, not when they were made: the same dims print the same
+// text whichever was built first.
+static int order_dims(const Dim *a, const Dim *b);
+
+static int order_atoms(const Atom *a, const Atom *b) {
+  if (a == b) return 0;
+  if (a->kind != b->kind) return (int)a->kind - (int)b->kind;
+  if (a->kind == ATOM_SYMBOL) return a->index - b->index;
+  int left = order_dims(a->left, b->left);
+  return left ? left : order_dims(a->right, b->right);
+}
+
 static int compare_atoms(const DimTerm *a, const DimTerm *b) {
   if (a->atom_count != b->atom_count) return b->atom_count - a->atom_count;
-  for (int k = 0; k < a->atom_count; k++)
-    if (a->atoms[k] != b->atoms[k]) return a->atoms[k]->id - b->atoms[k]->id;
+  for (int k = 0; k < a->atom_count; k++) {
+    int order = order_atoms(a->atoms[k], b->atoms[k]);
+    if (order) return order;
+  }
+  return 0;
+}
+
+static int order_dims(const Dim *a, const Dim *b) {
+  if (a == b) return 0;
+  if (a->term_count != b->term_count) return a->term_count - b->term_count;
+  for (int i = 0; i < a->term_count; i++) {
+    int order = compare_atoms(&a->terms[i], &b->terms[i]);
+    if (order) return order;
+    int64_t x = a->terms[i].coefficient, y = b->terms[i].coefficient;
+    if (x != y) return x < y ? -1 : 1;
+  }
   return 0;
 }
 
@@ -230,8 +256,8 @@ const Dim *dim_sub(DimTable *table, const Dim *a, const Dim *b) {
   return dim_add(table, a, dim_mul(table, b, dim_constant(table, -1)));
 }
 
-static int by_id(const void *a, const void *b) {
-  return (*(const Atom *const *)a)->id - (*(const Atom *const *)b)->id;
+static int by_order(const void *a, const void *b) {
+  return order_atoms(*(const Atom *const *)a, *(const Atom *const *)b);
 }
 
 static DimTerm multiply_terms(DimTable *table, const DimTerm *a, const DimTerm *b) {
@@ -239,7 +265,7 @@ static DimTerm multiply_terms(DimTable *table, const DimTerm *a, const DimTerm *
   const Atom **atoms = NEW_ARRAY(table->arena, const Atom *, count);
   for (int i = 0; i < a->atom_count; i++) atoms[i] = a->atoms[i];
   for (int i = 0; i < b->atom_count; i++) atoms[a->atom_count + i] = b->atoms[i];
-  qsort(atoms, (size_t)count, sizeof *atoms, by_id);
+  qsort(atoms, (size_t)count, sizeof *atoms, by_order);
   return (DimTerm){saturating_mul(a->coefficient, b->coefficient), count, atoms};
 }
 
@@ -468,7 +494,7 @@ const char *dim_text(Arena *arena, const Dim *dim) {
   return text;
 }
 
-enum { MAX_PARSE_DEPTH = 64 };
+enum { MAX_PARSE_DEPTH = 64, MAX_PARSE_TERMS = 10000 };
 static const Dim *parse_sum(DimTable *table, const char **text, int depth);
 
 static bool accept(const char **text, char c) {
@@ -511,7 +537,8 @@ static const Dim *parse_product(DimTable *table, const char **text, int depth) {
   const Dim *product = parse_factor(table, text, depth);
   while (product && accept(text, '*')) {
     const Dim *factor = parse_factor(table, text, depth);
-    product = factor ? dim_mul(table, product, factor) : NULL;
+    bool small = factor && (int64_t)product->term_count * factor->term_count <= MAX_PARSE_TERMS;
+    product = small ? dim_mul(table, product, factor) : NULL;
   }
   return product;
 }

@@ -46,6 +46,9 @@ typedef struct Storage {
 } Storage;
 
 const char *stage_text(StageKind kind);
+bool stage_parse(const char *text, StageKind *kind);
+const char *layout_text(LayoutKind kind); // "panels"
+bool layout_parse(const char *text, LayoutKind *kind);
 const Stage *storage_find(const Storage *storage, StageKind kind); // NULL: no such stage
 // Adds or replaces the stage of that kind, keeping the order of storage.def.
 void storage_set(Storage *storage, Stage stage);

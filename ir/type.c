@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/number.h"
+
 Type type_tensor(ElementType element, int rank, const Dim *const *dims) {
   assert(rank >= 0 && rank <= MAX_RANK && "rank is checked where it comes from a file");
   Type type = {.kind = TYPE_TENSOR, .element = element, .rank = rank};
@@ -79,7 +81,11 @@ static void print_quant(FILE *out, const Quant *quant) {
   if (quant->axis >= 0) fprintf(out, "axis=%d, ", quant->axis);
   fputs("scale=", out);
   if (quant->count != 1) fputc('[', out);
-  for (int i = 0; i < quant->count; i++) fprintf(out, "%s%.9g", i ? ", " : "", (double)quant->scale[i]);
+  for (int i = 0; i < quant->count; i++) {
+    char buffer[NUMBER_TEXT];
+    float_text(buffer, quant->scale[i]);
+    fprintf(out, "%s%s", i ? ", " : "", buffer);
+  }
   fputs(quant->count != 1 ? "], zero=[" : ", zero=", out);
   for (int i = 0; i < quant->count; i++) fprintf(out, "%s%d", i ? ", " : "", quant->zero[i]);
   fputs(quant->count != 1 ? "])" : ")", out);
