@@ -58,11 +58,21 @@ static void clone_attributes(const Cloner *c, Node *to, const Node *from) {
   for (int i = 0; i < from->attribute_count; i++) {
     const Attribute *a = &from->attributes[i];
     switch (attribute_info[a->id].kind) {
-    case KIND_INT: node_set_int(to, a->id, a->int_value); break;
-    case KIND_FLOAT: node_set_float(to, a->id, a->float_value); break;
-    case KIND_STRING: node_set_string(to, a->id, a->string_value); break;
-    case KIND_INTS: node_set_ints(to, a->id, a->ints, a->count); break;
-    case KIND_FLOATS: node_set_floats(to, a->id, a->floats, a->count); break;
+    case KIND_INT:
+      node_set_int(to, a->id, a->int_value);
+      break;
+    case KIND_FLOAT:
+      node_set_float(to, a->id, a->float_value);
+      break;
+    case KIND_STRING:
+      node_set_string(to, a->id, a->string_value);
+      break;
+    case KIND_INTS:
+      node_set_ints(to, a->id, a->ints, a->count);
+      break;
+    case KIND_FLOATS:
+      node_set_floats(to, a->id, a->floats, a->count);
+      break;
     case KIND_DIMS: {
       const Dim **dims = NEW_ARRAY(c->scratch, const Dim *, a->count);
       for (int k = 0; k < a->count; k++) dims[k] = clone_dim(c, a->dims[k]);
@@ -115,7 +125,8 @@ static void clone_node(Cloner *c, Graph *to, const Node *from) {
   Value **operands = NEW_ARRAY(c->scratch, Value *, from->operand_count);
   for (int i = 0; i < from->operand_count; i++)
     operands[i] = from->operands[i] ? c->map[from->operands[i]->id] : NULL;
-  Node *node = node_create(to, from->op, clone_loc(c, from->loc), operands, from->operand_count, from->result_count);
+  Node *node = node_create(to, from->op, clone_loc(c, from->loc), operands, from->operand_count,
+                           from->result_count);
   graph_append(to, node);
   clone_attributes(c, node, from);
   for (int i = 0; i < from->result_count; i++) clone_value(c, from->results[i], node->results[i]);
@@ -141,7 +152,8 @@ static void resolve_placements(const Cloner *c, int count, bool same_module) {
 
 static Cloner cloner_create(Module *to, const Module *from) {
   Arena *scratch = arena_create();
-  return (Cloner){to, to->dims == from->dims, NEW_ARRAY(scratch, Value *, from->next_value_id), scratch};
+  return (Cloner){to, to->dims == from->dims, NEW_ARRAY(scratch, Value *, from->next_value_id),
+                  scratch};
 }
 
 Graph *graph_clone(Module *to, const Graph *graph) {

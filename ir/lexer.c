@@ -1,4 +1,5 @@
-// Tokens of the text form. Every byte is looked at before it is used; the NUL at the end stops all loops.
+// Tokens of the text form. Every byte is looked at before it is used; the NUL at the end stops all
+// loops.
 #include "ir/lexer.h"
 
 #include <ctype.h>
@@ -21,8 +22,10 @@ static void skip_space(Lexer *lexer) {
   for (;; lexer->at++) {
     if (*lexer->at == ';')
       while (*lexer->at && *lexer->at != '\n') lexer->at++;
-    if (*lexer->at == '\n') lexer->line++;
-    else if (*lexer->at != ' ' && *lexer->at != '\t' && *lexer->at != '\r') return;
+    if (*lexer->at == '\n')
+      lexer->line++;
+    else if (*lexer->at != ' ' && *lexer->at != '\t' && *lexer->at != '\r')
+      return;
   }
 }
 
@@ -71,18 +74,23 @@ static int string_byte(Lexer *lexer) {
   c = *lexer->at;
   if (c) lexer->at++;
   switch (c) {
-  case 'n': return '\n';
-  case 't': return '\t';
-  case 'r': return '\r';
+  case 'n':
+    return '\n';
+  case 't':
+    return '\t';
+  case 'r':
+    return '\r';
   case '"':
-  case '\\': return c;
+  case '\\':
+    return c;
   case 'x': {
     int high = hex_digit(*lexer->at), low = high < 0 ? -1 : hex_digit(lexer->at[1]);
     if (low < 0) return -1;
     lexer->at += 2;
     return high * 16 + low;
   }
-  default: return -1;
+  default:
+    return -1;
   }
 }
 
@@ -118,8 +126,10 @@ static void name_token(Lexer *lexer, TokenKind kind) {
     return;
   }
   while (is_name_byte(*lexer->at)) lexer->at++;
-  if (lexer->at == start) bad_token(lexer, kind == TOKEN_VALUE ? "a % without a name" : "an @ without a name");
-  else take_text(lexer, kind, start);
+  if (lexer->at == start)
+    bad_token(lexer, kind == TOKEN_VALUE ? "a % without a name" : "an @ without a name");
+  else
+    take_text(lexer, kind, start);
 }
 
 void lexer_next(Lexer *lexer) {
@@ -133,13 +143,15 @@ void lexer_next(Lexer *lexer) {
     name_token(lexer, TOKEN_GLOBAL);
   } else if (c == '"') {
     string_token(lexer, TOKEN_STRING);
-  } else if (isdigit((unsigned char)c) || ((c == '-' || c == '+') && isdigit((unsigned char)lexer->at[1])) ||
+  } else if (isdigit((unsigned char)c) ||
+             ((c == '-' || c == '+') && isdigit((unsigned char)lexer->at[1])) ||
              !strncmp(lexer->at, "-inf", 4)) {
     number_token(lexer);
   } else if (isalpha((unsigned char)c) || c == '_') {
     const char *start = lexer->at;
     // A dot belongs to a word only between its letters ("seq.length"), so that `N..` ends one.
-    while (is_word_byte(*lexer->at) || (*lexer->at == '.' && is_word_byte(lexer->at[1]))) lexer->at++;
+    while (is_word_byte(*lexer->at) || (*lexer->at == '.' && is_word_byte(lexer->at[1])))
+      lexer->at++;
     take_text(lexer, TOKEN_WORD, start);
   } else if (c == '.' && lexer->at[1] == '.') {
     lexer->at += 2;

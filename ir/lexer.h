@@ -25,7 +25,7 @@ typedef struct Token {
   const char *text;  // NUL-terminated
   size_t length;     // of text
   int line;
-  char mark;         // TOKEN_MARK
+  char mark; // TOKEN_MARK
 } Token;
 
 typedef struct Lexer {

@@ -35,7 +35,9 @@ void double_text(char buffer[NUMBER_TEXT], double value) {
   }
 }
 
-static bool is_hex(const char *text) { return text[0] == '0' && (text[1] == 'x' || text[1] == 'X'); }
+static bool is_hex(const char *text) {
+  return text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+}
 
 static bool bits_from_text(const char *text, int width, uint64_t *bits) {
   char *end;
@@ -84,8 +86,7 @@ bool int_from_text(const char *text, int64_t *value) {
 uint64_t element_bits(ElementType element, const void *data, int64_t index) {
   int width = element_info[element].bits;
   const unsigned char *bytes = data;
-  if (width < 8)
-    return bytes[index * width / 8] >> (index * width % 8) & ((1u << width) - 1);
+  if (width < 8) return bytes[index * width / 8] >> (index * width % 8) & ((1u << width) - 1);
   uint64_t bits = 0;
   memcpy(&bits, bytes + index * (width / 8), (size_t)(width > 64 ? 8 : width / 8));
   return bits;
@@ -93,8 +94,10 @@ uint64_t element_bits(ElementType element, const void *data, int64_t index) {
 
 static void store_bits(ElementType element, void *data, int64_t index, uint64_t bits) {
   int width = element_info[element].bits;
-  if (element == F4E2M1) element_store_int(U4, data, index, (int64_t)bits);
-  else memcpy((unsigned char *)data + index * (width / 8), &bits, (size_t)(width / 8));
+  if (element == F4E2M1)
+    element_store_int(U4, data, index, (int64_t)bits);
+  else
+    memcpy((unsigned char *)data + index * (width / 8), &bits, (size_t)(width / 8));
 }
 
 // The small float formats: digits until the same code comes back.
@@ -108,10 +111,12 @@ static void small_float_text(char buffer[NUMBER_TEXT], ElementType element, cons
     element_store(element, back, 0, strtod(buffer, NULL));
     if (element_bits(element, back, 0) == bits) return;
   }
-  snprintf(buffer, NUMBER_TEXT, "0x%0*llx", element_info[element].bits / 4, (unsigned long long)bits);
+  snprintf(buffer, NUMBER_TEXT, "0x%0*llx", element_info[element].bits / 4,
+           (unsigned long long)bits);
 }
 
-void element_value_text(char buffer[NUMBER_TEXT], ElementType element, const void *data, int64_t index) {
+void element_value_text(char buffer[NUMBER_TEXT], ElementType element, const void *data,
+                        int64_t index) {
   if (element == F32) {
     float value;
     memcpy(&value, (const char *)data + 4 * index, 4);
@@ -125,7 +130,8 @@ void element_value_text(char buffer[NUMBER_TEXT], ElementType element, const voi
   } else if (element == BOOL) {
     strcpy(buffer, element_load_int(element, data, index) ? "true" : "false");
   } else if (element == U64) {
-    snprintf(buffer, NUMBER_TEXT, "%llu", (unsigned long long)element_load_int(element, data, index));
+    snprintf(buffer, NUMBER_TEXT, "%llu",
+             (unsigned long long)element_load_int(element, data, index));
   } else {
     snprintf(buffer, NUMBER_TEXT, "%lld", (long long)element_load_int(element, data, index));
   }

@@ -16,7 +16,8 @@ bool double_from_text(const char *text, double *value);
 bool int_from_text(const char *text, int64_t *value); // decimal or 0x; false outside int64_t
 
 // One element that is neither a string nor complex; for these, C64 and C128 are two of F32, F64.
-void element_value_text(char buffer[NUMBER_TEXT], ElementType element, const void *data, int64_t index);
+void element_value_text(char buffer[NUMBER_TEXT], ElementType element, const void *data,
+                        int64_t index);
 // False: no number, or not in the range of the element type.
 bool element_value_from_text(ElementType element, void *data, int64_t index, const char *text);
 // The stored bits, up to 64; sub-byte types by element index.

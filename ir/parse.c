@@ -22,15 +22,23 @@ Loc parser_loc(const Parser *p, int line) { return (Loc){.file = p->path, .line 
 bool parse_expected(const Parser *p, const char *what) {
   const Token *token = &p->lexer.token;
   switch (token->kind) {
-  case TOKEN_BAD: return PARSE_ERROR(p, "%s", token->text);
-  case TOKEN_END: return PARSE_ERROR(p, "expected %s, found the end of the file", what);
-  case TOKEN_MARK: return PARSE_ERROR(p, "expected %s, found '%c'", what, token->mark);
-  case TOKEN_RANGE: return PARSE_ERROR(p, "expected %s, found '..'", what);
-  case TOKEN_STRING: return PARSE_ERROR(p, "expected %s, found a string", what);
-  case TOKEN_VALUE: return PARSE_ERROR(p, "expected %s, found %%%.40s", what, token->text);
-  case TOKEN_GLOBAL: return PARSE_ERROR(p, "expected %s, found a name with @", what);
+  case TOKEN_BAD:
+    return PARSE_ERROR(p, "%s", token->text);
+  case TOKEN_END:
+    return PARSE_ERROR(p, "expected %s, found the end of the file", what);
+  case TOKEN_MARK:
+    return PARSE_ERROR(p, "expected %s, found '%c'", what, token->mark);
+  case TOKEN_RANGE:
+    return PARSE_ERROR(p, "expected %s, found '..'", what);
+  case TOKEN_STRING:
+    return PARSE_ERROR(p, "expected %s, found a string", what);
+  case TOKEN_VALUE:
+    return PARSE_ERROR(p, "expected %s, found %%%.40s", what, token->text);
+  case TOKEN_GLOBAL:
+    return PARSE_ERROR(p, "expected %s, found a name with @", what);
   case TOKEN_WORD:
-  case TOKEN_NUMBER: return PARSE_ERROR(p, "expected %s, found '%.40s'", what, token->text);
+  case TOKEN_NUMBER:
+    return PARSE_ERROR(p, "expected %s, found '%.40s'", what, token->text);
   }
   return false;
 }
@@ -109,7 +117,8 @@ bool parse_float(Parser *p, float *value) {
 }
 
 static bool check_no_nul(Parser *p) {
-  return strlen(p->lexer.token.text) == p->lexer.token.length || PARSE_ERROR(p, "a name with a NUL byte");
+  return strlen(p->lexer.token.text) == p->lexer.token.length ||
+         PARSE_ERROR(p, "a name with a NUL byte");
 }
 
 bool parse_string(Parser *p, const char **text) {
@@ -181,7 +190,8 @@ static bool parse_definition(Parser *p, Definition *definition) {
 static bool define(Parser *p, const Definition *definition, Value *value) {
   Value *elsewhere;
   if (find_value(p, value->graph, definition->name, &elsewhere))
-    return diag_error(p->diag, parser_loc(p, definition->line), "%%%.200s is defined twice", definition->name);
+    return diag_error(p->diag, parser_loc(p, definition->line), "%%%.200s is defined twice",
+                      definition->name);
   Name *name = NEW(p->arena, Name), **bucket = name_bucket(p, definition->name);
   *name = (Name){*bucket, definition->name, value};
   *bucket = name;
@@ -203,13 +213,15 @@ static bool parse_use(Parser *p, const Graph *graph, Value **value) {
   return true;
 }
 
-// alias targets: the same graph first, else any (a body may write into memory of its owner's values).
+// alias targets: the same graph first, else any (a body may write into memory of its owner's
+// values).
 bool resolve_aliases(Parser *p) {
   for (int i = 0; i < p->alias_count; i++) {
     PendingAlias *alias = &p->aliases[i];
     Value *elsewhere, *found = find_value(p, alias->value->graph, alias->name, &elsewhere);
     if (!found && !elsewhere)
-      return diag_error(p->diag, parser_loc(p, alias->line), "%%%.200s is not defined", alias->name);
+      return diag_error(p->diag, parser_loc(p, alias->line), "%%%.200s is not defined",
+                        alias->name);
     alias->value->placement.alias = found ? found : elsewhere;
   }
   return true;
@@ -274,7 +286,8 @@ static bool parse_body(Parser *p, Graph *graph);
 static bool parse_input(Parser *p, Graph *graph) {
   Definition definition;
   Type type;
-  if (!parse_definition(p, &definition) || !parse_mark(p, ':') || !parse_type(p, &type)) return false;
+  if (!parse_definition(p, &definition) || !parse_mark(p, ':') || !parse_type(p, &type))
+    return false;
   Value *value = graph_add_input(graph, type, NULL);
   return define(p, &definition, value) && parse_placement(p, value);
 }
@@ -293,12 +306,14 @@ static bool parse_regions(Parser *p, Node *node) {
     const Token *token = &p->lexer.token;
     bool quoted = token->kind == TOKEN_STRING;
     if (!quoted && (token->kind != TOKEN_WORD || !text_is_region_name(token->text))) return true;
-    if (p->depth == MAX_NESTING) return PARSE_ERROR(p, "regions nested deeper than %d", MAX_NESTING);
+    if (p->depth == MAX_NESTING)
+      return PARSE_ERROR(p, "regions nested deeper than %d", MAX_NESTING);
     if (!check_no_nul(p)) return false;
     Graph *region = node_add_region(node, token->text);
     lexer_next(&p->lexer);
     p->depth++;
-    if (!parse_inputs(p, region) || !parse_mark(p, '{') || !parse_body(p, region) || !parse_mark(p, '}'))
+    if (!parse_inputs(p, region) || !parse_mark(p, '{') || !parse_body(p, region) ||
+        !parse_mark(p, '}'))
       return false;
     p->depth--;
   }
@@ -308,7 +323,8 @@ static bool parse_result_types(Parser *p, Node *node) {
   if (!parse_accept_mark(p, ':')) return true;
   for (int i = 0; i < node->result_count; i++) {
     if (i && !parse_mark(p, ',')) return false;
-    if (!parse_type(p, &node->results[i]->type) || !parse_placement(p, node->results[i])) return false;
+    if (!parse_type(p, &node->results[i]->type) || !parse_placement(p, node->results[i]))
+      return false;
   }
   return true;
 }
@@ -326,12 +342,24 @@ static void set_attributes(Node *node, const AttributeList *list) {
   for (int i = 0; i < list->count; i++) {
     const Attribute *a = &list->items[i];
     switch (attribute_info[a->id].kind) {
-    case KIND_INT: node_set_int(node, a->id, a->int_value); break;
-    case KIND_FLOAT: node_set_float(node, a->id, a->float_value); break;
-    case KIND_STRING: node_set_string(node, a->id, a->string_value); break;
-    case KIND_INTS: node_set_ints(node, a->id, a->ints, a->count); break;
-    case KIND_FLOATS: node_set_floats(node, a->id, a->floats, a->count); break;
-    case KIND_DIMS: node_set_dims(node, a->id, a->dims, a->count); break;
+    case KIND_INT:
+      node_set_int(node, a->id, a->int_value);
+      break;
+    case KIND_FLOAT:
+      node_set_float(node, a->id, a->float_value);
+      break;
+    case KIND_STRING:
+      node_set_string(node, a->id, a->string_value);
+      break;
+    case KIND_INTS:
+      node_set_ints(node, a->id, a->ints, a->count);
+      break;
+    case KIND_FLOATS:
+      node_set_floats(node, a->id, a->floats, a->count);
+      break;
+    case KIND_DIMS:
+      node_set_dims(node, a->id, a->dims, a->count);
+      break;
     }
   }
 }
@@ -344,10 +372,12 @@ static bool infer_results(Parser *p, Node *node) {
   for (int i = 0; i < node->result_count; i++) {
     const Type *type = &node->results[i]->type;
     if (type->kind == TYPE_NONE)
-      return diag_error(p->diag, node->loc, "%s: the type of result %d must be given", op_info[node->op].text, i);
+      return diag_error(p->diag, node->loc, "%s: the type of result %d must be given",
+                        op_info[node->op].text, i);
     if (declared[i].kind != TYPE_NONE && !type_equal(&declared[i], type))
-      return diag_error(p->diag, node->loc, "%s: result %d is %s, declared as %s", op_info[node->op].text, i,
-                        type_text(arena, type), type_text(arena, &declared[i]));
+      return diag_error(p->diag, node->loc, "%s: result %d is %s, declared as %s",
+                        op_info[node->op].text, i, type_text(arena, type),
+                        type_text(arena, &declared[i]));
   }
   return true;
 }
@@ -357,7 +387,8 @@ static bool parse_node(Parser *p, Graph *graph) {
   if (!parse_results(p, &s) || !parse_op(p, &s) || !parse_operands(p, graph, &s) ||
       !parse_attributes(p, s.op, &s.attributes))
     return false;
-  Node *node = node_create(graph, s.op, parser_loc(p, s.line), s.operands, s.operand_count, s.result_count);
+  Node *node =
+      node_create(graph, s.op, parser_loc(p, s.line), s.operands, s.operand_count, s.result_count);
   graph_append(graph, node);
   set_attributes(node, &s.attributes);
   if (s.result_count) node->loc.node = s.results[0].onnx_name;
@@ -399,10 +430,11 @@ static bool parse_body(Parser *p, Graph *graph) {
 static bool parse_placed(Parser *p, Graph *graph) {
   if (!parse_accept_word(p, "placed")) return true;
   graph->placed = true;
-  return parse_mark(p, '(') && (parse_accept_word(p, "workspace") || parse_expected(p, "'workspace'")) &&
-         parse_mark(p, '=') && parse_int(p, 0, INT64_MAX, &graph->workspace_bytes) && parse_mark(p, ',') &&
-         (parse_accept_word(p, "fast") || parse_expected(p, "'fast'")) && parse_mark(p, '=') &&
-         parse_int(p, 0, INT64_MAX, &graph->fast_bytes) && parse_mark(p, ')');
+  return parse_mark(p, '(') &&
+         (parse_accept_word(p, "workspace") || parse_expected(p, "'workspace'")) &&
+         parse_mark(p, '=') && parse_int(p, 0, INT64_MAX, &graph->workspace_bytes) &&
+         parse_mark(p, ',') && (parse_accept_word(p, "fast") || parse_expected(p, "'fast'")) &&
+         parse_mark(p, '=') && parse_int(p, 0, INT64_MAX, &graph->fast_bytes) && parse_mark(p, ')');
 }
 
 static bool parse_function(Parser *p, Graph *graph) {
@@ -410,8 +442,8 @@ static bool parse_function(Parser *p, Graph *graph) {
   if (!check_no_nul(p)) return false;
   graph->name = p->lexer.token.text;
   lexer_next(&p->lexer);
-  return parse_inputs(p, graph) && parse_placed(p, graph) && parse_mark(p, '{') && parse_body(p, graph) &&
-         parse_mark(p, '}');
+  return parse_inputs(p, graph) && parse_placed(p, graph) && parse_mark(p, '{') &&
+         parse_body(p, graph) && parse_mark(p, '}');
 }
 
 // --- module
@@ -422,13 +454,15 @@ static bool parse_symbol(Parser *p) {
   if (!parse_word(p, "the symbol's name", &name)) return false;
   if (before >= 4096) return PARSE_ERROR(p, "more than 4096 symbols");
   const Dim *symbol = dim_symbol(p->module->dims, name);
-  if (dim_symbol_count(p->module->dims) == before) return PARSE_ERROR(p, "symbol %s is declared twice", name);
+  if (dim_symbol_count(p->module->dims) == before)
+    return PARSE_ERROR(p, "symbol %s is declared twice", name);
   int64_t low, high = DIM_UNBOUNDED;
   if (!parse_int(p, 0, INT64_MAX - 1, &low)) return false;
   if (p->lexer.token.kind != TOKEN_RANGE) return parse_expected(p, "'..'");
   lexer_next(&p->lexer);
   if (p->lexer.token.kind == TOKEN_NUMBER && !parse_int(p, low, INT64_MAX - 1, &high)) return false;
-  return dim_symbol_range(p->module->dims, symbol, low, high) || PARSE_ERROR(p, "symbol %s has no value", name);
+  return dim_symbol_range(p->module->dims, symbol, low, high) ||
+         PARSE_ERROR(p, "symbol %s has no value", name);
 }
 
 static bool parse_head(Parser *p) {
@@ -436,28 +470,36 @@ static bool parse_head(Parser *p) {
   if (parse_accept_word(p, "tenon")) {
     if (!parse_int(p, 0, INT64_MAX, &version)) return false;
     if (version != TEXT_VERSION)
-      return PARSE_ERROR(p, "version %lld of the text form, wanted %d", (long long)version, TEXT_VERSION);
+      return PARSE_ERROR(p, "version %lld of the text form, wanted %d", (long long)version,
+                         TEXT_VERSION);
   }
   for (;;) {
     bool good = true;
-    if (parse_accept_word(p, "module")) good = parse_string(p, &p->module->name);
-    else if (parse_accept_word(p, "producer")) good = parse_string(p, &p->module->producer);
-    else if (parse_accept_word(p, "source")) good = parse_string(p, &p->module->source);
-    else if (parse_accept_word(p, "symbol")) good = parse_symbol(p);
-    else return true;
+    if (parse_accept_word(p, "module"))
+      good = parse_string(p, &p->module->name);
+    else if (parse_accept_word(p, "producer"))
+      good = parse_string(p, &p->module->producer);
+    else if (parse_accept_word(p, "source"))
+      good = parse_string(p, &p->module->source);
+    else if (parse_accept_word(p, "symbol"))
+      good = parse_symbol(p);
+    else
+      return true;
     if (!good) return false;
   }
 }
 
 static bool parse_module(Parser *p) {
   if (!parse_head(p)) return false;
-  bool good = parse_accept_word(p, "func") ? parse_function(p, p->module->main) : parse_body(p, p->module->main);
+  bool good = parse_accept_word(p, "func") ? parse_function(p, p->module->main)
+                                           : parse_body(p, p->module->main);
   if (!good || !resolve_aliases(p)) return false;
   return p->lexer.token.kind == TOKEN_END || parse_expected(p, "the end of the file");
 }
 
 static const char *stem_of(Arena *arena, const char *path) {
-  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path,
+             *dot = strrchr(name, '.');
   return arena_strndup(arena, name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
 }
 
@@ -476,7 +518,8 @@ static char *read_text(Arena *arena, Diag *diag, const char *path, size_t *lengt
   int reason = errno;
   if (file != STDIN_FILENO) close(file);
   if (got < 0) return diag_error(diag, loc_file(path), "cannot read: %s", strerror(reason)), NULL;
-  if (count > MAX_TEXT) return diag_error(diag, loc_file(path), "longer than %d bytes", MAX_TEXT), NULL;
+  if (count > MAX_TEXT)
+    return diag_error(diag, loc_file(path), "longer than %d bytes", MAX_TEXT), NULL;
   text[count] = 0;
   *length = count;
   return text;

@@ -13,8 +13,8 @@ enum { MAX_MADE_BYTES = 1 << 30, MAX_CENTROIDS = 65536, MAX_PARAMETER = 1 << 20 
 
 static bool is_scalar_token(const Parser *p) {
   TokenKind kind = p->lexer.token.kind;
-  return kind == TOKEN_NUMBER || kind == TOKEN_STRING || parse_is_word(p, "true") || parse_is_word(p, "false") ||
-         parse_is_word(p, "inf") || parse_is_word(p, "nan");
+  return kind == TOKEN_NUMBER || kind == TOKEN_STRING || parse_is_word(p, "true") ||
+         parse_is_word(p, "false") || parse_is_word(p, "inf") || parse_is_word(p, "nan");
 }
 
 static bool take_scalar(Parser *p, ParsedValues *values) {
@@ -28,7 +28,8 @@ static bool value_element(Parser *p, void *user) {
   ParsedValues *values = user;
   if (!parse_accept_mark(p, '(')) return take_scalar(p, values);
   values->pairs = true;
-  return take_scalar(p, values) && parse_mark(p, ',') && take_scalar(p, values) && parse_mark(p, ')');
+  return take_scalar(p, values) && parse_mark(p, ',') && take_scalar(p, values) &&
+         parse_mark(p, ')');
 }
 
 bool parse_values(Parser *p, ParsedValues *values) {
@@ -56,10 +57,12 @@ bool parse_values(Parser *p, ParsedValues *values) {
 static bool centroid_element(Parser *p, void *user) {
   Stage *stage = user;
   float *centroids = (float *)(uintptr_t)stage->centroids;
-  if (stage->centroid_count == MAX_CENTROIDS) return PARSE_ERROR(p, "more than %d centroids", MAX_CENTROIDS);
+  if (stage->centroid_count == MAX_CENTROIDS)
+    return PARSE_ERROR(p, "more than %d centroids", MAX_CENTROIDS);
   if ((stage->centroid_count & (stage->centroid_count - 1)) == 0) { // a power of two is full
     int count = stage->centroid_count;
-    centroids = arena_grow(p->arena, centroids, (size_t)count, count ? 2 * (size_t)count : 1, sizeof *centroids);
+    centroids = arena_grow(p->arena, centroids, (size_t)count, count ? 2 * (size_t)count : 1,
+                           sizeof *centroids);
     stage->centroids = centroids;
   }
   return parse_float(p, &centroids[stage->centroid_count]) && ++stage->centroid_count;
@@ -70,8 +73,8 @@ static bool parse_block(Parser *p, Stage *stage) {
   if (!parse_small(p, 1, MAX_PARAMETER, &stage->block_rows)) return false;
   const Token token = p->lexer.token;
   int64_t columns;
-  if (token.kind != TOKEN_WORD || token.text[0] != 'x' || !int_from_text(token.text + 1, &columns) ||
-      columns < 1 || columns > MAX_PARAMETER)
+  if (token.kind != TOKEN_WORD || token.text[0] != 'x' ||
+      !int_from_text(token.text + 1, &columns) || columns < 1 || columns > MAX_PARAMETER)
     return parse_expected(p, "a block (ROWSxCOLUMNS)");
   stage->block_columns = (int)columns;
   lexer_next(&p->lexer);
@@ -97,7 +100,8 @@ static bool parse_storage(Parser *p, Storage *storage) {
     if (p->lexer.token.kind != TOKEN_WORD || !stage_parse(p->lexer.token.text, &kind))
       return count ? true : parse_expected(p, "a storage stage");
     if (storage->count && storage->stages[storage->count - 1].kind >= kind)
-      return PARSE_ERROR(p, "storage stages are in the order layout, sparse, codebook, huffman, each once");
+      return PARSE_ERROR(
+          p, "storage stages are in the order layout, sparse, codebook, huffman, each once");
     Stage *stage = &storage->stages[storage->count++];
     *stage = (Stage){.kind = kind};
     lexer_next(&p->lexer);
@@ -156,13 +160,16 @@ typedef struct Values {
 
 static bool store_item(Parser *p, const Values *values, const Token *token, int64_t index) {
   if (values->element == STR) {
-    if (token->kind != TOKEN_STRING) return PARSE_ERROR(p, "a constant of strings has a value without quotes");
+    if (token->kind != TOKEN_STRING)
+      return PARSE_ERROR(p, "a constant of strings has a value without quotes");
     ((TensorString *)values->data)[index] = (TensorString){token->text, token->length};
     return true;
   }
-  if (token->kind == TOKEN_STRING || !element_value_from_text(values->element, values->data, index, token->text))
+  if (token->kind == TOKEN_STRING ||
+      !element_value_from_text(values->element, values->data, index, token->text))
     return diag_error(p->diag, parser_loc(p, token->line), "%.40s is not a value of %s",
-                      token->kind == TOKEN_STRING ? "a string" : token->text, element_info[values->element].text);
+                      token->kind == TOKEN_STRING ? "a string" : token->text,
+                      element_info[values->element].text);
   return true;
 }
 
@@ -170,7 +177,8 @@ static bool store_items(Parser *p, const ParsedValues *parsed, const Values *val
   bool splat = parsed->form == VALUES_SPLAT;
   int64_t period = splat ? parsed->count : values->count;
   if (!splat && parsed->count != values->count)
-    return PARSE_ERROR(p, "the constant has %d values, its type %lld", parsed->count, (long long)values->count);
+    return PARSE_ERROR(p, "the constant has %d values, its type %lld", parsed->count,
+                       (long long)values->count);
   for (int64_t i = 0; i < values->count; i++)
     if (!store_item(p, values, &parsed->items[i % period], i)) return false;
   return true;
@@ -183,7 +191,8 @@ static bool make_data(Parser *p, Node *node, const ParsedValues *parsed) {
   int64_t bytes = 0;
   type_max_count(type, &values.count);
   type_max_bytes(type, &bytes);
-  if (bytes > MAX_MADE_BYTES - p->made_bytes) return PARSE_ERROR(p, "constants of more than 1 GiB without a weights file");
+  if (bytes > MAX_MADE_BYTES - p->made_bytes)
+    return PARSE_ERROR(p, "constants of more than 1 GiB without a weights file");
   p->made_bytes += bytes;
   if (is_complex != parsed->pairs && parsed->form != VALUES_RANDOM && parsed->count)
     return PARSE_ERROR(p, "complex values, and only these, are pairs in parentheses");
@@ -207,8 +216,8 @@ static bool load_data(Parser *p, Node *node) {
   uint64_t hash = constant->hash;
   constant->data = weights_find(p->weights, hash, constant->bytes);
   if (!constant->data)
-    return diag_error(p->diag, node->loc, "%s has no %zu bytes with hash 0x%016llx", path, constant->bytes,
-                      (unsigned long long)hash);
+    return diag_error(p->diag, node->loc, "%s has no %zu bytes with hash 0x%016llx", path,
+                      constant->bytes, (unsigned long long)hash);
   if (constant_hash(constant, &node->results[0]->type) != hash)
     return diag_error(p->diag, node->loc, "the values in %s do not have the hash 0x%016llx", path,
                       (unsigned long long)hash);
@@ -226,8 +235,10 @@ bool parse_constant(Parser *p, Node *node, const char *name, const ParsedValues 
   if (name && strcmp(name, constant->name) != 0)
     return PARSE_ERROR(p, "@%.200s is used twice or is no name for a symbol", name);
   if (!parse_clauses(p, constant)) return false;
-  if (constant->hash && values->form != VALUES_NONE) return PARSE_ERROR(p, "a constant with values and a hash");
-  if (constant->hash && type->element == STR) return PARSE_ERROR(p, "a constant of strings with a hash");
+  if (constant->hash && values->form != VALUES_NONE)
+    return PARSE_ERROR(p, "a constant with values and a hash");
+  if (constant->hash && type->element == STR)
+    return PARSE_ERROR(p, "a constant of strings with a hash");
   if (constant->hash) return load_data(p, node);
   ParsedValues random = {.form = VALUES_RANDOM, .seed = ++p->random_constants};
   return make_data(p, node, values->form == VALUES_NONE ? &random : values);

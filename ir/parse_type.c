@@ -13,8 +13,10 @@ static bool parse_dim(Parser *p, const Dim **dim) {
   if (p->lexer.token.kind == TOKEN_BAD) return parse_expected(p, "a dimension");
   const char *at = p->lexer.token.start;
   *dim = dim_parse(p->module->dims, &at);
-  if (!*dim) return PARSE_ERROR(p, "not a dimension (a number, a symbol, +, *, div, min, max of these)");
-  if (dim_symbol_count(p->module->dims) > MAX_SYMBOLS) return PARSE_ERROR(p, "more than %d symbols", MAX_SYMBOLS);
+  if (!*dim)
+    return PARSE_ERROR(p, "not a dimension (a number, a symbol, +, *, div, min, max of these)");
+  if (dim_symbol_count(p->module->dims) > MAX_SYMBOLS)
+    return PARSE_ERROR(p, "more than %d symbols", MAX_SYMBOLS);
   lexer_continue(&p->lexer, at);
   return true;
 }
@@ -92,7 +94,8 @@ static bool parse_nested_type(Parser *p, Type *type, int depth) {
   if (token.kind != TOKEN_WORD) return parse_expected(p, "a type");
   bool is_sequence = !strcmp(token.text, "sequence"), is_optional = !strcmp(token.text, "optional");
   if (is_sequence || is_optional) {
-    if (depth == MAX_TYPE_NESTING) return PARSE_ERROR(p, "types nested deeper than %d", MAX_TYPE_NESTING);
+    if (depth == MAX_TYPE_NESTING)
+      return PARSE_ERROR(p, "types nested deeper than %d", MAX_TYPE_NESTING);
     Type *inner = NEW(p->arena, Type);
     lexer_next(&p->lexer);
     type->kind = is_sequence ? TYPE_SEQUENCE : TYPE_OPTIONAL;
@@ -116,7 +119,8 @@ bool parse_placement(Parser *p, Value *value) {
   Placement *place = &value->placement;
   for (int kind = PLACE_WORKSPACE; kind <= PLACE_ALIAS && place->kind == PLACE_NONE; kind++)
     if (parse_accept_word(p, text_place_names[kind])) place->kind = (PlaceKind)kind;
-  if (place->kind == PLACE_NONE) return parse_expected(p, "a place (workspace, fast, input, output, weights, alias)");
+  if (place->kind == PLACE_NONE)
+    return parse_expected(p, "a place (workspace, fast, input, output, weights, alias)");
   if (place->kind == PLACE_ALIAS) {
     if (p->lexer.token.kind != TOKEN_VALUE) return parse_expected(p, "a value (%name)");
     PendingAlias alias = {value, p->lexer.token.text, p->lexer.token.line};
@@ -161,9 +165,12 @@ static bool parse_attribute_value(Parser *p, Attribute *attribute) {
   DoubleList doubles = {0};
   DimList dims = {0};
   switch (attribute_info[attribute->id].kind) {
-  case KIND_INT: return parse_int(p, INT64_MIN, INT64_MAX, &attribute->int_value);
-  case KIND_FLOAT: return parse_double(p, &attribute->float_value);
-  case KIND_STRING: return parse_string(p, &attribute->string_value);
+  case KIND_INT:
+    return parse_int(p, INT64_MIN, INT64_MAX, &attribute->int_value);
+  case KIND_FLOAT:
+    return parse_double(p, &attribute->float_value);
+  case KIND_STRING:
+    return parse_string(p, &attribute->string_value);
   case KIND_INTS:
     if (!parse_ints(p, &ints)) return false;
     attribute->count = ints.count;
@@ -192,7 +199,8 @@ bool parse_attributes(Parser *p, OpCode op, AttributeList *list) {
     if (!attribute_find(token.text, token.length, &attribute.id) || !op_attribute(op, attribute.id))
       return PARSE_ERROR(p, "%s has no attribute '%.40s'", op_info[op].text, token.text);
     for (int i = 0; i < list->count; i++)
-      if (list->items[i].id == attribute.id) return PARSE_ERROR(p, "attribute '%s' is given twice", token.text);
+      if (list->items[i].id == attribute.id)
+        return PARSE_ERROR(p, "attribute '%s' is given twice", token.text);
     lexer_next(&p->lexer);
     if (!parse_mark(p, '=') || !parse_attribute_value(p, &attribute)) return false;
     ARENA_PUSH(p->arena, list->items, list->count, list->capacity, attribute);

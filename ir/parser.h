@@ -32,15 +32,16 @@ typedef struct Parser {
   Name *names[NAME_BUCKETS];
   PendingAlias *aliases;
   int alias_count, alias_capacity;
-  int depth;             // of nested regions
-  int random_constants;  // constants without values so far
-  int64_t made_bytes;    // values made from splat and random
+  int depth;            // of nested regions
+  int random_constants; // constants without values so far
+  int64_t made_bytes;   // values made from splat and random
 } Parser;
 
 Loc parser_loc(const Parser *p, int line);
 // An error at the current token: "expected WHAT, found ...". Always false.
 bool parse_expected(const Parser *p, const char *what);
-#define PARSE_ERROR(p, ...) diag_error((p)->diag, parser_loc((p), (p)->lexer.token.line), __VA_ARGS__)
+#define PARSE_ERROR(p, ...)                                                                        \
+  diag_error((p)->diag, parser_loc((p), (p)->lexer.token.line), __VA_ARGS__)
 
 bool parse_is_mark(const Parser *p, char mark);
 bool parse_is_word(const Parser *p, const char *word);
@@ -54,7 +55,8 @@ bool parse_double(Parser *p, double *value);
 bool parse_float(Parser *p, float *value);
 bool parse_string(Parser *p, const char **text); // without NUL bytes
 bool parse_word(Parser *p, const char *what, const char **text);
-// "[a, b, ..]" or, after name=, whatever the element function reads. Calls element(p, user) for each.
+// "[a, b, ..]" or, after name=, whatever the element function reads. Calls element(p, user) for
+// each.
 bool parse_list(Parser *p, bool (*element)(Parser *p, void *user), void *user);
 typedef struct IntList {
   int64_t *items;

@@ -29,10 +29,14 @@ static void print_string(FILE *out, const char *text, size_t length) {
   fputc('"', out);
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)text[i];
-    if (c == '"' || c == '\\') fprintf(out, "\\%c", c);
-    else if (c == '\n') fputs("\\n", out);
-    else if (c < 0x20 || c == 0x7f) fprintf(out, "\\x%02x", c);
-    else fputc(c, out);
+    if (c == '"' || c == '\\')
+      fprintf(out, "\\%c", c);
+    else if (c == '\n')
+      fputs("\\n", out);
+    else if (c < 0x20 || c == 0x7f)
+      fprintf(out, "\\x%02x", c);
+    else
+      fputc(c, out);
   }
   fputc('"', out);
 }
@@ -41,8 +45,10 @@ static void print_quoted(FILE *out, const char *text) { print_string(out, text, 
 
 static void print_global(FILE *out, const char *name) {
   fputc('@', out);
-  if (lexer_plain_name(name)) fputs(name, out);
-  else print_quoted(out, name);
+  if (lexer_plain_name(name))
+    fputs(name, out);
+  else
+    print_quoted(out, name);
 }
 
 static void print_double(FILE *out, double value) {
@@ -94,8 +100,10 @@ static const char *value_text(const Printer *p, const Value *value) {
 }
 
 static void print_use(const Printer *p, const Value *value) {
-  if (value) fprintf(p->out, "%%%s", value_text(p, value));
-  else fputc('_', p->out);
+  if (value)
+    fprintf(p->out, "%%%s", value_text(p, value));
+  else
+    fputc('_', p->out);
 }
 
 static void print_definition(const Printer *p, const Value *value) {
@@ -122,14 +130,17 @@ static void print_typed(const Printer *p, const Value *value) {
 
 static bool is_default(const Attribute *attribute, const AttributeSpec *spec) {
   switch (attribute_info[attribute->id].kind) {
-  case KIND_INT: return spec && attribute->int_value == spec->int_default;
+  case KIND_INT:
+    return spec && attribute->int_value == spec->int_default;
   case KIND_FLOAT:
     return spec && !memcmp(&attribute->float_value, &spec->float_default, sizeof(double));
   case KIND_STRING:
-    return spec && !strcmp(attribute->string_value, spec->string_default ? spec->string_default : "");
+    return spec &&
+           !strcmp(attribute->string_value, spec->string_default ? spec->string_default : "");
   case KIND_INTS:
   case KIND_FLOATS:
-  case KIND_DIMS: return attribute->count == 0;
+  case KIND_DIMS:
+    return attribute->count == 0;
   }
   return false;
 }
@@ -137,17 +148,26 @@ static bool is_default(const Attribute *attribute, const AttributeSpec *spec) {
 static void print_element(const Printer *p, const Attribute *attribute, int i) {
   AttributeKind kind = attribute_info[attribute->id].kind;
   if (i) fputs(kind == KIND_FLOATS ? ", " : ",", p->out);
-  if (kind == KIND_INTS) fprintf(p->out, "%lld", (long long)attribute->ints[i]);
-  else if (kind == KIND_FLOATS) print_double(p->out, attribute->floats[i]);
-  else fputs(dim_text(p->arena, attribute->dims[i]), p->out);
+  if (kind == KIND_INTS)
+    fprintf(p->out, "%lld", (long long)attribute->ints[i]);
+  else if (kind == KIND_FLOATS)
+    print_double(p->out, attribute->floats[i]);
+  else
+    fputs(dim_text(p->arena, attribute->dims[i]), p->out);
 }
 
 static void print_attribute(const Printer *p, const Attribute *attribute) {
   fprintf(p->out, "%s=", attribute_info[attribute->id].text);
   switch (attribute_info[attribute->id].kind) {
-  case KIND_INT: fprintf(p->out, "%lld", (long long)attribute->int_value); return;
-  case KIND_FLOAT: print_double(p->out, attribute->float_value); return;
-  case KIND_STRING: print_quoted(p->out, attribute->string_value); return;
+  case KIND_INT:
+    fprintf(p->out, "%lld", (long long)attribute->int_value);
+    return;
+  case KIND_FLOAT:
+    print_double(p->out, attribute->float_value);
+    return;
+  case KIND_STRING:
+    print_quoted(p->out, attribute->string_value);
+    return;
   case KIND_INTS:
   case KIND_FLOATS:
   case KIND_DIMS:
@@ -174,9 +194,11 @@ static void print_attributes(const Printer *p, const Node *node) {
 
 static bool is_splat(const Constant *constant, ElementType element, int64_t count) {
   size_t width = (size_t)element_info[element].bits / 8;
-  if (width) return !memcmp(constant->data, (const char *)constant->data + width, constant->bytes - width);
+  if (width)
+    return !memcmp(constant->data, (const char *)constant->data + width, constant->bytes - width);
   for (int64_t i = 1; i < count; i++)
-    if (element_bits(element, constant->data, i) != element_bits(element, constant->data, 0)) return false;
+    if (element_bits(element, constant->data, i) != element_bits(element, constant->data, 0))
+      return false;
   return true;
 }
 
@@ -187,7 +209,8 @@ ConstantForm text_constant_form(const Constant *constant, const Type *type) {
   return is_splat(constant, type->element, count) ? FORM_SPLAT : FORM_HASH;
 }
 
-static void print_value(const Printer *p, const Constant *constant, ElementType element, int64_t i) {
+static void print_value(const Printer *p, const Constant *constant, ElementType element,
+                        int64_t i) {
   char buffer[NUMBER_TEXT];
   if (element == STR) {
     const TensorString *string = (const TensorString *)constant->data + i;
@@ -240,7 +263,8 @@ static void print_stage(FILE *out, const Stage *stage) {
   PARAMETER(stage->kind == STAGE_LAYOUT, "%s", layout_text(stage->layout))
   PARAMETER(stage->tile, "tile=%d", stage->tile)
   PARAMETER(stage->group, "group=%d", stage->group)
-  PARAMETER(stage->block_rows || stage->block_columns, "block=%dx%d", stage->block_rows, stage->block_columns)
+  PARAMETER(stage->block_rows || stage->block_columns, "block=%dx%d", stage->block_rows,
+            stage->block_columns)
   PARAMETER(stage->bits, "bits=%d", stage->bits)
   PARAMETER(stage->centroid_count, "%s", "")
 #undef PARAMETER
@@ -249,7 +273,8 @@ static void print_stage(FILE *out, const Stage *stage) {
 }
 
 static void print_record(const Printer *p, const CompressionRecord *record) {
-  fprintf(p->out, " record(original=0x%016llx, bytes=%zu, sqnr=", (unsigned long long)record->original_hash,
+  fprintf(p->out,
+          " record(original=0x%016llx, bytes=%zu, sqnr=", (unsigned long long)record->original_hash,
           record->original_bytes);
   print_double(p->out, record->sqnr);
   if (record->kept_count) fputs(", kept=[", p->out);
@@ -266,7 +291,8 @@ static void print_record(const Printer *p, const CompressionRecord *record) {
 static void print_constant_clauses(const Printer *p, const Node *node) {
   const Constant *constant = node->constant;
   if (constant->storage.count) fputs(" store", p->out);
-  for (int i = 0; i < constant->storage.count; i++) print_stage(p->out, &constant->storage.stages[i]);
+  for (int i = 0; i < constant->storage.count; i++)
+    print_stage(p->out, &constant->storage.stages[i]);
   const Type *type = &node->results[0]->type;
   if (text_constant_form(constant, type) == FORM_HASH)
     fprintf(p->out, " hash(0x%016llx)", (unsigned long long)constant_hash(constant, type));
@@ -290,8 +316,10 @@ static void print_inputs(const Printer *p, const Graph *graph) {
 
 static void print_region(Printer *p, const Graph *region, int indent) {
   fputc(' ', p->out);
-  if (text_is_region_name(region->name)) fputs(region->name, p->out);
-  else print_quoted(p->out, region->name);
+  if (text_is_region_name(region->name))
+    fputs(region->name, p->out);
+  else
+    print_quoted(p->out, region->name);
   if (p->abbreviate) {
     fputs(" {...}", p->out);
     return;
@@ -309,8 +337,10 @@ static void print_loc(const Printer *p, const Node *node) {
   bool derived = !node->loc.node || (name && !strcmp(node->loc.node, name));
   if (derived && !node->loc.op_type) return;
   fputs(" loc(", p->out);
-  if (node->loc.node && !derived) print_quoted(p->out, node->loc.node);
-  else fputc('_', p->out);
+  if (node->loc.node && !derived)
+    print_quoted(p->out, node->loc.node);
+  else
+    fputc('_', p->out);
   if (node->loc.op_type) {
     fputs(", ", p->out);
     print_quoted(p->out, node->loc.op_type);

@@ -13,21 +13,24 @@ typedef struct Verifier {
   Diag *diag;
   const char *after; // pass
   Arena *scratch;
-  char *defined;     // by value id: defined so far in the walk
-  int *uses;         // by value id: operands and outputs that are this value
+  char *defined; // by value id: defined so far in the walk
+  int *uses;     // by value id: operands and outputs that are this value
   NameSet *constants;
 } Verifier;
 
-__attribute__((format(printf, 3, 4))) static bool bad(const Verifier *v, Loc loc, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static bool bad(const Verifier *v, Loc loc,
+                                                      const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   const char *text = arena_vprintf(v->scratch, format, arguments);
   va_end(arguments);
-  return v->after ? diag_error(v->diag, loc, "after pass %s: %s", v->after, text) : diag_error(v->diag, loc, "%s", text);
+  return v->after ? diag_error(v->diag, loc, "after pass %s: %s", v->after, text)
+                  : diag_error(v->diag, loc, "%s", text);
 }
 
 // "<op>: <text>"
-__attribute__((format(printf, 3, 4))) static bool refuse_form(const Node *node, Diag *diag, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static bool refuse_form(const Node *node, Diag *diag,
+                                                              const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   const char *text = arena_vprintf(node->graph->module->arena, format, arguments);
@@ -41,14 +44,18 @@ static bool check_operands(const Node *node, Diag *diag) {
   const OpInfo *info = &op_info[node->op];
   int count = node_own_operands(node), low = info->min_operands;
   if (count < low || (info->max_operands >= 0 && count > info->max_operands)) {
-    if (low == info->max_operands) return refuse_form(node, diag, "%d operands, wanted %d", count, low);
-    return info->max_operands < 0 ? refuse_form(node, diag, "%d operands, wanted at least %d", count, low)
-                                  : refuse_form(node, diag, "%d operands, wanted %d to %d", count, low, info->max_operands);
+    if (low == info->max_operands)
+      return refuse_form(node, diag, "%d operands, wanted %d", count, low);
+    return info->max_operands < 0
+               ? refuse_form(node, diag, "%d operands, wanted at least %d", count, low)
+               : refuse_form(node, diag, "%d operands, wanted %d to %d", count, low,
+                             info->max_operands);
   }
   bool owner = (info->traits & REGIONS) != 0; // loop: count and condition may be absent
   for (int i = 0; i < node->operand_count; i++) {
     const Value *operand = node->operands[i];
-    if (!operand && !owner && (i < low || i >= count)) return refuse_form(node, diag, "operand %d is absent", i);
+    if (!operand && !owner && (i < low || i >= count))
+      return refuse_form(node, diag, "operand %d is absent", i);
     if (operand && !owner && node->op != OP_COPY && operand->type.kind != TYPE_TENSOR)
       return refuse_form(node, diag, "operand %d is no tensor", i);
   }
@@ -59,8 +66,10 @@ static bool check_attributes(const Node *node, Diag *diag) {
   for (int i = 0; i < node->attribute_count; i++) {
     AttributeId id = node->attributes[i].id;
     if ((unsigned)id >= ATTR_COUNT || !op_attribute(node->op, id))
-      return refuse_form(node, diag, "has no attribute '%s'", (unsigned)id < ATTR_COUNT ? attribute_info[id].text : "?");
-    if (i && node->attributes[i - 1].id >= id) return refuse_form(node, diag, "attributes out of order");
+      return refuse_form(node, diag, "has no attribute '%s'",
+                         (unsigned)id < ATTR_COUNT ? attribute_info[id].text : "?");
+    if (i && node->attributes[i - 1].id >= id)
+      return refuse_form(node, diag, "attributes out of order");
     if (node->attributes[i].count < 0) return refuse_form(node, diag, "a list of negative length");
   }
   return true;
@@ -75,17 +84,20 @@ static int wanted_regions(const Node *node) {
 // all operands but the condition, any other body one per operand.
 static bool check_regions(const Node *node, Diag *diag) {
   if (node_has_trait(node, ACCUMULATES)) {
-    if (node->region_count > 1) return refuse_form(node, diag, "%d regions, wanted one epilogue at most", node->region_count);
+    if (node->region_count > 1)
+      return refuse_form(node, diag, "%d regions, wanted one epilogue at most", node->region_count);
     const Graph *epilogue = node_epilogue(node);
-    return !epilogue || epilogue->input_count >= 1 || refuse_form(node, diag, "the epilogue has no input");
+    return !epilogue || epilogue->input_count >= 1 ||
+           refuse_form(node, diag, "the epilogue has no input");
   }
   if (node->region_count != wanted_regions(node))
-    return refuse_form(node, diag, "%d regions, wanted %d", node->region_count, wanted_regions(node));
+    return refuse_form(node, diag, "%d regions, wanted %d", node->region_count,
+                       wanted_regions(node));
   int inputs = node->operand_count - (node->op == OP_IF);
   for (int i = 0; i < node->region_count; i++)
     if (node->regions[i]->input_count != inputs)
       return refuse_form(node, diag, "region %s has %d inputs, wanted %d", node->regions[i]->name,
-                    node->regions[i]->input_count, inputs);
+                         node->regions[i]->input_count, inputs);
   return true;
 }
 
@@ -93,7 +105,8 @@ bool node_verify_form(const Node *node, Diag *diag) {
   const OpInfo *info = &op_info[node->op];
   if (info->results >= 0 && node->result_count != info->results)
     return refuse_form(node, diag, "%d results, wanted %d", node->result_count, info->results);
-  if ((node->op == OP_CONST) != (node->constant != NULL)) return refuse_form(node, diag, "constant data is misplaced");
+  if ((node->op == OP_CONST) != (node->constant != NULL))
+    return refuse_form(node, diag, "constant data is misplaced");
   return check_regions(node, diag) && check_operands(node, diag) && check_attributes(node, diag);
 }
 
@@ -105,29 +118,35 @@ static bool check_quant(const Verifier *v, Loc loc, const Type *type) {
     return bad(v, loc, "%s cannot be quantized", element_info[type->element].text);
   if (quant->axis < -1 || quant->axis >= type->rank)
     return bad(v, loc, "quantization along axis %d of rank %d", quant->axis, type->rank);
-  if (quant->axis < 0 && quant->count != 1) return bad(v, loc, "%d scales without an axis", quant->count);
+  if (quant->axis < 0 && quant->count != 1)
+    return bad(v, loc, "%d scales without an axis", quant->count);
   if (quant->axis >= 0 && !dim_is(type->dims[quant->axis], quant->count))
     return bad(v, loc, "%d scales along an axis of size %s", quant->count,
                dim_text(v->scratch, type->dims[quant->axis]));
   for (int i = 0; i < quant->count; i++) {
     char text[NUMBER_TEXT];
     float_text(text, quant->scale[i]);
-    if (!isfinite(quant->scale[i]) || quant->scale[i] <= 0) return bad(v, loc, "scale %s is not positive", text);
+    if (!isfinite(quant->scale[i]) || quant->scale[i] <= 0)
+      return bad(v, loc, "scale %s is not positive", text);
     int bits = element_info[type->element].bits;
     bool is_signed = element_is_signed(type->element);
-    int64_t low = is_signed ? -(INT64_C(1) << (bits - 1)) : 0, high = low + (INT64_C(1) << bits) - 1;
+    int64_t low = is_signed ? -(INT64_C(1) << (bits - 1)) : 0,
+            high = low + (INT64_C(1) << bits) - 1;
     if (quant->zero[i] < low || quant->zero[i] > high)
-      return bad(v, loc, "zero point %d is no value of %s", quant->zero[i], element_info[type->element].text);
+      return bad(v, loc, "zero point %d is no value of %s", quant->zero[i],
+                 element_info[type->element].text);
   }
   return true;
 }
 
 static bool check_type(const Verifier *v, Loc loc, const Type *type) {
   if (type->kind == TYPE_NONE) return bad(v, loc, "a value without a type");
-  if (type->kind != TYPE_TENSOR) return type->inner ? check_type(v, loc, type->inner) : bad(v, loc, "a type of nothing");
+  if (type->kind != TYPE_TENSOR)
+    return type->inner ? check_type(v, loc, type->inner) : bad(v, loc, "a type of nothing");
   if (type->rank < 0 || type->rank > MAX_RANK) return bad(v, loc, "rank %d", type->rank);
   for (int i = 0; i < type->rank; i++)
-    if (!type->dims[i] || dim_high(type->dims[i]) < 0) return bad(v, loc, "dimension %d is negative", i);
+    if (!type->dims[i] || dim_high(type->dims[i]) < 0)
+      return bad(v, loc, "dimension %d is negative", i);
   return !type->quant || check_quant(v, loc, type);
 }
 
@@ -157,20 +176,25 @@ static bool check_inference(const Verifier *v, const Node *node) {
 // --- constants
 
 static bool check_centroids(const Verifier *v, Loc loc, const Stage *stage) {
-  if (stage->bits < 1 || stage->bits > 8) return bad(v, loc, "a codebook of %d bits, possible are 1 to 8", stage->bits);
+  if (stage->bits < 1 || stage->bits > 8)
+    return bad(v, loc, "a codebook of %d bits, possible are 1 to 8", stage->bits);
   if (stage->centroid_count < 1 || stage->centroid_count > 1 << stage->bits)
     return bad(v, loc, "%d centroids for %d bits", stage->centroid_count, stage->bits);
   for (int i = 0; i < stage->centroid_count; i++) {
     if (!isfinite(stage->centroids[i])) return bad(v, loc, "centroid %d is not finite", i);
-    if (i && stage->centroids[i] < stage->centroids[i - 1]) return bad(v, loc, "centroids are not ascending");
+    if (i && stage->centroids[i] < stage->centroids[i - 1])
+      return bad(v, loc, "centroids are not ascending");
   }
   return true;
 }
 
 static bool check_layout(const Verifier *v, Loc loc, const Stage *stage) {
-  bool tiled = stage->layout == LAYOUT_PANELS || stage->layout == LAYOUT_PANELS_DOT || stage->layout == LAYOUT_ROWS_BLOCK;
-  if (tiled && stage->tile < 1) return bad(v, loc, "layout %s needs a tile", layout_text(stage->layout));
-  if (stage->layout == LAYOUT_PANELS_DOT && stage->group < 1) return bad(v, loc, "layout panels_dot needs a group");
+  bool tiled = stage->layout == LAYOUT_PANELS || stage->layout == LAYOUT_PANELS_DOT ||
+               stage->layout == LAYOUT_ROWS_BLOCK;
+  if (tiled && stage->tile < 1)
+    return bad(v, loc, "layout %s needs a tile", layout_text(stage->layout));
+  if (stage->layout == LAYOUT_PANELS_DOT && stage->group < 1)
+    return bad(v, loc, "layout panels_dot needs a group");
   return stage->tile >= 0 && stage->group >= 0 ? true : bad(v, loc, "a negative tile or group");
 }
 
@@ -178,17 +202,23 @@ static bool check_stage(const Verifier *v, Loc loc, const Stage *stage) {
   bool blocked = stage->block_rows || stage->block_columns;
   if (stage->kind != STAGE_CODEBOOK && stage->centroid_count)
     return bad(v, loc, "stage %s has centroids", stage_text(stage->kind));
-  if (stage->kind != STAGE_SPARSE && blocked) return bad(v, loc, "stage %s has a block", stage_text(stage->kind));
+  if (stage->kind != STAGE_SPARSE && blocked)
+    return bad(v, loc, "stage %s has a block", stage_text(stage->kind));
   if (stage->kind != STAGE_LAYOUT && (stage->tile || stage->group))
     return bad(v, loc, "stage %s has a tile or group", stage_text(stage->kind));
   switch (stage->kind) {
-  case STAGE_LAYOUT: return check_layout(v, loc, stage);
+  case STAGE_LAYOUT:
+    return check_layout(v, loc, stage);
   case STAGE_SPARSE:
-    if (blocked && (stage->block_rows < 1 || stage->block_columns < 1)) return bad(v, loc, "a sparse block without elements");
-    return stage->bits >= 0 && stage->bits <= 16 ? true : bad(v, loc, "gaps of %d bits", stage->bits);
-  case STAGE_CODEBOOK: return check_centroids(v, loc, stage);
+    if (blocked && (stage->block_rows < 1 || stage->block_columns < 1))
+      return bad(v, loc, "a sparse block without elements");
+    return stage->bits >= 0 && stage->bits <= 16 ? true
+                                                 : bad(v, loc, "gaps of %d bits", stage->bits);
+  case STAGE_CODEBOOK:
+    return check_centroids(v, loc, stage);
   case STAGE_HUFFMAN:
-  case STAGE_COUNT: break;
+  case STAGE_COUNT:
+    break;
   }
   return true;
 }
@@ -197,10 +227,13 @@ static bool check_constant(const Verifier *v, const Node *node) {
   const Constant *constant = node->constant;
   const Type *type = &node->results[0]->type;
   int64_t bytes = 0;
-  if (!type_is_static(type) || !type_max_bytes(type, &bytes)) return bad(v, node->loc, "a constant of symbolic shape");
+  if (!type_is_static(type) || !type_max_bytes(type, &bytes))
+    return bad(v, node->loc, "a constant of symbolic shape");
   if (constant->bytes != (size_t)bytes)
-    return bad(v, node->loc, "constant @%s has %zu bytes, its type %lld", constant->name, constant->bytes, (long long)bytes);
-  if (!constant->data && bytes) return bad(v, node->loc, "constant @%s has no data", constant->name);
+    return bad(v, node->loc, "constant @%s has %zu bytes, its type %lld", constant->name,
+               constant->bytes, (long long)bytes);
+  if (!constant->data && bytes)
+    return bad(v, node->loc, "constant @%s has no data", constant->name);
   if (!constant->name || nameset_has(v->constants, constant->name))
     return bad(v, node->loc, "constant @%s is there twice", constant->name ? constant->name : "");
   nameset_add_unique(v->constants, constant->name);
@@ -224,18 +257,19 @@ static bool check_placement(const Verifier *v, Loc loc, const Value *value) {
   if (place->kind != PLACE_WORKSPACE && place->kind != PLACE_FAST) return true;
   int64_t bytes = 0, limit = place->kind == PLACE_FAST ? main->fast_bytes : main->workspace_bytes;
   if (!main->placed) return bad(v, loc, "a placed value in a function that is not placed");
-  if (!type_max_bytes(&value->type, &bytes)) return true; // unbounded: lives behind the planned part
+  if (!type_max_bytes(&value->type, &bytes))
+    return true; // unbounded: lives behind the planned part
   if (place->offset > limit || bytes > limit - place->offset)
-    return bad(v, loc, "bytes %lld to %lld lie outside the %lld of the workspace", (long long)place->offset,
-               (long long)place->offset + bytes, (long long)limit);
+    return bad(v, loc, "bytes %lld to %lld lie outside the %lld of the workspace",
+               (long long)place->offset, (long long)place->offset + bytes, (long long)limit);
   return true;
 }
 
 static bool check_uses(const Verifier *v, Loc loc, const Value *value) {
   for (int i = 0; i < value->use_count; i++) {
     const Use *use = &value->uses[i];
-    if (use->index < 0 || use->index >= use->user->operand_count || use->user->operands[use->index] != value ||
-        use->user->graph != value->graph)
+    if (use->index < 0 || use->index >= use->user->operand_count ||
+        use->user->operands[use->index] != value || use->user->graph != value->graph)
       return bad(v, loc, "use %d of value %d is not what it says", i, value->id);
     for (int k = 0; k < i && value->use_count < 64; k++)
       if (value->uses[k].user == use->user && value->uses[k].index == use->index)
@@ -249,14 +283,16 @@ static bool check_value(const Verifier *v, Loc loc, const Graph *graph, const Va
   if (value->id < 0 || value->id >= v->module->next_value_id || v->defined[value->id])
     return bad(v, loc, "value id %d is not unique", value->id);
   v->defined[value->id] = 1;
-  return check_type(v, loc, &value->type) && check_uses(v, loc, value) && check_placement(v, loc, value);
+  return check_type(v, loc, &value->type) && check_uses(v, loc, value) &&
+         check_placement(v, loc, value);
 }
 
 static bool check_node_operands(const Verifier *v, const Node *node) {
   for (int i = 0; i < node->operand_count; i++) {
     const Value *operand = node->operands[i];
     if (!operand) continue;
-    if (operand->graph != node->graph) return bad(v, node->loc, "operand %d belongs to another function", i);
+    if (operand->graph != node->graph)
+      return bad(v, node->loc, "operand %d belongs to another function", i);
     if (operand->id < 0 || operand->id >= v->module->next_value_id || !v->defined[operand->id])
       return bad(v, node->loc, "operand %d is used before its definition", i);
     v->uses[operand->id]++;
@@ -267,7 +303,8 @@ static bool check_node_operands(const Verifier *v, const Node *node) {
 static bool check_graph(const Verifier *v, const Graph *graph, Loc loc);
 
 static bool check_node(const Verifier *v, const Graph *graph, const Node *node) {
-  if (node->graph != graph) return bad(v, node->loc, "node %d belongs to another function", node->id);
+  if (node->graph != graph)
+    return bad(v, node->loc, "node %d belongs to another function", node->id);
   if (!check_node_operands(v, node)) return false;
   if (!node_verify_form(node, v->diag)) {
     if (v->after) diag_note(v->diag, node->loc, "found by the verifier after pass %s", v->after);
@@ -279,7 +316,8 @@ static bool check_node(const Verifier *v, const Graph *graph, const Node *node) 
   }
   for (int i = 0; i < node->result_count; i++) {
     const Value *result = node->results[i];
-    if (result->definition != node || result->index != i) return bad(v, node->loc, "result %d has another definition", i);
+    if (result->definition != node || result->index != i)
+      return bad(v, node->loc, "result %d has another definition", i);
     if (!check_value(v, node->loc, graph, result)) return false;
   }
   return (!node->constant || check_constant(v, node)) && check_inference(v, node);
@@ -301,7 +339,8 @@ static bool check_use_counts(const Verifier *v, const Graph *graph, Loc loc) {
 
 static bool check_graph(const Verifier *v, const Graph *graph, Loc loc) {
   int count = 0;
-  if (graph->module != v->module) return bad(v, loc, "function %s belongs to another module", graph->name);
+  if (graph->module != v->module)
+    return bad(v, loc, "function %s belongs to another module", graph->name);
   for (int i = 0; i < graph->input_count; i++) {
     const Value *input = graph->inputs[i];
     if (input->definition || input->index != i) return bad(v, loc, "input %d has a definition", i);
@@ -309,10 +348,12 @@ static bool check_graph(const Verifier *v, const Graph *graph, Loc loc) {
   }
   const Node *previous = NULL;
   for (const Node *node = graph->first; node; previous = node, node = node->next, count++) {
-    if (node->previous != previous || count > graph->node_count) return bad(v, node->loc, "the list of nodes is broken");
+    if (node->previous != previous || count > graph->node_count)
+      return bad(v, node->loc, "the list of nodes is broken");
     if (!check_node(v, graph, node)) return false;
   }
-  if (count != graph->node_count || graph->last != previous) return bad(v, loc, "the list of nodes is broken");
+  if (count != graph->node_count || graph->last != previous)
+    return bad(v, loc, "the list of nodes is broken");
   for (int i = 0; i < graph->output_count; i++) {
     const Value *output = graph->outputs[i];
     if (output->graph != graph || !v->defined[output->id])
@@ -328,7 +369,9 @@ static bool check_symbols(const Verifier *v, Loc loc) {
     const Atom *symbol = dim_symbol_at(v->module->dims, i);
     const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
     bool starts = symbol->name[0] && strchr(letters, symbol->name[0]);
-    if (!starts || strspn(symbol->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.0123456789") != strlen(symbol->name))
+    if (!starts ||
+        strspn(symbol->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.0123456789") !=
+            strlen(symbol->name))
       return bad(v, loc, "'%s' is no name for a symbol", symbol->name);
     if (symbol->low > symbol->high) return bad(v, loc, "symbol %s has no value", symbol->name);
   }
@@ -337,8 +380,13 @@ static bool check_symbols(const Verifier *v, Loc loc) {
 
 bool module_verify(const Module *module, const char *after, Diag *diag) {
   Arena *scratch = arena_create();
-  Verifier v = {module, diag, after, scratch, NEW_ARRAY(scratch, char, module->next_value_id),
-                NEW_ARRAY(scratch, int, module->next_value_id), nameset_create(scratch)};
+  Verifier v = {module,
+                diag,
+                after,
+                scratch,
+                NEW_ARRAY(scratch, char, module->next_value_id),
+                NEW_ARRAY(scratch, int, module->next_value_id),
+                nameset_create(scratch)};
   Loc loc = loc_file(module->source ? module->source : module->name);
   bool good = check_symbols(&v, loc) && check_graph(&v, module->main, loc);
   arena_destroy(scratch);

@@ -39,14 +39,16 @@ static bool check_table(Weights *weights, const char *path, Loc loc, Diag *diag)
   if (weights->size < HEAD_BYTES || memcmp(weights->map, magic, sizeof magic) != 0)
     return diag_error(diag, loc, "%s is not a weights file", path);
   memcpy(&version, weights->map + 8, 4);
-  if (version != VERSION) return diag_error(diag, loc, "%s has version %u, wanted 1", path, version);
+  if (version != VERSION)
+    return diag_error(diag, loc, "%s has version %u, wanted 1", path, version);
   weights->count = load_64(weights->map + 16);
   if (weights->count > (weights->size - HEAD_BYTES) / ENTRY_BYTES)
     return diag_error(diag, loc, "%s is too short for its table", path);
   for (uint64_t i = 0; i < weights->count; i++) {
     uint64_t offset = entry_field(weights, i, 1), bytes = entry_field(weights, i, 2);
     if (offset % ALIGN || offset > weights->size || bytes > weights->size - offset)
-      return diag_error(diag, loc, "%s: entry %llu lies outside the file", path, (unsigned long long)i);
+      return diag_error(diag, loc, "%s: entry %llu lies outside the file", path,
+                        (unsigned long long)i);
     if (i && entry_field(weights, i, 0) <= entry_field(weights, i - 1, 0))
       return diag_error(diag, loc, "%s: the table is not sorted", path);
   }
@@ -64,7 +66,8 @@ Weights *weights_open(Arena *arena, const char *path, Loc loc, Diag *diag) {
   }
   Weights *weights = NEW(arena, Weights);
   weights->size = (size_t)status.st_size;
-  void *map = weights->size ? mmap(NULL, weights->size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
+  void *map =
+      weights->size ? mmap(NULL, weights->size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
   close(file);
   if (map == MAP_FAILED) {
     diag_error(diag, loc, "%s is not a weights file", path);
@@ -80,9 +83,13 @@ const void *weights_find(const Weights *weights, uint64_t hash, size_t bytes) {
   while (low < high) {
     uint64_t middle = low + (high - low) / 2, found = entry_field(weights, middle, 0);
     if (found == hash)
-      return entry_field(weights, middle, 2) == bytes ? weights->map + entry_field(weights, middle, 1) : NULL;
-    if (found < hash) low = middle + 1;
-    else high = middle;
+      return entry_field(weights, middle, 2) == bytes
+                 ? weights->map + entry_field(weights, middle, 1)
+                 : NULL;
+    if (found < hash)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return NULL;
 }
@@ -98,7 +105,8 @@ static int distinct_items(WeightsItem *items, int count) {
   qsort(items, (size_t)count, sizeof *items, by_hash);
   for (int i = 0; i < count; i++) {
     WeightsItem *last = kept ? &items[kept - 1] : NULL;
-    if (!last || last->hash != items[i].hash) items[kept++] = items[i];
+    if (!last || last->hash != items[i].hash)
+      items[kept++] = items[i];
     else if (last->bytes != items[i].bytes || memcmp(last->data, items[i].data, last->bytes) != 0)
       return -1;
   }

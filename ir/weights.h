@@ -12,7 +12,8 @@
 
 typedef struct Weights Weights;
 
-// Maps the file until the arena is destroyed and checks its head and table. NULL: reported at `loc`.
+// Maps the file until the arena is destroyed and checks its head and table. NULL: reported at
+// `loc`.
 Weights *weights_open(Arena *arena, const char *path, Loc loc, Diag *diag);
 // The bytes of that hash; NULL if there are none, or not so many. The hash of the bytes themselves
 // is for the caller to check, who knows the type.
@@ -23,8 +24,8 @@ typedef struct WeightsItem {
   const void *data;
   size_t bytes;
 } WeightsItem;
-// Sorts the items and writes each hash once. False: two different constants with the same hash (reported),
-// or a write error (reported).
+// Sorts the items and writes each hash once. False: two different constants with the same hash
+// (reported), or a write error (reported).
 bool weights_write(FILE *stream, WeightsItem *items, int count, const char *path, Diag *diag);
 
 #endif

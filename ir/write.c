@@ -1,4 +1,5 @@
-// Writing a module as FILE.tir and, if it has large constants, FILE.tir.weights: complete or not at all.
+// Writing a module as FILE.tir and, if it has large constants, FILE.tir.weights: complete or not at
+// all.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ static void collect(const Graph *graph, Items *items, Arena *arena) {
     if (!node->constant) continue;
     const Type *type = &node->results[0]->type;
     if (text_constant_form(node->constant, type) != FORM_HASH) continue;
-    WeightsItem item = {constant_hash(node->constant, type), node->constant->data, node->constant->bytes};
+    WeightsItem item = {constant_hash(node->constant, type), node->constant->data,
+                        node->constant->bytes};
     ARENA_PUSH(arena, items->items, items->count, items->capacity, item);
   }
 }
@@ -43,7 +45,8 @@ static bool finish(FILE *stream, const char *temporary, const char *path, bool g
   mode_t mask = umask(0);
   umask(mask);
   fchmod(fileno(stream), 0666 & ~mask); // as any created file; mkostemp made it private
-  if (fclose(stream) && good) good = diag_error(diag, loc_file(path), "cannot write: %s", strerror(errno));
+  if (fclose(stream) && good)
+    good = diag_error(diag, loc_file(path), "cannot write: %s", strerror(errno));
   if (good && rename(temporary, path))
     good = diag_error(diag, loc_file(path), "cannot write: %s", strerror(errno));
   if (!good) unlink(temporary);
