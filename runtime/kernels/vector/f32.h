@@ -19,6 +19,7 @@
 #define LN2_HIGH 0x1.63p-1f // 9 bits: n * LN2_HIGH is exact
 #define LN2_LOW -2.12194440e-4f
 #define EXP_LOW -104.0f // below, exp rounds to 0
+#define EXP_UNDERFLOW -88.0f // n = -127
 #define EXP_HIGH 89.5f // above sinh's overflow, below the overflow of 2^(n-2)
 #define EXPM1_LOW -18.0f
 #define TANH_HIGH 10.0f

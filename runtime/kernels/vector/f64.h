@@ -19,6 +19,7 @@
 #define LN2_HIGH 0x1.62e42feep-1 // 32 bits: n * LN2_HIGH is exact
 #define LN2_LOW 0x1.a39ef35793c76p-33
 #define EXP_LOW -746.0 // below, exp rounds to 0
+#define EXP_UNDERFLOW -709.0 // n = -1023
 #define EXP_HIGH 710.7 // above sinh's overflow, below the overflow of 2^(n-2)
 #define EXPM1_LOW -38.0
 #define TANH_HIGH 20.0
