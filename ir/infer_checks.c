@@ -14,8 +14,10 @@ bool refuse(const Node *node, Diag *diag, const char *format, ...) {
 const Type *tensor_operand(const Node *node, int index, Diag *diag) {
   const Value *value = node_operand(node, index);
   if (value && value->type.kind == TYPE_TENSOR) return &value->type;
-  if (!value) refuse(node, diag, "operand %d is absent", index);
-  else refuse(node, diag, "operand %d is no tensor", index);
+  if (!value)
+    refuse(node, diag, "operand %d is absent", index);
+  else
+    refuse(node, diag, "operand %d is no tensor", index);
   return NULL;
 }
 

@@ -6,7 +6,8 @@
 #include "ir/graph.h"
 
 // "<op>: <text>" at the node's location; always false.
-bool refuse(const Node *node, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool refuse(const Node *node, Diag *diag, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static inline DimTable *node_dim_table(const Node *node) { return node->graph->module->dims; }
 static inline Arena *node_arena(const Node *node) { return node->graph->module->arena; }

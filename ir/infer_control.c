@@ -1,9 +1,9 @@
 // Types of if, loop and scan.
 //
-// A region's inputs may have symbols of their own as dims. Outside such a symbol means the dim of the
-// operand it is bound to, as long as it is the same in every iteration; a dim that the region makes
-// anew each time is a fresh symbol outside. A result type that is set already keeps the symbols that
-// it has there, so that inferring again changes nothing.
+// A region's inputs may have symbols of their own as dims. Outside such a symbol means the dim of
+// the operand it is bound to, as long as it is the same in every iteration; a dim that the region
+// makes anew each time is a fresh symbol outside. A result type that is set already keeps the
+// symbols that it has there, so that inferring again changes nothing.
 #include "ir/builder.h"
 #include "ir/infer_checks.h"
 #include "ir/infer_ops.h"
@@ -40,30 +40,33 @@ static const Dim *outer_dim(Bindings *bindings, const Dim *dim) {
   return bindings->varies ? NULL : outer;
 }
 
-static bool check_same_kind(const Node *node, Diag *diag, const char *what, int index, const Type *found,
-                            const Type *wanted) {
-  if (found->kind == TYPE_TENSOR && wanted->kind == TYPE_TENSOR && found->element == wanted->element &&
-      found->rank == wanted->rank && quant_equal(found->quant, wanted->quant))
+static bool check_same_kind(const Node *node, Diag *diag, const char *what, int index,
+                            const Type *found, const Type *wanted) {
+  if (found->kind == TYPE_TENSOR && wanted->kind == TYPE_TENSOR &&
+      found->element == wanted->element && found->rank == wanted->rank &&
+      quant_equal(found->quant, wanted->quant))
     return true;
-  return refuse(node, diag, "%s %d is %s, wanted %s", what, index, type_text(node_arena(node), found),
-                type_text(node_arena(node), wanted));
+  return refuse(node, diag, "%s %d is %s, wanted %s", what, index,
+                type_text(node_arena(node), found), type_text(node_arena(node), wanted));
 }
 
 // Input `index` of the region takes a value with type `outer`.
-static bool bind_input(const Node *node, Diag *diag, Bindings *bindings, const Graph *region, int index,
-                       const Type *outer) {
+static bool bind_input(const Node *node, Diag *diag, Bindings *bindings, const Graph *region,
+                       int index, const Type *outer) {
   const Type *inner = &region->inputs[index]->type;
   if (!check_same_kind(node, diag, "what goes to region input", index, outer, inner)) return false;
   for (int i = 0; i < inner->rank; i++) {
     const Dim *dim = inner->dims[i];
     if (dim == outer->dims[i]) continue;
     if (dim_symbol_name(dim) && find_binding(bindings, dim) < 0) {
-      if (bindings->count == MAX_BINDINGS) return refuse(node, diag, "more than %d symbols", MAX_BINDINGS);
+      if (bindings->count == MAX_BINDINGS)
+        return refuse(node, diag, "more than %d symbols", MAX_BINDINGS);
       bindings->symbols[bindings->count] = dim;
       bindings->dims[bindings->count++] = outer->dims[i];
     } else if (!dim_symbol_name(dim) && dims_differ(bindings->table, dim, outer->dims[i])) {
       return refuse(node, diag, "what goes to region input %d has shape %s, wanted %s", index,
-                    type_shape_text(node_arena(node), outer), type_shape_text(node_arena(node), inner));
+                    type_shape_text(node_arena(node), outer),
+                    type_shape_text(node_arena(node), inner));
     }
   }
   return true;
@@ -72,14 +75,16 @@ static bool bind_input(const Node *node, Diag *diag, Bindings *bindings, const G
 static bool check_region(const Node *node, Diag *diag, int which, int inputs, int outputs) {
   if (which >= node->region_count) return refuse(node, diag, "region %d is missing", which);
   const Graph *region = node->regions[which];
-  if (region->input_count == inputs && (outputs < 0 || region->output_count == outputs)) return true;
-  return refuse(node, diag, "region '%s' has %d inputs and %d outputs, wanted %d and %d", region->name,
-                region->input_count, region->output_count, inputs,
+  if (region->input_count == inputs && (outputs < 0 || region->output_count == outputs))
+    return true;
+  return refuse(node, diag, "region '%s' has %d inputs and %d outputs, wanted %d and %d",
+                region->name, region->input_count, region->output_count, inputs,
                 outputs < 0 ? region->output_count : outputs);
 }
 
 // The symbol of a result dim that only a run knows: the one it has already, or a fresh one.
-static const Dim *run_dim(const Node *node, int result, int axis, int rank, int64_t low, int64_t high) {
+static const Dim *run_dim(const Node *node, int result, int axis, int rank, int64_t low,
+                          int64_t high) {
   const Type *given = &node->results[result]->type;
   if (given->kind == TYPE_TENSOR && given->rank == rank && dim_symbol_name(given->dims[axis]))
     return given->dims[axis];
@@ -98,7 +103,8 @@ static bool bind_branch(const Node *node, Diag *diag, int which, Bindings *bindi
   if (!check_region(node, diag, which, node->operand_count - 1, node->result_count)) return false;
   for (int i = 1; i < node->operand_count; i++) {
     const Type *operand = tensor_operand(node, i, diag);
-    if (!operand || !bind_input(node, diag, bindings, node->regions[which], i - 1, operand)) return false;
+    if (!operand || !bind_input(node, diag, bindings, node->regions[which], i - 1, operand))
+      return false;
   }
   return true;
 }
@@ -106,10 +112,12 @@ static bool bind_branch(const Node *node, Diag *diag, int which, Bindings *bindi
 static bool join_branches(Node *node, Diag *diag, Bindings bindings[2], int result) {
   const Type *then = &node->regions[0]->outputs[result]->type;
   const Type *otherwise = &node->regions[1]->outputs[result]->type;
-  if (!check_same_kind(node, diag, "in the else branch, result", result, otherwise, then)) return false;
+  if (!check_same_kind(node, diag, "in the else branch, result", result, otherwise, then))
+    return false;
   Type type = *then;
   for (int i = 0; i < type.rank; i++) {
-    const Dim *a = outer_dim(&bindings[0], then->dims[i]), *b = outer_dim(&bindings[1], otherwise->dims[i]);
+    const Dim *a = outer_dim(&bindings[0], then->dims[i]),
+              *b = outer_dim(&bindings[1], otherwise->dims[i]);
     if (a == b) {
       type.dims[i] = a;
       continue;
@@ -126,9 +134,11 @@ bool infer_if(Node *node, Diag *diag) {
   const Type *condition = tensor_operand(node, 0, diag);
   if (!condition) return false;
   if (!is_condition(condition))
-    return refuse(node, diag, "the condition is %s, not one bool", type_text(node_arena(node), condition));
+    return refuse(node, diag, "the condition is %s, not one bool",
+                  type_text(node_arena(node), condition));
   Bindings bindings[2];
-  if (!bind_branch(node, diag, 0, &bindings[0]) || !bind_branch(node, diag, 1, &bindings[1])) return false;
+  if (!bind_branch(node, diag, 0, &bindings[0]) || !bind_branch(node, diag, 1, &bindings[1]))
+    return false;
   for (int i = 0; i < node->result_count; i++)
     if (!join_branches(node, diag, bindings, i)) return false;
   return true;
@@ -140,7 +150,8 @@ typedef struct Carried {
   int count, first_operand, first_input, first_output;
 } Carried;
 
-// Which bound symbols are the same in every iteration: optimistic at first, then until nothing changes.
+// Which bound symbols are the same in every iteration: optimistic at first, then until nothing
+// changes.
 static void find_varying(const Node *node, Bindings *bindings, const Carried *carried) {
   const Graph *region = node->regions[0];
   for (bool changed = true; changed;) {
@@ -151,7 +162,9 @@ static void find_varying(const Node *node, Bindings *bindings, const Carried *ca
       const Type *outer = &node->operands[carried->first_operand + i]->type;
       for (int k = 0; k < in->rank; k++) {
         int index = find_binding(bindings, in->dims[k]);
-        if (index < 0 || !bindings->dims[index] || outer_dim(bindings, out->dims[k]) == outer->dims[k]) continue;
+        if (index < 0 || !bindings->dims[index] ||
+            outer_dim(bindings, out->dims[k]) == outer->dims[k])
+          continue;
         bindings->dims[index] = NULL;
         changed = true;
       }
@@ -164,11 +177,14 @@ static bool infer_carried(Node *node, Diag *diag, Bindings *bindings, const Carr
   for (int i = 0; i < carried->count; i++) {
     const Type *in = &region->inputs[carried->first_input + i]->type;
     const Type *out = &region->outputs[carried->first_output + i]->type;
-    if (!check_same_kind(node, diag, "region output", carried->first_output + i, out, in)) return false;
+    if (!check_same_kind(node, diag, "region output", carried->first_output + i, out, in))
+      return false;
     for (int k = 0; k < in->rank; k++)
-      if (find_binding(bindings, in->dims[k]) < 0 && dims_differ(bindings->table, in->dims[k], out->dims[k]))
+      if (find_binding(bindings, in->dims[k]) < 0 &&
+          dims_differ(bindings->table, in->dims[k], out->dims[k]))
         return refuse(node, diag, "carried value %d changes its shape from %s to %s", i,
-                      type_shape_text(node_arena(node), in), type_shape_text(node_arena(node), out));
+                      type_shape_text(node_arena(node), in),
+                      type_shape_text(node_arena(node), out));
   }
   find_varying(node, bindings, carried);
   for (int i = 0; i < carried->count; i++) {
@@ -183,8 +199,8 @@ static bool infer_carried(Node *node, Diag *diag, Bindings *bindings, const Carr
 }
 
 // The type of results that stack what an output gives in each iteration.
-static bool infer_stacked(Node *node, Diag *diag, Bindings *bindings, int output, int result, int64_t axis,
-                          const Dim *length) {
+static bool infer_stacked(Node *node, Diag *diag, Bindings *bindings, int output, int result,
+                          int64_t axis, const Dim *length) {
   const Type *slice = &node->regions[0]->outputs[output]->type;
   if (slice->kind != TYPE_TENSOR || slice->rank == MAX_RANK)
     return refuse(node, diag, "region output %d, %s, cannot be stacked", output,
@@ -197,7 +213,9 @@ static bool infer_stacked(Node *node, Diag *diag, Bindings *bindings, int output
     const Dim *dim = i == at ? length : outer_dim(bindings, slice->dims[from++]);
     type.dims[i] = dim ? dim : run_dim(node, result, i, rank, 0, DIM_UNBOUNDED);
   }
-  type.quant = slice->quant ? quant_on_axis(node_arena(node), slice->quant, slice->quant->axis + (slice->quant->axis >= at)) : NULL;
+  type.quant = slice->quant ? quant_on_axis(node_arena(node), slice->quant,
+                                            slice->quant->axis + (slice->quant->axis >= at))
+                            : NULL;
   node->results[result]->type = type;
   return true;
 }
@@ -206,7 +224,8 @@ static bool infer_stacked(Node *node, Diag *diag, Bindings *bindings, int output
 
 static bool is_always_true(const Value *value) {
   Tensor tensor;
-  return value_tensor(value, &tensor) && tensor_count(&tensor) == 1 && element_load_int(BOOL, tensor.data, 0);
+  return value_tensor(value, &tensor) && tensor_count(&tensor) == 1 &&
+         element_load_int(BOOL, tensor.data, 0);
 }
 
 // Nothing but the trip count ends the loop: the condition is true at first and stays so.
@@ -226,7 +245,8 @@ static const Dim *trip_count(const Node *node) {
   DimTable *table = node_dim_table(node);
   const Dim *zero = dim_constant(table, 0);
   if (value_tensor(value, &tensor) && tensor_count(&tensor) == 1)
-    return dim_max(table, zero, dim_constant(table, element_load_int(tensor.element, tensor.data, 0)));
+    return dim_max(table, zero,
+                   dim_constant(table, element_load_int(tensor.element, tensor.data, 0)));
   if (!value->definition || value->definition->op != OP_SHAPE) return NULL;
   int count;
   const Dim *const *dims = node_dims(value->definition, ATTR_DIMS, &count);
@@ -256,7 +276,8 @@ bool infer_loop(Node *node, Diag *diag) {
   Bindings bindings = {.table = node_dim_table(node)};
   for (int i = 0; i < count; i++) {
     const Type *operand = tensor_operand(node, 2 + i, diag);
-    if (!operand || !bind_input(node, diag, &bindings, node->regions[0], 2 + i, operand)) return false;
+    if (!operand || !bind_input(node, diag, &bindings, node->regions[0], 2 + i, operand))
+      return false;
   }
   Carried carried = {count, 2, 2, 1};
   if (!infer_carried(node, diag, &bindings, &carried)) return false;
@@ -278,9 +299,11 @@ static bool bind_scanned(const Node *node, Diag *diag, Bindings *bindings, int s
                          const Dim **length) {
   const Type *x = tensor_operand(node, states + index, diag);
   int axis;
-  if (!x || !check_axis(node, diag, node_ints_at(node, ATTR_SCAN_INPUT_AXES, index, 0), x->rank, &axis))
+  if (!x ||
+      !check_axis(node, diag, node_ints_at(node, ATTR_SCAN_INPUT_AXES, index, 0), x->rank, &axis))
     return false;
-  if (*length && !check_equal_dims(node, diag, "scanned lengths", *length, x->dims[axis])) return false;
+  if (*length && !check_equal_dims(node, diag, "scanned lengths", *length, x->dims[axis]))
+    return false;
   *length = *length ? dim_known(*length, x->dims[axis]) : x->dims[axis];
   if (!check_quant_per_tensor(node, diag, x)) return false;
   Type slice = *x;

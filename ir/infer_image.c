@@ -17,12 +17,14 @@ bool infer_resize(Node *node, Diag *diag) {
     return refuse(node, diag, "%d sizes, %d scales, %d roi for rank %d", size_count, scale_count,
                   roi_count, x->rank);
   for (int i = 0; i < scale_count; i++)
-    if (!(scales[i] > 0) || scales[i] > 1e9) return refuse(node, diag, "scale %g of axis %d", scales[i], i);
+    if (!(scales[i] > 0) || scales[i] > 1e9)
+      return refuse(node, diag, "scale %g of axis %d", scales[i], i);
   if (!check_sizes(node, diag, sizes, size_count)) return false;
   bool nearest = !strcmp(node_string(node, ATTR_MODE), "nearest");
   ElementClass class = element_info[x->element].class;
   if (!nearest && (class == CLASS_STRING || class == CLASS_COMPLEX || class == CLASS_BOOLEAN))
-    return refuse(node, diag, "mode %s of %s", node_string(node, ATTR_MODE), element_info[x->element].text);
+    return refuse(node, diag, "mode %s of %s", node_string(node, ATTR_MODE),
+                  element_info[x->element].text);
   Type result = *x;
   for (int i = 0; i < x->rank; i++) {
     if (x->quant && x->quant->axis == i && sizes[i] != x->dims[i])
@@ -45,7 +47,8 @@ static bool check_grid_modes(const Node *node, Diag *diag) {
 bool infer_grid_sample(Node *node, Diag *diag) {
   const Type *x = tensor_operand(node, 0, diag), *grid = tensor_operand(node, 1, diag);
   if (!x || !grid || !check_grid_modes(node, diag)) return false;
-  if (!element_is_float(grid->element) || !(element_is_float(x->element) || element_is_integer(x->element)))
+  if (!element_is_float(grid->element) ||
+      !(element_is_float(x->element) || element_is_integer(x->element)))
     return refuse(node, diag, "%s at %s coordinates", element_info[x->element].text,
                   element_info[grid->element].text);
   if (x->rank < 3 || grid->rank != x->rank)

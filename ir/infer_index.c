@@ -10,7 +10,8 @@ static bool set_result(Node *node, Type type) {
 }
 
 // Appends `count` dims to a type under construction; false (reported) beyond the largest rank.
-static bool append_dims(const Node *node, Diag *diag, Type *type, const Dim *const *dims, int count) {
+static bool append_dims(const Node *node, Diag *diag, Type *type, const Dim *const *dims,
+                        int count) {
   if (type->rank + count > MAX_RANK)
     return refuse(node, diag, "the result has more than %d axes", MAX_RANK);
   for (int i = 0; i < count; i++) type->dims[type->rank++] = dims[i];
@@ -20,7 +21,8 @@ static bool append_dims(const Node *node, Diag *diag, Type *type, const Dim *con
 bool infer_gather(Node *node, Diag *diag) {
   const Type *x = tensor_operand(node, 0, diag), *indices = index_operand(node, 1, diag);
   int axis;
-  if (!x || !indices || !check_axis(node, diag, node_int(node, ATTR_AXIS), x->rank, &axis)) return false;
+  if (!x || !indices || !check_axis(node, diag, node_int(node, ATTR_AXIS), x->rank, &axis))
+    return false;
   Type result = type_tensor(x->element, axis, x->dims);
   if (!append_dims(node, diag, &result, indices->dims, indices->rank) ||
       !append_dims(node, diag, &result, x->dims + axis + 1, x->rank - axis - 1))
@@ -41,7 +43,8 @@ static bool check_index_shape(const Node *node, Diag *diag, const Type *data, co
   for (int i = 0; i < data->rank; i++)
     if (i != axis && dim_low(indices->dims[i]) > dim_high(data->dims[i]))
       return refuse(node, diag, "axis %d: indices %s exceed data %s", i,
-                    type_shape_text(node_arena(node), indices), type_shape_text(node_arena(node), data));
+                    type_shape_text(node_arena(node), indices),
+                    type_shape_text(node_arena(node), data));
   return true;
 }
 
@@ -57,7 +60,8 @@ bool infer_gather_elements(Node *node, Diag *diag) {
 }
 
 // Length of the index tuples in the last axis of `indices`: it decides the result's rank.
-static bool tuple_length(const Node *node, Diag *diag, const Type *indices, int limit, int *length) {
+static bool tuple_length(const Node *node, Diag *diag, const Type *indices, int limit,
+                         int *length) {
   int64_t value;
   if (indices->rank < 1) return refuse(node, diag, "indices are a scalar");
   const Dim *last = indices->dims[indices->rank - 1];
@@ -115,10 +119,12 @@ bool infer_scatter_elements(Node *node, Diag *diag) {
   int axis;
   if (!data || !indices || !updates ||
       !check_axis(node, diag, node_int(node, ATTR_AXIS), data->rank, &axis) ||
-      !check_index_shape(node, diag, data, indices, axis) || !check_updates(node, diag, data, updates))
+      !check_index_shape(node, diag, data, indices, axis) ||
+      !check_updates(node, diag, data, updates))
     return false;
   if (updates->rank != indices->rank)
-    return refuse(node, diag, "updates of rank %d for indices of rank %d", updates->rank, indices->rank);
+    return refuse(node, diag, "updates of rank %d for indices of rank %d", updates->rank,
+                  indices->rank);
   for (int i = 0; i < indices->rank; i++)
     if (!check_equal_dims(node, diag, "indices and updates", indices->dims[i], updates->dims[i]))
       return false;
@@ -138,7 +144,8 @@ bool infer_scatter_nd(Node *node, Diag *diag) {
   for (int i = 0; fits && i < wanted.rank; i++)
     fits = !dims_differ(node_dim_table(node), wanted.dims[i], updates->dims[i]);
   if (!fits)
-    return refuse(node, diag, "updates have shape %s, not %s", type_shape_text(node_arena(node), updates),
+    return refuse(node, diag, "updates have shape %s, not %s",
+                  type_shape_text(node_arena(node), updates),
                   type_shape_text(node_arena(node), &wanted));
   return set_result(node, *data);
 }
@@ -164,7 +171,8 @@ bool infer_one_hot(Node *node, Diag *diag) {
     return refuse(node, diag, "indices are %s", element_info[indices->element].text);
   if (values->rank != 1 ||
       dims_differ(node_dim_table(node), values->dims[0], dim_constant(node_dim_table(node), 2)))
-    return refuse(node, diag, "values have shape %s, not [2]", type_shape_text(node_arena(node), values));
+    return refuse(node, diag, "values have shape %s, not [2]",
+                  type_shape_text(node_arena(node), values));
   if (!check_quant_per_tensor(node, diag, values)) return false;
   Type result = type_tensor(values->element, axis, indices->dims);
   if (!append_dims(node, diag, &result, &depth, 1) ||
@@ -183,7 +191,8 @@ bool infer_range(Node *node, Diag *diag) {
                   element_info[delta->element].text);
   if (!element_is_float(start->element) && !element_is_integer(start->element))
     return refuse(node, diag, "of %s", element_info[start->element].text);
-  if (start->rank > 1 || delta->rank > 1) return refuse(node, diag, "start and delta must be scalars");
+  if (start->rank > 1 || delta->rank > 1)
+    return refuse(node, diag, "start and delta must be scalars");
   return set_result(node, type_tensor(start->element, 1, &size));
 }
 
@@ -191,7 +200,8 @@ bool infer_top_k(Node *node, Diag *diag) {
   const Type *x = tensor_operand(node, 0, diag);
   const Dim *size = single_size(node, diag);
   int axis;
-  if (!x || !size || !check_axis(node, diag, node_int(node, ATTR_AXIS), x->rank, &axis)) return false;
+  if (!x || !size || !check_axis(node, diag, node_int(node, ATTR_AXIS), x->rank, &axis))
+    return false;
   ElementClass class = element_info[x->element].class;
   if (class == CLASS_STRING || class == CLASS_COMPLEX)
     return refuse(node, diag, "of %s", element_info[x->element].text);

@@ -45,7 +45,8 @@ bool infer_transpose(Node *node, Diag *diag) {
   if (!x) return false;
   int count;
   const int64_t *perm = node_ints(node, ATTR_PERM, &count);
-  if (count != x->rank) return refuse(node, diag, "perm has %d axes, the operand %d", count, x->rank);
+  if (count != x->rank)
+    return refuse(node, diag, "perm has %d axes, the operand %d", count, x->rank);
   Type result = *x;
   unsigned seen = 0;
   for (int i = 0; i < count; i++) {
@@ -65,7 +66,8 @@ static bool concat_one(Node *node, Diag *diag, int index, int axis, Type *result
   if (!x) return false;
   if (x->rank != result->rank || x->element != result->element)
     return refuse(node, diag, "operand %d is %s, operand 0 is %s", index,
-                  type_text(node_arena(node), x), type_text(node_arena(node), tensor_operand(node, 0, diag)));
+                  type_text(node_arena(node), x),
+                  type_text(node_arena(node), tensor_operand(node, 0, diag)));
   if (!quant_equal(x->quant, result->quant))
     return refuse(node, diag, "operands 0 and %d are quantized differently", index);
   for (int i = 0; i < x->rank; i++) {
@@ -83,7 +85,8 @@ static bool concat_one(Node *node, Diag *diag, int index, int axis, Type *result
 bool infer_concat(Node *node, Diag *diag) {
   const Type *first = tensor_operand(node, 0, diag);
   int axis;
-  if (!first || !check_axis(node, diag, node_int(node, ATTR_AXIS), first->rank, &axis)) return false;
+  if (!first || !check_axis(node, diag, node_int(node, ATTR_AXIS), first->rank, &axis))
+    return false;
   if (node->operand_count > 1 && first->quant && first->quant->axis == axis)
     return refuse(node, diag, "the operands are quantized along axis %d", axis);
   Type result = *first;
@@ -136,8 +139,9 @@ static bool check_pad_value(Node *node, Diag *diag, const Type *x) {
   if (!node_operand(node, 1)) return true;
   const Type *value = tensor_operand(node, 1, diag);
   if (!value) return false;
-  if (value->element == x->element && !dims_differ(node_dim_table(node), type_count(node_dim_table(node), value),
-                                                   dim_constant(node_dim_table(node), 1)))
+  if (value->element == x->element &&
+      !dims_differ(node_dim_table(node), type_count(node_dim_table(node), value),
+                   dim_constant(node_dim_table(node), 1)))
     return true;
   return refuse(node, diag, "padding value is %s, not one %s", type_text(node_arena(node), value),
                 element_info[x->element].text);
@@ -147,7 +151,8 @@ bool infer_pad(Node *node, Diag *diag) {
   const Type *x = tensor_operand(node, 0, diag);
   if (!x || !check_pad_value(node, diag, x)) return false;
   const char *mode = node_string(node, ATTR_MODE);
-  if (strcmp(mode, "constant") && strcmp(mode, "reflect") && strcmp(mode, "edge") && strcmp(mode, "wrap"))
+  if (strcmp(mode, "constant") && strcmp(mode, "reflect") && strcmp(mode, "edge") &&
+      strcmp(mode, "wrap"))
     return refuse(node, diag, "mode '%s' is none of constant, reflect, edge, wrap", mode);
   int count;
   const int64_t *pads = node_ints(node, ATTR_PADS, &count);
@@ -186,11 +191,13 @@ bool infer_expand(Node *node, Diag *diag) {
     bool one = dim_low(x->dims[i]) <= 1 && dim_high(x->dims[i]) >= 1;
     if (!keeps && !one)
       return refuse(node, diag, "axis %d of %s does not broadcast to %s", i,
-                    type_shape_text(node_arena(node), x), type_shape_text(node_arena(node), &result));
+                    type_shape_text(node_arena(node), x),
+                    type_shape_text(node_arena(node), &result));
     if (x->quant && x->quant->axis == i && x->dims[i] != sizes[i + shift])
       return refuse(node, diag, "quantization axis %d cannot be expanded", i);
   }
-  result.quant = x->quant ? quant_on_axis(node_arena(node), x->quant, x->quant->axis + shift) : NULL;
+  result.quant =
+      x->quant ? quant_on_axis(node_arena(node), x->quant, x->quant->axis + shift) : NULL;
   set_result(node, result);
   return true;
 }
@@ -229,7 +236,8 @@ bool infer_reverse_sequence(Node *node, Diag *diag) {
     return false;
   if (time == batch) return refuse(node, diag, "time and batch are both axis %d", time);
   if (lengths->rank != 1) return refuse(node, diag, "lengths have rank %d, not 1", lengths->rank);
-  if (!check_equal_dims(node, diag, "batch and number of lengths", x->dims[batch], lengths->dims[0]))
+  if (!check_equal_dims(node, diag, "batch and number of lengths", x->dims[batch],
+                        lengths->dims[0]))
     return false;
   if (x->quant && x->quant->axis == time)
     return refuse(node, diag, "quantization axis %d cannot be reversed", time);

@@ -14,7 +14,8 @@ static bool check_operand(const Node *node, Diag *diag, int index, const char *n
   for (int i = 0; fits && i < rank; i++)
     fits = !dims_differ(node_dim_table(node), type->dims[i], dims[i]);
   if (fits) return true;
-  return refuse(node, diag, "%s has shape %s, not %s", name, type_shape_text(node_arena(node), type),
+  return refuse(node, diag, "%s has shape %s, not %s", name,
+                type_shape_text(node_arena(node), type),
                 type_shape_text(node_arena(node), &wanted));
 }
 
@@ -42,13 +43,17 @@ static bool infer_recurrent(Node *node, Diag *diag, int gates) {
   DimTable *table = node_dim_table(node);
   const Dim *directions = dim_constant(table, recurrent.directions), *hidden = r->dims[2];
   int64_t wanted = node_int(node, ATTR_HIDDEN);
-  if (wanted > 0 && !check_equal_dims(node, diag, "hidden size", hidden, dim_constant(table, wanted)))
+  if (wanted > 0 &&
+      !check_equal_dims(node, diag, "hidden size", hidden, dim_constant(table, wanted)))
     return false;
   const Dim *rows = dim_mul_int(table, hidden, gates), *time = x->dims[0], *batch = x->dims[1];
   const Dim *state[] = {directions, batch, hidden};
-  if (!check_operand(node, diag, RECURRENT_W, "w", false, 3, (const Dim *[]){directions, rows, x->dims[2]}) ||
-      !check_operand(node, diag, RECURRENT_R, "r", false, 3, (const Dim *[]){directions, rows, hidden}) ||
-      !check_operand(node, diag, RECURRENT_B, "b", true, 2, (const Dim *[]){directions, dim_mul_int(table, rows, 2)}) ||
+  if (!check_operand(node, diag, RECURRENT_W, "w", false, 3,
+                     (const Dim *[]){directions, rows, x->dims[2]}) ||
+      !check_operand(node, diag, RECURRENT_R, "r", false, 3,
+                     (const Dim *[]){directions, rows, hidden}) ||
+      !check_operand(node, diag, RECURRENT_B, "b", true, 2,
+                     (const Dim *[]){directions, dim_mul_int(table, rows, 2)}) ||
       !check_operand(node, diag, RECURRENT_LENGTHS, "lengths", true, 1, &batch) ||
       !check_operand(node, diag, RECURRENT_H0, "h0", true, 3, state))
     return false;
@@ -58,8 +63,10 @@ static bool infer_recurrent(Node *node, Diag *diag, int gates) {
                       (const Dim *[]){directions, dim_mul_int(table, hidden, 3)})))
     return false;
   if (!check_floats(node, diag, x->element)) return false;
-  node->results[0]->type = type_tensor(x->element, 4, (const Dim *[]){time, directions, batch, hidden});
-  for (int i = 1; i < node->result_count; i++) node->results[i]->type = type_tensor(x->element, 3, state);
+  node->results[0]->type =
+      type_tensor(x->element, 4, (const Dim *[]){time, directions, batch, hidden});
+  for (int i = 1; i < node->result_count; i++)
+    node->results[i]->type = type_tensor(x->element, 3, state);
   return true;
 }
 

@@ -6,13 +6,13 @@
 
 #include <string.h>
 
-static bool check_table(const Node *node, Diag *diag, int index, const char *name, ElementType element,
-                        int rank, const Type **type) {
+static bool check_table(const Node *node, Diag *diag, int index, const char *name,
+                        ElementType element, int rank, const Type **type) {
   *type = tensor_operand(node, index, diag);
   if (!*type) return false;
   if ((*type)->element == element && (*type)->rank == rank) return true;
-  return refuse(node, diag, "%s are %s, not %s of rank %d", name, type_text(node_arena(node), *type),
-                element_info[element].text, rank);
+  return refuse(node, diag, "%s are %s, not %s of rank %d", name,
+                type_text(node_arena(node), *type), element_info[element].text, rank);
 }
 
 static int64_t entry(const Tensor *table, int64_t row, int64_t column, int64_t columns) {
@@ -23,8 +23,10 @@ typedef struct Limits {
   int64_t nodes, leaves, entries, features, targets; // features -1: not known
 } Limits;
 
-static bool check_child(const Node *node, Diag *diag, const Limits *limits, int64_t parent, int64_t child) {
-  if (child < 0 ? -(child + 1) < limits->leaves : child > parent && child < limits->nodes) return true;
+static bool check_child(const Node *node, Diag *diag, const Limits *limits, int64_t parent,
+                        int64_t child) {
+  if (child < 0 ? -(child + 1) < limits->leaves : child > parent && child < limits->nodes)
+    return true;
   return refuse(node, diag, "tree node %lld leads to %s %lld", (long long)parent,
                 child < 0 ? "leaf" : "node", (long long)(child < 0 ? -(child + 1) : child));
 }
@@ -37,7 +39,8 @@ static bool check_nodes(const Node *node, Diag *diag, const Limits *limits, cons
       return refuse(node, diag, "tree node %lld looks at feature %lld of %lld", (long long)i,
                     (long long)feature, (long long)limits->features);
     if (comparison < 0 || comparison >= TREE_COMPARISON_COUNT)
-      return refuse(node, diag, "tree node %lld has comparison %lld", (long long)i, (long long)comparison);
+      return refuse(node, diag, "tree node %lld has comparison %lld", (long long)i,
+                    (long long)comparison);
     if (!check_child(node, diag, limits, i, entry(nodes, i, TREE_TRUE, TREE_COLUMNS)) ||
         !check_child(node, diag, limits, i, entry(nodes, i, TREE_FALSE, TREE_COLUMNS)))
       return false;
@@ -56,8 +59,8 @@ static bool check_leaves(const Node *node, Diag *diag, const Limits *limits, con
   for (int64_t i = 0; i < limits->entries; i++) {
     int64_t target = entry(targets, i, 0, 1);
     if (target < 0 || target >= limits->targets)
-      return refuse(node, diag, "tree entry %lld has target %lld of %lld", (long long)i, (long long)target,
-                    (long long)limits->targets);
+      return refuse(node, diag, "tree entry %lld has target %lld of %lld", (long long)i,
+                    (long long)target, (long long)limits->targets);
   }
   return true;
 }
@@ -68,10 +71,12 @@ static bool check_trees(const Node *node, Diag *diag, const Type *x) {
   if (!value_tensor(node->operands[1], &nodes) || !value_tensor(node->operands[3], &roots) ||
       !value_tensor(node->operands[4], &leaves) || !value_tensor(node->operands[5], &targets))
     return refuse(node, diag, "the trees are not constant");
-  Limits limits = {nodes.dims[0], leaves.dims[0], targets.dims[0], -1, node_int(node, ATTR_TARGETS)};
+  Limits limits = {nodes.dims[0], leaves.dims[0], targets.dims[0], -1,
+                   node_int(node, ATTR_TARGETS)};
   int64_t features;
   if (dim_is_constant(x->dims[1], &features)) limits.features = features;
-  if (!check_nodes(node, diag, &limits, &nodes) || !check_leaves(node, diag, &limits, &leaves, &targets))
+  if (!check_nodes(node, diag, &limits, &nodes) ||
+      !check_leaves(node, diag, &limits, &leaves, &targets))
     return false;
   for (int64_t i = 0; i < roots.dims[0]; i++)
     if (!check_child(node, diag, &limits, -1, entry(&roots, i, 0, 1))) return false;
@@ -79,7 +84,8 @@ static bool check_trees(const Node *node, Diag *diag, const Type *x) {
 }
 
 bool infer_tree_ensemble(Node *node, Diag *diag) {
-  const Type *x = tensor_operand(node, 0, diag), *nodes, *thresholds, *roots, *leaves, *targets, *weights;
+  const Type *x = tensor_operand(node, 0, diag), *nodes, *thresholds, *roots, *leaves, *targets,
+             *weights;
   if (!x) return false;
   if (x->rank != 2 || !element_is_float(x->element))
     return refuse(node, diag, "x is %s, not floats of rank 2", type_text(node_arena(node), x));
@@ -91,17 +97,20 @@ bool infer_tree_ensemble(Node *node, Diag *diag) {
       !check_table(node, diag, 5, "targets", I32, 1, &targets))
     return false;
   if (!element_is_float(weights->element) || weights->rank != 1)
-    return refuse(node, diag, "weights are %s, not floats of rank 1", type_text(node_arena(node), weights));
+    return refuse(node, diag, "weights are %s, not floats of rank 1",
+                  type_text(node_arena(node), weights));
   DimTable *table = node_dim_table(node);
   int64_t count = node_int(node, ATTR_TARGETS);
   if (count < 1) return refuse(node, diag, "%lld targets", (long long)count);
-  if (!check_equal_dims(node, diag, "columns of nodes", nodes->dims[1], dim_constant(table, TREE_COLUMNS)) ||
+  if (!check_equal_dims(node, diag, "columns of nodes", nodes->dims[1],
+                        dim_constant(table, TREE_COLUMNS)) ||
       !check_equal_dims(node, diag, "columns of leaves", leaves->dims[1], dim_constant(table, 2)) ||
       !check_equal_dims(node, diag, "nodes and thresholds", nodes->dims[0], thresholds->dims[0]) ||
       !check_equal_dims(node, diag, "targets and weights", targets->dims[0], weights->dims[0]))
     return false;
   const char *aggregate = node_string(node, ATTR_AGGREGATE);
-  if (strcmp(aggregate, "sum") && strcmp(aggregate, "average") && strcmp(aggregate, "min") && strcmp(aggregate, "max"))
+  if (strcmp(aggregate, "sum") && strcmp(aggregate, "average") && strcmp(aggregate, "min") &&
+      strcmp(aggregate, "max"))
     return refuse(node, diag, "aggregate '%s' is none of sum, average, min, max", aggregate);
   if (!check_trees(node, diag, x)) return false;
   node->results[0]->type =

@@ -22,9 +22,9 @@ static bool set_result(Evaluation *e, int index, const Tensor *tensor) {
   for (int i = 0; fits && i < result->rank; i++)
     fits = result->dims[i] < 0 || result->dims[i] == tensor->dims[i];
   if (!fits)
-    return diag_error(e->run->diag, e->node->loc, "%s: result %d has another shape than its type %s",
-                      op_info[e->node->op].text, index,
-                      type_text(e->run->arena, &e->node->results[index]->type));
+    return diag_error(e->run->diag, e->node->loc,
+                      "%s: result %d has another shape than its type %s", op_info[e->node->op].text,
+                      index, type_text(e->run->arena, &e->node->results[index]->type));
   if (!result->data) {
     memcpy(result->dims, tensor->dims, sizeof result->dims);
     *result = tensor_copy(e->run->arena, tensor);
@@ -49,18 +49,22 @@ bool interpret_if(Evaluation *e) {
 typedef struct Iterations {
   Evaluation *e;
   const Graph *region;
-  int carried, first_output;  // outputs of the region from there on are carried, then stacked
+  int carried, first_output; // outputs of the region from there on are carried, then stacked
   int stacked;
-  Tensor *values;             // carried
-  Tensor **slices;            // per stacked output
+  Tensor *values;  // carried
+  Tensor **slices; // per stacked output
   int *slice_count, *slice_capacity;
-  Arena *current;             // where `values` lie
+  Arena *current; // where `values` lie
 } Iterations;
 
-static Iterations begin_iterations(Evaluation *e, int first_operand, int carried, int first_output) {
+static Iterations begin_iterations(Evaluation *e, int first_operand, int carried,
+                                   int first_output) {
   Arena *arena = e->run->arena;
-  Iterations iterations = {.e = e, .region = e->node->regions[0], .carried = carried,
-                           .first_output = first_output, .stacked = e->node->result_count - carried};
+  Iterations iterations = {.e = e,
+                           .region = e->node->regions[0],
+                           .carried = carried,
+                           .first_output = first_output,
+                           .stacked = e->node->result_count - carried};
   iterations.values = NEW_ARRAY(arena, Tensor, carried);
   for (int i = 0; i < carried; i++) iterations.values[i] = e->operands[first_operand + i];
   iterations.slices = NEW_ARRAY(arena, Tensor *, iterations.stacked);
@@ -90,26 +94,33 @@ static bool iterate(Iterations *it, const Tensor *inputs, bool *go_on) {
 }
 
 // Stacks slices along a new axis; `backward`: the last one first.
-static bool stack(Evaluation *e, int result, const Tensor *slices, int count, int axis, bool backward) {
+static bool stack(Evaluation *e, int result, const Tensor *slices, int count, int axis,
+                  bool backward) {
   const Tensor *known = &e->results[result];
   Tensor shape = {.element = known->element, .rank = known->rank};
   for (int i = 0, from = 0; i < shape.rank; i++) {
-    if (i == axis) shape.dims[i] = count;
-    else shape.dims[i] = count ? slices[0].dims[from++] : known->dims[i] < 0 ? 0 : known->dims[i];
+    if (i == axis)
+      shape.dims[i] = count;
+    else
+      shape.dims[i] = count ? slices[0].dims[from++] : known->dims[i] < 0 ? 0 : known->dims[i];
   }
   for (int k = 1; k < count; k++)
     if (memcmp(slices[k].dims, slices[0].dims, sizeof slices[0].dims) != 0)
-      return diag_error(e->run->diag, e->node->loc, "%s: result %d has another shape in iteration %d than in 0",
+      return diag_error(e->run->diag, e->node->loc,
+                        "%s: result %d has another shape in iteration %d than in 0",
                         op_info[e->node->op].text, result, k);
   int64_t elements, bytes;
   if (!tensor_checked_bytes(shape.element, shape.rank, shape.dims, &elements, &bytes))
-    return diag_error(e->run->diag, e->node->loc, "%s: result %d is too large", op_info[e->node->op].text, result);
+    return diag_error(e->run->diag, e->node->loc, "%s: result %d is too large",
+                      op_info[e->node->op].text, result);
   Tensor stacked = tensor_create(e->run->arena, shape.element, shape.rank, shape.dims);
-  int64_t outer = dims_product(&stacked, 0, axis), inner = dims_product(&stacked, axis + 1, stacked.rank);
+  int64_t outer = dims_product(&stacked, 0, axis),
+          inner = dims_product(&stacked, axis + 1, stacked.rank);
   for (int k = 0; k < count; k++)
     for (int64_t o = 0; o < outer; o++)
-      copy_elements(stacked.element, stacked.data, (o * count + (backward ? count - 1 - k : k)) * inner,
-                    slices[k].data, o * inner, inner);
+      copy_elements(stacked.element, stacked.data,
+                    (o * count + (backward ? count - 1 - k : k)) * inner, slices[k].data, o * inner,
+                    inner);
   return set_result(e, result, &stacked);
 }
 
@@ -161,7 +172,8 @@ static Tensor take_slice(Arena *arena, const Tensor *x, int axis, int64_t at) {
   Tensor slice = tensor_create(arena, x->element, x->rank - 1, dims);
   int64_t outer = dims_product(x, 0, axis), inner = dims_product(x, axis + 1, x->rank);
   for (int64_t o = 0; o < outer; o++)
-    copy_elements(x->element, slice.data, o * inner, x->data, (o * x->dims[axis] + at) * inner, inner);
+    copy_elements(x->element, slice.data, o * inner, x->data, (o * x->dims[axis] + at) * inner,
+                  inner);
   return slice;
 }
 
@@ -187,7 +199,8 @@ static bool run_scan(Evaluation *e, Iterations *it) {
   int64_t length = -1;
   for (int i = it->carried; i < node->operand_count; i++) {
     const Tensor *x = &e->operands[i];
-    int64_t found = x->dims[axis_of(node_ints_at(node, ATTR_SCAN_INPUT_AXES, i - it->carried, 0), x->rank)];
+    int64_t found =
+        x->dims[axis_of(node_ints_at(node, ATTR_SCAN_INPUT_AXES, i - it->carried, 0), x->rank)];
     if (length >= 0 && found != length)
       return diag_error(e->run->diag, node->loc, "scan: scanned inputs have %lld and %lld slices",
                         (long long)length, (long long)found);
@@ -205,7 +218,8 @@ static bool run_scan(Evaluation *e, Iterations *it) {
 }
 
 bool interpret_scan(Evaluation *e) {
-  Iterations iterations = begin_iterations(e, 0, e->node->operand_count - (int)node_int(e->node, ATTR_SCAN_INPUTS), 0);
+  Iterations iterations =
+      begin_iterations(e, 0, e->node->operand_count - (int)node_int(e->node, ATTR_SCAN_INPUTS), 0);
   bool done = run_scan(e, &iterations);
   arena_destroy(iterations.current);
   return done;

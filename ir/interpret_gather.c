@@ -30,7 +30,8 @@ bool interpret_gather_elements(Evaluation *e) {
   tensor_strides(x, strides);
   for (int i = 0; i < x->rank; i++)
     if (i != axis && indices->dims[i] > x->dims[i])
-      return diag_error(e->run->diag, e->node->loc, "indices have %lld elements in axis %d, data %lld",
+      return diag_error(e->run->diag, e->node->loc,
+                        "indices have %lld elements in axis %d, data %lld",
                         (long long)indices->dims[i], i, (long long)x->dims[i]);
   for (int64_t i = 0; i < count; i++, next_index(x->rank, indices->dims, index)) {
     int64_t from, offset = 0;
@@ -56,7 +57,8 @@ bool interpret_gather_nd(Evaluation *e) {
     int64_t offset = t / (tuples / batches) * dims_product(x, batch, x->rank);
     for (int k = 0; k < length; k++) {
       int64_t from;
-      if (!check_index(e, load_index(indices, t * length + k), x->dims[batch + k], batch + k, &from))
+      if (!check_index(e, load_index(indices, t * length + k), x->dims[batch + k], batch + k,
+                       &from))
         return false;
       offset += from * strides[batch + k];
     }

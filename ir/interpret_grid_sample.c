@@ -43,7 +43,7 @@ static int64_t padded_index(const GridSampler *sampler, double index, int64_t si
   if (sampler->padding == PAD_ZEROS || isnan(index)) return -1;
   if (sampler->padding == PAD_BORDER) return index < 0 ? 0 : size - 1;
   double inside = trunc(reflect(index, low_border(sampler), high_border(sampler, size)));
-  return inside < 0 ? 0 : inside > (double)(size - 1) ? size - 1 : (int64_t)inside;
+  return inside<0 ? 0 : inside>(double)(size - 1) ? size - 1 : (int64_t)inside;
 }
 
 static double cubic_weight(double x) {
@@ -56,7 +56,8 @@ static double cubic_weight(double x) {
 // From a coordinate in [-1, 1] to taps. The position is rounded to f32, the type of a grid.
 static AxisTaps axis_taps(const GridSampler *sampler, double normal, int64_t size) {
   double length = (double)size, low = low_border(sampler), high = high_border(sampler, size);
-  double x = sampler->align_corners ? (normal + 1) / 2 * (length - 1) : ((normal + 1) * length - 1) / 2;
+  double x =
+      sampler->align_corners ? (normal + 1) / 2 * (length - 1) : ((normal + 1) * length - 1) / 2;
   x = (double)(float)x;
   if (sampler->taps == 1) x = rint(x);
   if ((x < low || x > high) && sampler->padding == PAD_BORDER) x = fmin(fmax(x, 0), length - 1);
@@ -75,8 +76,8 @@ static AxisTaps axis_taps(const GridSampler *sampler, double normal, int64_t siz
 }
 
 // Weighted sum over the product of the axes' taps, for one channel.
-static double sample(const GridSampler *sampler, const Tensor *x, const AxisTaps *taps, int64_t batch,
-                     int64_t channel) {
+static double sample(const GridSampler *sampler, const Tensor *x, const AxisTaps *taps,
+                     int64_t batch, int64_t channel) {
   int64_t index[MAX_SPATIAL] = {0}, counts[MAX_SPATIAL];
   for (int i = 0; i < sampler->spatial; i++) counts[i] = sampler->taps;
   double sum = 0;
@@ -90,19 +91,24 @@ static double sample(const GridSampler *sampler, const Tensor *x, const AxisTaps
       offset = offset * sampler->dims[i] + at;
       weight *= taps[i].weight[index[i]];
     }
-    sum += weight * (zero ? sampler->zero : element_load(x->element, x->data, offset * x->dims[x->rank - 1] + channel));
+    sum += weight *
+           (zero ? sampler->zero
+                 : element_load(x->element, x->data, offset * x->dims[x->rank - 1] + channel));
   } while (next_index(sampler->spatial, counts, index));
   return sum;
 }
 
 static GridSampler make_sampler(const Evaluation *e) {
-  const char *mode = node_string(e->node, ATTR_MODE), *padding = node_string(e->node, ATTR_PADDING_MODE);
+  const char *mode = node_string(e->node, ATTR_MODE),
+             *padding = node_string(e->node, ATTR_PADDING_MODE);
   const Quant *quant = e->node->results[0]->type.quant;
   return (GridSampler){.padding = !strcmp(padding, "zeros")    ? PAD_ZEROS
                                   : !strcmp(padding, "border") ? PAD_BORDER
                                                                : PAD_REFLECTION,
                        .align_corners = node_int(e->node, ATTR_ALIGN_CORNERS) != 0,
-                       .taps = !strcmp(mode, "nearest") ? 1 : !strcmp(mode, "linear") ? 2 : 4,
+                       .taps = !strcmp(mode, "nearest")  ? 1
+                               : !strcmp(mode, "linear") ? 2
+                                                         : 4,
                        .spatial = e->operands[0].rank - 2,
                        .dims = e->operands[0].dims + 1,
                        .zero = quant ? (double)quant->zero[0] : 0};
@@ -116,11 +122,13 @@ bool interpret_grid_sample(Evaluation *e) {
   int64_t channels = y->dims[y->rank - 1], points = dims_product(y, 1, y->rank - 1);
   bool quantized = e->node->results[0]->type.quant != NULL;
   if (tensor_count(y) == 0) return true;
-  if (tensor_count(x) == 0) return diag_error(e->run->diag, e->node->loc, "grid_sample of an empty tensor");
+  if (tensor_count(x) == 0)
+    return diag_error(e->run->diag, e->node->loc, "grid_sample of an empty tensor");
   for (int64_t p = 0; p < y->dims[0] * points; p++) {
     AxisTaps taps[MAX_SPATIAL];
     for (int i = 0; i < spatial; i++) // coordinates stand in reverse order: x, y, z
-      taps[i] = axis_taps(&sampler, element_load(grid->element, grid->data, p * spatial + spatial - 1 - i),
+      taps[i] = axis_taps(&sampler,
+                          element_load(grid->element, grid->data, p * spatial + spatial - 1 - i),
                           sampler.dims[i]);
     for (int64_t c = 0; c < channels; c++) {
       double value = sample(&sampler, x, taps, p / points, c);

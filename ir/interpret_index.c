@@ -10,14 +10,14 @@ bool interpret_one_hot(Evaluation *e) {
   Tensor *y = &e->results[0];
   int64_t axis_attribute = node_int(e->node, ATTR_AXIS);
   int axis = (int)(axis_attribute < 0 ? axis_attribute + y->rank : axis_attribute);
-  int64_t depth = y->dims[axis], inner = dims_product(y, axis + 1, y->rank), count = tensor_count(y);
+  int64_t depth = y->dims[axis], inner = dims_product(y, axis + 1, y->rank),
+          count = tensor_count(y);
   if (tensor_count(values) != 2)
     return diag_error(e->run->diag, e->node->loc, "one_hot: %lld values, not 2",
                       (long long)tensor_count(values));
   for (int64_t i = 0; i < count; i++) {
     int64_t outer = i / inner / depth, at = i / inner % depth;
     int64_t index = element_load_int(indices->element, indices->data, outer * inner + i % inner);
-    if (index < 0) index += depth;
     copy_elements(y->element, y->data, i, values->data, index == at, 1);
   }
   return true;
@@ -29,11 +29,13 @@ bool interpret_range(Evaluation *e) {
   ElementType element = y->element;
   for (int64_t i = 0; i < y->dims[0]; i++) {
     if (element == F64) {
-      element_store(element, y->data, i, element_load(element, start->data, 0) +
-                                             (double)i * element_load(element, delta->data, 0));
+      element_store(element, y->data, i,
+                    element_load(element, start->data, 0) +
+                        (double)i * element_load(element, delta->data, 0));
     } else if (element_is_float(element)) { // arithmetic in f32
       float step = (float)i * (float)element_load(element, delta->data, 0);
-      element_store(element, y->data, i, (double)((float)element_load(element, start->data, 0) + step));
+      element_store(element, y->data, i,
+                    (double)((float)element_load(element, start->data, 0) + step));
     } else {
       uint64_t step = (uint64_t)i * (uint64_t)element_load_int(element, delta->data, 0);
       element_store_int(element, y->data, i,
@@ -72,8 +74,10 @@ static int largest_first(const void *left, const void *right) {
 
 static Candidate load_candidate(const Tensor *x, int64_t at, int64_t index) {
   Candidate candidate = {.is_real = element_is_float(x->element), .index = index};
-  if (candidate.is_real) candidate.real = element_load(x->element, x->data, at);
-  else candidate.integer = element_load_int(x->element, x->data, at);
+  if (candidate.is_real)
+    candidate.real = element_load(x->element, x->data, at);
+  else
+    candidate.integer = element_load_int(x->element, x->data, at);
   if (x->element == U64) candidate.integer = (int64_t)((uint64_t)candidate.integer ^ 1ull << 63);
   return candidate;
 }
@@ -90,11 +94,13 @@ bool interpret_top_k(Evaluation *e) {
   int64_t outer = dims_product(x, 0, axis), inner = dims_product(x, axis + 1, x->rank);
   Candidate *row = NEW_ARRAY(e->run->arena, Candidate, size);
   for (int64_t r = 0; r < outer * inner; r++) {
-    int64_t from = r / inner * size * inner + r % inner, to = r / inner * wanted * inner + r % inner;
+    int64_t from = r / inner * size * inner + r % inner,
+            to = r / inner * wanted * inner + r % inner;
     for (int64_t i = 0; i < size; i++) row[i] = load_candidate(x, from + i * inner, i);
     qsort(row, (size_t)size, sizeof *row, largest ? largest_first : smallest_first);
     for (int64_t i = 0; i < wanted; i++) {
-      copy_elements(x->element, values->data, to + i * inner, x->data, from + row[i].index * inner, 1);
+      copy_elements(x->element, values->data, to + i * inner, x->data, from + row[i].index * inner,
+                    1);
       element_store_int(I64, places->data, to + i * inner, row[i].index);
     }
   }

@@ -12,7 +12,8 @@ static bool disagree(const Evaluation *e, const char *what) {
 static int64_t **offset_tables(const Evaluation *e) {
   const Tensor *result = &e->results[0];
   int64_t **offsets = NEW_ARRAY(e->run->arena, int64_t *, MAX_RANK);
-  for (int i = 0; i < result->rank; i++) offsets[i] = NEW_ARRAY(e->run->arena, int64_t, result->dims[i]);
+  for (int i = 0; i < result->rank; i++)
+    offsets[i] = NEW_ARRAY(e->run->arena, int64_t, result->dims[i]);
   return offsets;
 }
 
@@ -43,11 +44,13 @@ bool interpret_concat(Evaluation *e) {
   for (int i = 0; i < e->operand_count; i++) {
     const Tensor *x = &e->operands[i];
     for (int k = 0; k < y->rank; k++)
-      if (k != axis && x->dims[k] != y->dims[k]) return disagree(e, "shapes of the operands differ");
+      if (k != axis && x->dims[k] != y->dims[k])
+        return disagree(e, "shapes of the operands differ");
     int64_t block = x->dims[axis] * inner;
     if (done + x->dims[axis] > y->dims[axis]) return disagree(e, "operands exceed the result");
     for (int64_t o = 0; o < outer; o++)
-      copy_elements(y->element, y->data, (o * y->dims[axis] + done) * inner, x->data, o * block, block);
+      copy_elements(y->element, y->data, (o * y->dims[axis] + done) * inner, x->data, o * block,
+                    block);
     done += x->dims[axis];
   }
   return true;
@@ -91,8 +94,10 @@ static void fill_padding(const Evaluation *e) {
   if (!has_value && !quant) return; // zeroed already
   int64_t count = tensor_count(y);
   for (int64_t i = 0; i < count; i++)
-    if (has_value) copy_elements(y->element, y->data, i, e->operands[1].data, 0, 1);
-    else element_store_int(y->element, y->data, i, quant->zero[0]);
+    if (has_value)
+      copy_elements(y->element, y->data, i, e->operands[1].data, 0, 1);
+    else
+      element_store_int(y->element, y->data, i, quant->zero[0]);
 }
 
 bool interpret_pad(Evaluation *e) {
@@ -154,7 +159,8 @@ bool interpret_trilu(Evaluation *e) {
     int64_t distance = column - row;
     if (upper ? distance >= diagonal : distance <= diagonal)
       copy_elements(y->element, y->data, i, x->data, i, 1);
-    else if (quant) element_store_int(y->element, y->data, i, quant->zero[0]);
+    else if (quant)
+      element_store_int(y->element, y->data, i, quant->zero[0]);
   }
   return true;
 }

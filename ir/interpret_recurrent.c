@@ -22,18 +22,30 @@ static double activate(const Activation *activation, double clip, double x) {
   double alpha = activation->alpha, beta = activation->beta;
   if (clip > 0) x = fmin(fmax(x, -clip), clip);
   switch (activation->kind) {
-  case ACTIVATION_SIGMOID: return 1 / (1 + exp(-x));
-  case ACTIVATION_TANH: return tanh(x);
-  case ACTIVATION_RELU: return x > 0 ? x : 0;
-  case ACTIVATION_AFFINE: return alpha * x + beta;
-  case ACTIVATION_LEAKY_RELU: return x < 0 ? alpha * x : x;
-  case ACTIVATION_THRESHOLDED_RELU: return x > alpha ? x : 0;
-  case ACTIVATION_SCALED_TANH: return alpha * tanh(beta * x);
-  case ACTIVATION_HARD_SIGMOID: return fmin(fmax(alpha * x + beta, 0), 1);
-  case ACTIVATION_ELU: return x < 0 ? alpha * expm1(x) : x;
-  case ACTIVATION_SOFTSIGN: return x / (1 + fabs(x));
-  case ACTIVATION_SOFTPLUS: return fmax(x, 0) + log1p(exp(-fabs(x)));
-  case ACTIVATION_KINDS: break;
+  case ACTIVATION_SIGMOID:
+    return 1 / (1 + exp(-x));
+  case ACTIVATION_TANH:
+    return tanh(x);
+  case ACTIVATION_RELU:
+    return x > 0 ? x : 0;
+  case ACTIVATION_AFFINE:
+    return alpha * x + beta;
+  case ACTIVATION_LEAKY_RELU:
+    return x < 0 ? alpha * x : x;
+  case ACTIVATION_THRESHOLDED_RELU:
+    return x > alpha ? x : 0;
+  case ACTIVATION_SCALED_TANH:
+    return alpha * tanh(beta * x);
+  case ACTIVATION_HARD_SIGMOID:
+    return fmin(fmax(alpha * x + beta, 0), 1);
+  case ACTIVATION_ELU:
+    return x < 0 ? alpha * expm1(x) : x;
+  case ACTIVATION_SOFTSIGN:
+    return x / (1 + fabs(x));
+  case ACTIVATION_SOFTPLUS:
+    return fmax(x, 0) + log1p(exp(-fabs(x)));
+  case ACTIVATION_KINDS:
+    break;
   }
   return x;
 }
@@ -64,7 +76,8 @@ static void lstm_step(const Cell *cell, double *h, double *c) {
     double sum[4];
     for (int g = 0; g < 4; g++) sum[g] = cell->from_x[g * n + j] + cell->from_h[g * n + j];
     double i = apply(cell, 0, sum[0] + peephole_term(cell, 0, j, c[j]));
-    double f = cell->input_forget ? 1 - i : apply(cell, 0, sum[2] + peephole_term(cell, 2, j, c[j]));
+    double f =
+        cell->input_forget ? 1 - i : apply(cell, 0, sum[2] + peephole_term(cell, 2, j, c[j]));
     c[j] = f * c[j] + i * apply(cell, 1, sum[3]);
     double o = apply(cell, 0, sum[1] + peephole_term(cell, 1, j, c[j]));
     h[j] = o * apply(cell, 2, c[j]);
@@ -78,8 +91,10 @@ static void gru_step(const Cell *cell, double *h) {
   multiply(cell->from_h, cell->r, cell->r_bias, h, 0, (linear ? 3 : 2) * n, n);
   for (int64_t j = 0; j < n; j++) {
     double r = apply(cell, 0, cell->from_x[n + j] + cell->from_h[n + j]);
-    if (linear) cell->from_h[2 * n + j] *= r;
-    else cell->reset_h[j] = r * h[j];
+    if (linear)
+      cell->from_h[2 * n + j] *= r;
+    else
+      cell->reset_h[j] = r * h[j];
   }
   if (!linear) multiply(cell->from_h, cell->r, cell->r_bias, cell->reset_h, 2 * n, 3 * n, n);
   for (int64_t j = 0; j < n; j++) {
@@ -91,7 +106,8 @@ static void gru_step(const Cell *cell, double *h) {
 
 static void rnn_step(const Cell *cell, double *h) {
   multiply(cell->from_h, cell->r, cell->r_bias, h, 0, cell->hidden, cell->hidden);
-  for (int64_t j = 0; j < cell->hidden; j++) h[j] = apply(cell, 0, cell->from_x[j] + cell->from_h[j]);
+  for (int64_t j = 0; j < cell->hidden; j++)
+    h[j] = apply(cell, 0, cell->from_x[j] + cell->from_h[j]);
 }
 
 static double *load_reals(Arena *arena, const Evaluation *e, int index) {
@@ -119,7 +135,10 @@ static Cell make_cell(const Evaluation *e, Arena *arena, const Operands *operand
                       int gates, const Recurrent *recurrent) {
   int64_t input = e->operands[0].dims[2], hidden = e->operands[RECURRENT_R].dims[2];
   int64_t rows = gates * hidden;
-  Cell cell = {.recurrent = *recurrent, .direction = direction, .gates = gates, .input = input,
+  Cell cell = {.recurrent = *recurrent,
+               .direction = direction,
+               .gates = gates,
+               .input = input,
                .hidden = hidden};
   cell.w = operands->w + direction * rows * input;
   cell.r = operands->r + direction * rows * hidden;
@@ -137,12 +156,13 @@ static Cell make_cell(const Evaluation *e, Arena *arena, const Operands *operand
 }
 
 static void store_reals(Tensor *tensor, int64_t at, const double *reals, int64_t count) {
-  for (int64_t i = 0; i < count; i++) element_store(tensor->element, tensor->data, at + i, reals[i]);
+  for (int64_t i = 0; i < count; i++)
+    element_store(tensor->element, tensor->data, at + i, reals[i]);
 }
 
 // One sequence of the batch, `length` steps; what lies behind them in y stays zero.
-static void run_sequence(const Evaluation *e, Arena *arena, const Cell *cell, const Operands *operands,
-                         int64_t b, int64_t length) {
+static void run_sequence(const Evaluation *e, Arena *arena, const Cell *cell,
+                         const Operands *operands, int64_t b, int64_t length) {
   int64_t batch = e->operands[0].dims[1], n = cell->hidden, directions = cell->recurrent.directions;
   ElementType element = e->operands[0].element;
   int64_t state_at = (cell->direction * batch + b) * n;
@@ -153,9 +173,12 @@ static void run_sequence(const Evaluation *e, Arena *arena, const Cell *cell, co
     int64_t t = cell->recurrent.reverse[cell->direction] ? length - 1 - step : step;
     multiply(cell->from_x, cell->w, cell->w_bias, operands->x + (t * batch + b) * cell->input, 0,
              cell->gates * n, cell->input);
-    if (e->node->op == OP_LSTM) lstm_step(cell, h, c);
-    else if (e->node->op == OP_GRU) gru_step(cell, h);
-    else rnn_step(cell, h);
+    if (e->node->op == OP_LSTM)
+      lstm_step(cell, h, c);
+    else if (e->node->op == OP_GRU)
+      gru_step(cell, h);
+    else
+      rnn_step(cell, h);
     round_state(element, h, n);
     round_state(element, c, n);
     store_reals(&e->results[0], ((t * directions + cell->direction) * batch + b) * n, h, n);
@@ -181,9 +204,12 @@ static bool interpret_recurrent(Evaluation *e, int gates) {
   if (!recurrent_describe(e->node, e->run->diag, &recurrent)) return false;
   Arena *arena = arena_create();
   bool lstm = e->node->op == OP_LSTM, ok = true;
-  Operands operands = {load_reals(arena, e, RECURRENT_X),  load_reals(arena, e, RECURRENT_W),
-                       load_reals(arena, e, RECURRENT_R),  load_reals(arena, e, RECURRENT_B),
-                       load_reals(arena, e, RECURRENT_H0), lstm ? load_reals(arena, e, RECURRENT_C0) : NULL,
+  Operands operands = {load_reals(arena, e, RECURRENT_X),
+                       load_reals(arena, e, RECURRENT_W),
+                       load_reals(arena, e, RECURRENT_R),
+                       load_reals(arena, e, RECURRENT_B),
+                       load_reals(arena, e, RECURRENT_H0),
+                       lstm ? load_reals(arena, e, RECURRENT_C0) : NULL,
                        lstm ? load_reals(arena, e, RECURRENT_PEEPHOLE) : NULL};
   for (int d = 0; ok && d < recurrent.directions; d++) {
     Cell cell = make_cell(e, arena, &operands, d, gates, &recurrent);

@@ -43,7 +43,8 @@ static void resize_nearest(const Evaluation *e, Arena *arena, const ResizeAxis *
     offsets[k] = NEW_ARRAY(arena, int64_t, y->dims[k]);
     outside |= axes[k].outside != NULL;
     for (int64_t i = 0; i < y->dims[k]; i++)
-      offsets[k][i] = axes[k].outside && axes[k].outside[i] ? MOVE_NOTHING : axes[k].index[i] * strides[k];
+      offsets[k][i] =
+          axes[k].outside && axes[k].outside[i] ? MOVE_NOTHING : axes[k].index[i] * strides[k];
   }
   int64_t count = outside ? tensor_count(y) : 0;
   for (int64_t i = 0; i < count; i++)
@@ -57,7 +58,8 @@ static void resize_weighted(const Evaluation *e, Arena *arena, const ResizeAxis 
   double *reals = NEW_ARRAY(arena, double, count);
   for (int64_t i = 0; i < count; i++) reals[i] = element_load(x->element, x->data, i);
   for (int k = 0; k < x->rank; k++) {
-    if (!axes[k].identity) reals = resize_one(arena, reals, &axes[k], outer, dims_product(x, k + 1, x->rank));
+    if (!axes[k].identity)
+      reals = resize_one(arena, reals, &axes[k], outer, dims_product(x, k + 1, x->rank));
     outer *= axes[k].out;
   }
   store_resized(e, axes, reals);
@@ -66,13 +68,16 @@ static void resize_weighted(const Evaluation *e, Arena *arena, const ResizeAxis 
 bool interpret_resize(Evaluation *e) {
   const Tensor *x = &e->operands[0], *y = &e->results[0];
   if (tensor_count(y) == 0) return true;
-  if (tensor_count(x) == 0) return diag_error(e->run->diag, e->node->loc, "resize of an empty tensor");
+  if (tensor_count(x) == 0)
+    return diag_error(e->run->diag, e->node->loc, "resize of an empty tensor");
   Arena *arena = arena_create();
   ResizeAxis axes[MAX_RANK];
   for (int k = 0; k < x->rank; k++)
     axes[k] = resize_axis(e->node, k, x->rank, x->dims[k], y->dims[k], arena);
-  if (!strcmp(node_string(e->node, ATTR_MODE), "nearest")) resize_nearest(e, arena, axes);
-  else resize_weighted(e, arena, axes);
+  if (!strcmp(node_string(e->node, ATTR_MODE), "nearest"))
+    resize_nearest(e, arena, axes);
+  else
+    resize_weighted(e, arena, axes);
   arena_destroy(arena);
   return true;
 }

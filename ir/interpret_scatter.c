@@ -26,7 +26,8 @@ static bool integer_less(ElementType element, int64_t a, int64_t b) {
   return element == U64 ? (uint64_t)a < (uint64_t)b : a < b;
 }
 
-static int64_t combine_integer(ElementType element, Reduction reduction, int64_t old, int64_t update) {
+static int64_t combine_integer(ElementType element, Reduction reduction, int64_t old,
+                               int64_t update) {
   if (reduction == ADD_TO) return (int64_t)((uint64_t)old + (uint64_t)update);
   if (reduction == MULTIPLY) return (int64_t)((uint64_t)old * (uint64_t)update);
   return (reduction == TAKE_MIN) == integer_less(element, update, old) ? update : old;
@@ -47,12 +48,14 @@ static void combine(Reduction reduction, Tensor *to, int64_t to_index, const Ten
     } else {
       int64_t old = element_load_int(element, to->data, to_index + i);
       int64_t update = element_load_int(element, from->data, from_index + i);
-      element_store_int(element, to->data, to_index + i, combine_integer(element, reduction, old, update));
+      element_store_int(element, to->data, to_index + i,
+                        combine_integer(element, reduction, old, update));
     }
   }
 }
 
-static bool same_dims(const Evaluation *e, const char *what, int64_t found, int64_t wanted, int axis) {
+static bool same_dims(const Evaluation *e, const char *what, int64_t found, int64_t wanted,
+                      int axis) {
   if (found == wanted) return true;
   return diag_error(e->run->diag, e->node->loc, "%s have %lld elements in axis %d, not %lld", what,
                     (long long)found, axis, (long long)wanted);

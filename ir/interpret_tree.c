@@ -11,13 +11,20 @@ static int64_t column(const Tensor *nodes, int64_t node, int which) {
 
 static bool compare(TreeComparison comparison, double x, double threshold) {
   switch (comparison) {
-  case TREE_LESS_EQUAL: return x <= threshold;
-  case TREE_LESS: return x < threshold;
-  case TREE_GREATER_EQUAL: return x >= threshold;
-  case TREE_GREATER: return x > threshold;
-  case TREE_EQUAL: return x == threshold;
-  case TREE_NOT_EQUAL: return x != threshold;
-  case TREE_COMPARISON_COUNT: break;
+  case TREE_LESS_EQUAL:
+    return x <= threshold;
+  case TREE_LESS:
+    return x < threshold;
+  case TREE_GREATER_EQUAL:
+    return x >= threshold;
+  case TREE_GREATER:
+    return x > threshold;
+  case TREE_EQUAL:
+    return x == threshold;
+  case TREE_NOT_EQUAL:
+    return x != threshold;
+  case TREE_COMPARISON_COUNT:
+    break;
   }
   return false;
 }
@@ -44,20 +51,28 @@ typedef enum Aggregate { SUM, AVERAGE, MINIMUM, MAXIMUM } Aggregate;
 
 static Aggregate aggregate_of(const Node *node) {
   const char *name = node_string(node, ATTR_AGGREGATE);
-  return !strcmp(name, "average") ? AVERAGE : !strcmp(name, "min") ? MINIMUM : !strcmp(name, "max") ? MAXIMUM : SUM;
+  return !strcmp(name, "average") ? AVERAGE
+         : !strcmp(name, "min")   ? MINIMUM
+         : !strcmp(name, "max")   ? MAXIMUM
+                                  : SUM;
 }
 
 // Adds a leaf's entries to the scores of one row. `seen`: targets that have got an entry.
-static void add_leaf(const Evaluation *e, Aggregate aggregate, int64_t leaf, double *scores, bool *seen) {
+static void add_leaf(const Evaluation *e, Aggregate aggregate, int64_t leaf, double *scores,
+                     bool *seen) {
   const Tensor *leaves = &e->operands[4], *targets = &e->operands[5], *weights = &e->operands[6];
   int64_t first = element_load_int(leaves->element, leaves->data, 2 * leaf);
   int64_t end = element_load_int(leaves->element, leaves->data, 2 * leaf + 1);
   for (int64_t k = first; k < end; k++) {
     int64_t target = element_load_int(targets->element, targets->data, k);
     double weight = element_load(weights->element, weights->data, k);
-    if (aggregate == SUM || aggregate == AVERAGE) scores[target] += weight;
-    else if (!seen[target]) scores[target] = weight;
-    else scores[target] = aggregate == MINIMUM ? fmin(scores[target], weight) : fmax(scores[target], weight);
+    if (aggregate == SUM || aggregate == AVERAGE)
+      scores[target] += weight;
+    else if (!seen[target])
+      scores[target] = weight;
+    else
+      scores[target] =
+          aggregate == MINIMUM ? fmin(scores[target], weight) : fmax(scores[target], weight);
     seen[target] = true;
   }
 }

@@ -1,12 +1,14 @@
-// Element moves. Every op that only moves data is a table of source offsets per result axis, so that
-// one loop serves all of them and all element types.
+// Element moves. Every op that only moves data is a table of source offsets per result axis, so
+// that one loop serves all of them and all element types.
 #include "ir/move.h"
 
 #include <assert.h>
 #include <string.h>
 
 // Packed types as the unsigned type of their width: bits are moved, not values.
-static ElementType packed_carrier(ElementType element) { return element_info[element].bits == 2 ? U2 : U4; }
+static ElementType packed_carrier(ElementType element) {
+  return element_info[element].bits == 2 ? U2 : U4;
+}
 
 void copy_elements(ElementType element, void *to, int64_t to_index, const void *from,
                    int64_t from_index, int64_t count) {
@@ -77,12 +79,16 @@ void move_elements(Tensor *to, const Tensor *from, int64_t *const *offsets) {
     bool nothing = false;
     for (int i = 0; i < last; i++) {
       int64_t offset = offsets[i][index[i]];
-      if (offset == MOVE_NOTHING) nothing = true;
-      else base += offset;
+      if (offset == MOVE_NOTHING)
+        nothing = true;
+      else
+        base += offset;
     }
     if (nothing) continue;
-    if (run) copy_elements(to->element, to->data, row * width, from->data, base + offsets[last][0], width);
-    else move_row(to->element, to->data, row * width, from->data, base, offsets[last], width);
+    if (run)
+      copy_elements(to->element, to->data, row * width, from->data, base + offsets[last][0], width);
+    else
+      move_row(to->element, to->data, row * width, from->data, base, offsets[last], width);
   }
 }
 

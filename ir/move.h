@@ -21,7 +21,8 @@ bool next_index(int rank, const int64_t *dims, int64_t *index);
 void move_elements(Tensor *to, const Tensor *from, int64_t *const *offsets);
 
 // The index counted from the front; reports what lies outside [-size, size) of `axis`.
-bool check_index(const Evaluation *evaluation, int64_t index, int64_t size, int axis, int64_t *from_front);
+bool check_index(const Evaluation *evaluation, int64_t index, int64_t size, int axis,
+                 int64_t *from_front);
 // The axis of attribute AXIS in [0, rank).
 int evaluation_axis(const Evaluation *evaluation, int rank);
 // The value of a dim under the run's symbols.

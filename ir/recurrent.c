@@ -27,9 +27,11 @@ static const struct {
 
 static bool find_activation(const char *name, size_t length, Activation *activation) {
   for (int i = 0; i < ACTIVATION_KINDS; i++) {
-    if (strlen(activation_table[i].name) != length || strncasecmp(name, activation_table[i].name, length))
+    if (strlen(activation_table[i].name) != length ||
+        strncasecmp(name, activation_table[i].name, length))
       continue;
-    *activation = (Activation){(ActivationKind)i, activation_table[i].alpha, activation_table[i].beta};
+    *activation =
+        (Activation){(ActivationKind)i, activation_table[i].alpha, activation_table[i].beta};
     return true;
   }
   return false;
@@ -39,7 +41,8 @@ static void default_activations(OpCode op, Recurrent *recurrent) {
   recurrent->activation_count = op == OP_LSTM ? 3 : op == OP_GRU ? 2 : 1;
   for (int d = 0; d < 2; d++)
     for (int i = 0; i < recurrent->activation_count; i++)
-      recurrent->activations[d][i].kind = i == 0 && op != OP_RNN ? ACTIVATION_SIGMOID : ACTIVATION_TANH;
+      recurrent->activations[d][i].kind =
+          i == 0 && op != OP_RNN ? ACTIVATION_SIGMOID : ACTIVATION_TANH;
 }
 
 // Reads the names, separated by commas, over all directions; none at all: the defaults.
@@ -51,8 +54,8 @@ static bool read_activations(const Node *node, Diag *diag, Recurrent *recurrent)
   while (*text) {
     size_t length = strcspn(text, ",");
     if (count == wanted) return refuse(node, diag, "more than %d activations", wanted);
-    Activation *activation =
-        &recurrent->activations[count / recurrent->activation_count][count % recurrent->activation_count];
+    Activation *activation = &recurrent->activations[count / recurrent->activation_count]
+                                                    [count % recurrent->activation_count];
     if (!find_activation(text, length, activation))
       return refuse(node, diag, "unknown activation '%.*s'", (int)length, text);
     if (2 * count + 1 < scale_count) {
@@ -69,10 +72,13 @@ static bool read_activations(const Node *node, Diag *diag, Recurrent *recurrent)
 bool recurrent_describe(const Node *node, Diag *diag, Recurrent *recurrent) {
   *recurrent = (Recurrent){.directions = 1, .clip = node_float(node, ATTR_CLIP)};
   const char *direction = node_string(node, ATTR_DIRECTION);
-  if (!strcmp(direction, "reverse")) recurrent->reverse[0] = true;
-  else if (!strcmp(direction, "bidirectional")) recurrent->directions = 2;
+  if (!strcmp(direction, "reverse"))
+    recurrent->reverse[0] = true;
+  else if (!strcmp(direction, "bidirectional"))
+    recurrent->directions = 2;
   else if (strcmp(direction, "forward"))
-    return refuse(node, diag, "direction '%s' is none of forward, reverse, bidirectional", direction);
+    return refuse(node, diag, "direction '%s' is none of forward, reverse, bidirectional",
+                  direction);
   recurrent->reverse[1] = true;
   if (!(recurrent->clip >= 0)) return refuse(node, diag, "clip is negative");
   return read_activations(node, diag, recurrent);

@@ -38,8 +38,8 @@ typedef struct Activation {
 enum { MAX_RECURRENT_ACTIVATIONS = 3 };
 
 typedef struct Recurrent {
-  int directions;  // 1 or 2
-  bool reverse[2]; // per direction
+  int directions;       // 1 or 2
+  bool reverse[2];      // per direction
   int activation_count; // per direction: 3, 2, 1 (f, g, h of the ONNX documents)
   Activation activations[2][MAX_RECURRENT_ACTIVATIONS];
   double clip; // 0: none

@@ -17,13 +17,15 @@ static bool is_one_of(const char *text, const char *const *names) {
 
 bool resize_check(const Node *node, Diag *diag) {
   static const char *const modes[] = {"nearest", "linear", "cubic", NULL};
-  static const char *const coordinates[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
-                                            "align_corners", "asymmetric",           "tf_half_pixel_for_nn",
-                                            "tf_crop_and_resize", NULL};
-  static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil", NULL};
+  static const char *const coordinates[] = {
+      "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+      "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize", NULL};
+  static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil",
+                                        NULL};
   const char *mode = node_string(node, ATTR_MODE), *transform = node_string(node, ATTR_COORDINATES);
   if (!is_one_of(mode, modes)) return refuse(node, diag, "unknown mode '%s'", mode);
-  if (!is_one_of(transform, coordinates)) return refuse(node, diag, "unknown coordinates '%s'", transform);
+  if (!is_one_of(transform, coordinates))
+    return refuse(node, diag, "unknown coordinates '%s'", transform);
   if (!is_one_of(node_string(node, ATTR_NEAREST), nearest))
     return refuse(node, diag, "unknown nearest mode '%s'", node_string(node, ATTR_NEAREST));
   return true;
@@ -38,7 +40,8 @@ static double original_coordinate(const Node *node, int axis, int rank, int64_t 
   if (!strcmp(mode, "asymmetric")) return (double)x / scale;
   if (!strcmp(mode, "tf_half_pixel_for_nn")) return ((double)x + 0.5) / scale;
   if (!strcmp(mode, "pytorch_half_pixel")) return out > 1 ? half_pixel : 0;
-  if (!strcmp(mode, "align_corners")) return out > 1 ? (double)x * (double)(in - 1) / (double)(out - 1) : 0;
+  if (!strcmp(mode, "align_corners"))
+    return out > 1 ? (double)x * (double)(in - 1) / (double)(out - 1) : 0;
   if (!strcmp(mode, "half_pixel_symmetric")) {
     double adjustment = (double)out / (scale * (double)in);
     return (double)in / 2 * (1 - adjustment) + half_pixel;
@@ -109,14 +112,16 @@ static void fill_taps(const Node *node, const Kernel *kernel, double x, int64_t 
     for (int k = 0; k < kernel->taps; k++) weight[k] /= sum;
 }
 
-ResizeAxis resize_axis(const Node *node, int axis, int rank, int64_t in, int64_t out, Arena *arena) {
+ResizeAxis resize_axis(const Node *node, int axis, int rank, int64_t in, int64_t out,
+                       Arena *arena) {
   int count;
   const double *scales = node_floats(node, ATTR_SCALES, &count);
   double scale = count == rank ? scales[axis] : in > 0 ? (double)out / (double)in : 1;
   Kernel kernel = resize_kernel(node, scale);
-  int64_t *index = NEW_ARRAY(arena, int64_t, out * kernel.taps);
-  double *weight = NEW_ARRAY(arena, double, out * kernel.taps);
-  bool crop = !strcmp(node_string(node, ATTR_COORDINATES), "tf_crop_and_resize"), any_outside = false;
+  int64_t *index = NEW_ARRAY(arena, int64_t, out *kernel.taps);
+  double *weight = NEW_ARRAY(arena, double, out *kernel.taps);
+  bool crop = !strcmp(node_string(node, ATTR_COORDINATES), "tf_crop_and_resize"),
+       any_outside = false;
   bool *outside = NEW_ARRAY(arena, bool, out), identity = in == out;
   for (int64_t i = 0; i < out; i++) {
     double x = original_coordinate(node, axis, rank, in, out, scale, i);

@@ -8,10 +8,10 @@
 typedef struct ResizeAxis {
   int64_t in, out;
   int taps;
-  const int64_t *index;  // [out][taps], inside [0, in)
-  const double *weight;  // [out][taps]
-  const bool *outside;   // [out]: the extrapolation value (tf_crop_and_resize); NULL: none
-  bool identity;         // out == in and every element is itself
+  const int64_t *index; // [out][taps], inside [0, in)
+  const double *weight; // [out][taps]
+  const bool *outside;  // [out]: the extrapolation value (tf_crop_and_resize); NULL: none
+  bool identity;        // out == in and every element is itself
 } ResizeAxis;
 
 // Checks the string attributes; false: reported.

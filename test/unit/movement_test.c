@@ -27,7 +27,8 @@ static Bench *bench_create(void) {
 static void bench_destroy(Bench *bench) { arena_destroy(bench->arena); }
 
 #define STATIC_DIMS(bench, ...)                                                                    \
-  (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), dims_of((bench), (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (int64_t[]){__VA_ARGS__})
+  (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8),                                                     \
+      dims_of((bench), (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (int64_t[]){__VA_ARGS__})
 
 static const Dim *const *dims_of(Bench *bench, int count, const int64_t *values) {
   const Dim **dims = NEW_ARRAY(bench->arena, const Dim *, count);
@@ -39,15 +40,18 @@ static Value *input(Bench *bench, ElementType element, int rank, const Dim *cons
   return graph_add_input(bench->module->main, type_tensor(element, rank, dims), "x");
 }
 
-static Tensor tensor(Bench *bench, ElementType element, int rank, const Dim *const *dims, const double *values) {
+static Tensor tensor(Bench *bench, ElementType element, int rank, const Dim *const *dims,
+                     const double *values) {
   int64_t concrete[MAX_RANK];
   for (int i = 0; i < rank; i++) concrete[i] = dim_value(dims[i]);
   Tensor made = tensor_create(bench->arena, element, rank, concrete);
-  for (int64_t i = 0; values && i < tensor_count(&made); i++) element_store(element, made.data, i, values[i]);
+  for (int64_t i = 0; values && i < tensor_count(&made); i++)
+    element_store(element, made.data, i, values[i]);
   return made;
 }
 
-static Value *constant(Bench *bench, ElementType element, int rank, const Dim *const *dims, const double *values) {
+static Value *constant(Bench *bench, ElementType element, int rank, const Dim *const *dims,
+                       const double *values) {
   Tensor made = tensor(bench, element, rank, dims, values);
   return build_constant_tensor(&bench->builder, &made, "c");
 }
@@ -65,11 +69,13 @@ static void check_values(const Tensor *found, int64_t count, const double *wante
   if (same) return;
   check_failures++;
   fprintf(stderr, "line %d: %lld elements:", line, (long long)tensor_count(found));
-  for (int64_t i = 0; i < tensor_count(found); i++) fprintf(stderr, " %g", element_load(found->element, found->data, i));
+  for (int64_t i = 0; i < tensor_count(found); i++)
+    fprintf(stderr, " %g", element_load(found->element, found->data, i));
   fprintf(stderr, "\n");
 }
 #define CHECK_VALUES(found, ...)                                                                   \
-  check_values(&(found), (int64_t)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)), (double[]){__VA_ARGS__}, __LINE__)
+  check_values(&(found), (int64_t)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)),              \
+               (double[]){__VA_ARGS__}, __LINE__)
 
 #define CHECK_ERROR(bench, text)                                                                   \
   do {                                                                                             \
@@ -101,7 +107,8 @@ static void test_concat_strings(void) {
 static void test_slice(void) {
   Bench *bench = bench_create();
   Value *x = input(bench, I32, STATIC_DIMS(bench, 5));
-  const Dim *start = dim_constant(bench->module->dims, 4), *size = dim_constant(bench->module->dims, 3);
+  const Dim *start = dim_constant(bench->module->dims, 4),
+            *size = dim_constant(bench->module->dims, 3);
   Tensor in = tensor(bench, I32, STATIC_DIMS(bench, 5), (double[]){0, 1, 2, 3, 4}), out;
   CHECK(run(bench, build_slice_axis(&bench->builder, x, 0, start, size, -2), &in, &out));
   CHECK_VALUES(out, 4, 2, 0);
@@ -110,7 +117,8 @@ static void test_slice(void) {
   bench_destroy(bench);
 }
 
-static void check_pad(const char *mode, int64_t begin, int64_t end, int64_t count, const double *wanted) {
+static void check_pad(const char *mode, int64_t begin, int64_t end, int64_t count,
+                      const double *wanted) {
   Bench *bench = bench_create();
   Value *x = input(bench, F32, STATIC_DIMS(bench, 3));
   Tensor in = tensor(bench, F32, STATIC_DIMS(bench, 3), (double[]){1, 2, 3}), out;
@@ -136,9 +144,11 @@ static void test_reshape(void) {
   DimTable *table = bench->module->dims;
   const Dim *n = dim_symbol(table, "N");
   Value *x = input(bench, F32, 2, (const Dim *[]){n, dim_constant(table, 6)});
-  Value *y = build_reshape(&bench->builder, x, 2, (const Dim *[]){dim_mul_int(table, n, 2), dim_constant(table, 3)});
+  Value *y = build_reshape(&bench->builder, x, 2,
+                           (const Dim *[]){dim_mul_int(table, n, 2), dim_constant(table, 3)});
   CHECK(y && y->type.dims[0] == dim_mul_int(table, n, 2));
-  CHECK(!build_reshape(&bench->builder, x, 1, (const Dim *[]){dim_add_int(table, dim_mul_int(table, n, 6), 1)}));
+  CHECK(!build_reshape(&bench->builder, x, 1,
+                       (const Dim *[]){dim_add_int(table, dim_mul_int(table, n, 6), 1)}));
   CHECK_ERROR(bench, "reshape: 6*N elements of [N,6] do not fill [6*N+1]");
   bench_destroy(bench);
 }
@@ -160,7 +170,8 @@ static void test_quantized(void) {
 
 static void test_gather(void) {
   Bench *bench = bench_create();
-  Value *x = input(bench, F32, STATIC_DIMS(bench, 3, 2)), *indices = input(bench, I64, STATIC_DIMS(bench, 2));
+  Value *x = input(bench, F32, STATIC_DIMS(bench, 3, 2)),
+        *indices = input(bench, I64, STATIC_DIMS(bench, 2));
   Node *node = build_begin(&bench->builder, OP_GATHER, (Value *[]){x, indices}, 2);
   Value *y = build_end(&bench->builder, node);
   Tensor out, in[2] = {tensor(bench, F32, STATIC_DIMS(bench, 3, 2), (double[]){0, 1, 2, 3, 4, 5}),
@@ -175,7 +186,8 @@ static void test_gather(void) {
 
 static void test_scatter(void) {
   Bench *bench = bench_create();
-  Value *x = input(bench, I8, STATIC_DIMS(bench, 4)), *indices = input(bench, I32, STATIC_DIMS(bench, 3, 1));
+  Value *x = input(bench, I8, STATIC_DIMS(bench, 4)),
+        *indices = input(bench, I32, STATIC_DIMS(bench, 3, 1));
   Value *updates = input(bench, I8, STATIC_DIMS(bench, 3));
   Node *node = build_begin(&bench->builder, OP_SCATTER_ND, (Value *[]){x, indices, updates}, 3);
   node_set_string(node, ATTR_REDUCTION, "max");
@@ -202,7 +214,8 @@ static void test_top_k(void) {
   bench_destroy(bench);
 }
 
-static void check_resize(const char *mode, const char *coordinates, int64_t size, const double *wanted) {
+static void check_resize(const char *mode, const char *coordinates, int64_t size,
+                         const double *wanted) {
   Bench *bench = bench_create();
   Value *x = input(bench, F32, STATIC_DIMS(bench, 4));
   Node *node = build_begin(&bench->builder, OP_RESIZE, &x, 1);
@@ -225,7 +238,8 @@ static void test_resize(void) {
 // One unit, weights 1, no bias: h' = tanh(x + h), stopped after two of three steps.
 static void test_rnn_lengths(void) {
   Bench *bench = bench_create();
-  Value *x = input(bench, F32, STATIC_DIMS(bench, 3, 1, 1)), *lengths = input(bench, I32, STATIC_DIMS(bench, 1));
+  Value *x = input(bench, F32, STATIC_DIMS(bench, 3, 1, 1)),
+        *lengths = input(bench, I32, STATIC_DIMS(bench, 1));
   Value *one = constant(bench, F32, STATIC_DIMS(bench, 1, 1, 1), (double[]){1});
   Node *node = build_begin(&bench->builder, OP_RNN, (Value *[]){x, one, one, NULL, lengths}, 5);
   Value *y = build_end(&bench->builder, node);
@@ -254,18 +268,21 @@ static void test_tree(void) {
   operands[6] = constant(bench, F32, STATIC_DIMS(bench, 3), (double[]){2, 10, 20});
   Node *node = build_begin(&bench->builder, OP_TREE_ENSEMBLE, operands, 7);
   node_set_int(node, ATTR_TARGETS, 2);
-  Tensor out, in = tensor(bench, F32, STATIC_DIMS(bench, 4, 2), (double[]){0, 0, 1, 4, 1, NAN, 1, 3});
+  Tensor out,
+      in = tensor(bench, F32, STATIC_DIMS(bench, 4, 2), (double[]){0, 0, 1, 4, 1, NAN, 1, 3});
   CHECK(run(bench, build_end(&bench->builder, node), &in, &out));
   CHECK_VALUES(out, 0, 2, 10, 20, 10, 20, 0, 0);
   bench_destroy(bench);
 }
 
-// loop: carried v doubles its length (a symbol of the region); i is stacked; stops when the condition fails.
+// loop: carried v doubles its length (a symbol of the region); i is stacked; stops when the
+// condition fails.
 static void test_loop(void) {
   Bench *bench = bench_create();
   DimTable *table = bench->module->dims;
   Value *v = input(bench, F32, STATIC_DIMS(bench, 1)), *limit = input(bench, I64, 0, NULL);
-  Node *node = build_begin_results(&bench->builder, OP_LOOP, (Value *[]){NULL, NULL, v, limit}, 4, 3);
+  Node *node =
+      build_begin_results(&bench->builder, OP_LOOP, (Value *[]){NULL, NULL, v, limit}, 4, 3);
   Graph *body = node_add_region(node, "body");
   Value *i = graph_add_input(body, type_tensor(I64, 0, NULL), "i");
   graph_add_input(body, type_tensor(BOOL, 0, NULL), "condition");
@@ -303,7 +320,8 @@ static void test_if(void) {
   graph_add_output(otherwise, build_concat(&inside, (Value *[]){inner, inner}, 2, 0));
   Value *y = build_end(&bench->builder, node);
   CHECK(y && dim_low(y->type.dims[0]) == 2 && dim_high(y->type.dims[0]) == 4);
-  Tensor out, in[2] = {tensor(bench, BOOL, 0, NULL, (double[]){0}), tensor(bench, F32, STATIC_DIMS(bench, 2), (double[]){1, 2})};
+  Tensor out, in[2] = {tensor(bench, BOOL, 0, NULL, (double[]){0}),
+                       tensor(bench, F32, STATIC_DIMS(bench, 2), (double[]){1, 2})};
   CHECK(run(bench, y, in, &out));
   CHECK_VALUES(out, 1, 2, 1, 2);
   bench_destroy(bench);
@@ -312,7 +330,8 @@ static void test_if(void) {
 // Running sum over the columns of x, from the last to the first; sums stacked along axis 1.
 static void test_scan(void) {
   Bench *bench = bench_create();
-  Value *state = input(bench, F32, STATIC_DIMS(bench, 2)), *x = input(bench, F32, STATIC_DIMS(bench, 2, 3));
+  Value *state = input(bench, F32, STATIC_DIMS(bench, 2)),
+        *x = input(bench, F32, STATIC_DIMS(bench, 2, 3));
   Node *node = build_begin_results(&bench->builder, OP_SCAN, (Value *[]){state, x}, 2, 2);
   node_set_int(node, ATTR_SCAN_INPUTS, 1);
   node_set_ints(node, ATTR_SCAN_INPUT_AXES, (int64_t[]){1}, 1);
