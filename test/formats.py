@@ -13,8 +13,8 @@ class UnitTests(lit.formats.FileBasedTest):
     def execute(self, test, lit_config):
         stem = os.path.splitext(test.path_in_suite[-1])[0]
         program = os.path.join(test.config.tenon_build_dir, "test", "unit", stem)
-        if not os.path.exists(program):
-            return lit.Test.UNSUPPORTED, "not built (TENON_UNIT_TESTS=OFF)"
+        if not test.config.unit_tests:
+            return lit.Test.UNSUPPORTED, "this build has no unit tests (TENON_UNIT_TESTS=OFF)"
         return run([program], test, lit_config)
 
 

@@ -12,8 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import types
 
 import lit.formats
+import lit.TestRunner
 
 sys.path.insert(0, os.path.join(config.tenon_source_dir, "test"))
 
@@ -116,3 +119,14 @@ for name, folder in zip(packages, found):
 # With psutil lit can end a test that hangs.
 if importlib.util.find_spec("psutil") and not lit_config.maxIndividualTestTime:
     lit_config.maxIndividualTestTime = 600
+
+
+class DaemonTimer(threading.Timer):
+    """lit forgets the timer of a test whose program does not exist, and would wait for it when all tests are done."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.daemon = True
+
+
+lit.TestRunner.threading = types.SimpleNamespace(Lock=threading.Lock, Timer=DaemonTimer)
