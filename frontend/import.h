@@ -147,8 +147,6 @@ bool import_initializer(Importer *importer, Scope *scope, Item *item, const char
 bool import_nodes(Importer *importer, Scope *scope, size_t count, Onnx__NodeProto *const *nodes);
 bool import_graph_body(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
 bool import_initializers(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
-bool import_region(OnnxNode *node, Node *owner, const char *name, const Onnx__GraphProto *graph,
-                   const Type *input_types, int input_count, char **captures, int capture_count);
 // Names that the graph reads from outside, in order of first use.
 char **import_captures(Importer *importer, const Scope *scope, const Onnx__GraphProto *graph,
                        char **names, int *count, int *capacity);
