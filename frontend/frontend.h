@@ -34,6 +34,10 @@ typedef struct FrontendOptions {
 // reported. The module refers to bytes of the mapped file, which the arena keeps mapped.
 Module *frontend_load(Arena *arena, Diag *diag, const char *path, const FrontendOptions *options);
 
+// Names of the model's inputs in its order, without those that are constants (IR version 3);
+// false: reported. So a driver knows which file is whose before value_of_input is called.
+bool frontend_input_names(Arena *arena, Diag *diag, const char *path, const char *const **names, int *count);
+
 // Parses what follows --dim, "N=4" or "N=1..64" or "N=1.."; false: reported.
 bool frontend_parse_dim(Arena *arena, Diag *diag, const char *text, DimBinding *binding);
 

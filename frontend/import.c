@@ -324,3 +324,18 @@ Module *frontend_load(Arena *arena, Diag *diag, const char *path, const Frontend
   import_remove_dead(module->main);
   return module;
 }
+
+bool frontend_input_names(Arena *arena, Diag *diag, const char *path, const char *const **names, int *count) {
+  OnnxFile *file;
+  if (!onnx_file_open(arena, diag, path, NULL, &file)) return false;
+  Importer importer = {.arena = arena, .diag = diag};
+  const Onnx__GraphProto *graph = file->model->graph;
+  Scope *constants = scope_create(&importer, NULL, NULL);
+  for (size_t i = 0; i < graph->n_initializer; i++) scope_define(&importer, constants, graph->initializer[i]->name);
+  const char **list = NEW_ARRAY(arena, const char *, graph->n_input + 1);
+  *count = 0;
+  for (size_t i = 0; i < graph->n_input; i++)
+    if (!scope_find_here(constants, graph->input[i]->name)) list[(*count)++] = arena_strdup(arena, graph->input[i]->name);
+  *names = list;
+  return true;
+}
