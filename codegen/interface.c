@@ -106,6 +106,8 @@ static void add_output_dims(Interface *interface, Names *names, InterfaceValue *
 }
 
 // Header and object must come from the same compilation of the same interface.
+static uint64_t hash_text(uint64_t seed, const char *text) { return hash_bytes(text, strlen(text), seed); }
+
 static uint32_t interface_hash(const Interface *interface, const CodegenOptions *options, Arena *arena, int64_t workspace) {
   uint64_t hash = hash_text(hash_text(0, options->prefix), options->version ? options->version : "");
   for (int i = 0; i < interface->input_count + interface->output_count; i++) {

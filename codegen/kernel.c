@@ -175,6 +175,45 @@ void kernel_store(Kernel *kernel, ElementType element, Val value, Val pointer, V
   nest_store(nest, value, nest_address(nest, pointer, nest_element_type(nest, element), offset), 0);
 }
 
+// Extra operands broadcast to the result; along the lanes they are a vector, or one value for all.
+static Val load_extra(Kernel *kernel, int operand, int lanes, const Val *coordinates, Val count) {
+  Nest *nest = kernel->nest;
+  Val scalar = kernel_scalar(kernel, operand);
+  if (scalar) return nest_splat(nest, scalar, lanes);
+  const View *view = &kernel->operands[operand], *result = &kernel->results[0];
+  int skip = result->rank - view->rank;
+  Val offset = nest_const(nest, 0);
+  for (int i = 0; i < view->rank; i++)
+    if (!dim_is(view->type->dims[i], 1))
+      offset = nest_add(nest, offset, nest_mul(nest, coordinates[i + skip], view->strides[i]));
+  bool along = view->rank && !dim_is(view->type->dims[view->rank - 1], 1);
+  if (!along) return nest_splat(nest, kernel_load(kernel, view->element, view->pointer, offset, 1), lanes);
+  if (!count || lanes == 1) return kernel_load(kernel, view->element, view->pointer, offset, lanes);
+  LLVMTypeRef type = nest_element_type(nest, view->element);
+  if (view->element == F32 || view->element == F64 || (!element_is_float(view->element) && element_info[view->element].bits >= 8))
+    return nest_load_lanes(nest, nest_vector(type, lanes), nest_address(nest, view->pointer, type, offset), count);
+  int64_t known;
+  bool constant = nest_constant(count, &known);
+  Val vector = nest_zero(nest_vector(kernel_arithmetic_type(nest, view->element), lanes));
+  for (int i = 0; i < lanes && (!constant || i < known); i++) { // lanes past the end read the last element
+    Val lane = nest_const(nest, i);
+    if (!constant) lane = nest_umin(nest, lane, nest_sub(nest, count, nest_const(nest, 1)));
+    vector = nest_set_lane(nest, vector, kernel_load(kernel, view->element, view->pointer, nest_add(nest, offset, lane), 1), i);
+  }
+  return vector;
+}
+
+Val kernel_epilogue(Kernel *kernel, Val value, const Val *coordinates, Val count) {
+  const Graph *region = node_epilogue(kernel->node);
+  if (!region) return value;
+  Val inputs[MAX_VIEWS], output;
+  int own = node_own_operands(kernel->node), lanes = nest_lanes(value);
+  inputs[0] = value;
+  for (int i = 1; i < region->input_count; i++) inputs[i] = load_extra(kernel, own + i - 1, lanes, coordinates, count);
+  pointwise_region(kernel, region, inputs, &output);
+  return output;
+}
+
 Val kernel_scalar(Kernel *kernel, int operand) {
   const Value *value = node_operand(kernel->node, operand);
   Tensor tensor;
