@@ -1,5 +1,5 @@
 // place - makes the decisions of the target: a kernel per node, the order of the nodes, and the
-// memory of every value (docs/codegen.md says what code generation may rely on).
+// memory of every value (docs/placement.md says what code generation may rely on).
 // Needs: everything that changes nodes is done. Leaves: graph->placed, Value.placement everywhere
 // outside of pointwise regions, attributes kernel_name and tile where they differ from the default.
 #include "passes/place/place.h"
