@@ -525,10 +525,8 @@ static char *read_text(Arena *arena, Diag *diag, const char *path, size_t *lengt
   return text;
 }
 
-Module *module_parse(Arena *arena, Diag *diag, const char *path) {
-  size_t length;
-  const char *text = read_text(arena, diag, path, &length);
-  if (!text) return NULL;
+static Module *parse_terminated(Arena *arena, Diag *diag, const char *path, const char *text,
+                                size_t length) {
   Parser *p = NEW(arena, Parser);
   p->arena = arena;
   p->diag = diag;
@@ -536,4 +534,15 @@ Module *module_parse(Arena *arena, Diag *diag, const char *path) {
   p->module = module_create(arena, diag, stem_of(arena, path));
   p->lexer = lexer_create(arena, text, length);
   return parse_module(p) && module_verify(p->module, NULL, diag) ? p->module : NULL;
+}
+
+Module *module_parse(Arena *arena, Diag *diag, const char *path) {
+  size_t length;
+  const char *text = read_text(arena, diag, path, &length);
+  return text ? parse_terminated(arena, diag, path, text, length) : NULL;
+}
+
+Module *module_parse_text(Arena *arena, Diag *diag, const char *path, const char *text,
+                          size_t length) {
+  return parse_terminated(arena, diag, path, arena_strndup(arena, text, length), length);
 }
