@@ -504,6 +504,8 @@ static bool accept(const char **text, char c) {
   return true;
 }
 
+static bool is_name_byte(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
 static const Dim *parse_call(DimTable *table, const char **text, const char *name, int depth) {
   const Dim *left = parse_sum(table, text, depth + 1);
   if (!left || !accept(text, ',')) return NULL;
@@ -526,7 +528,8 @@ static const Dim *parse_factor(DimTable *table, const char **text, int depth) {
     return inner && accept(text, ')') ? inner : NULL;
   }
   const char *start = *text;
-  while (isalnum((unsigned char)**text) || **text == '_' || **text == '.') (*text)++;
+  // A dot only between letters, so that the text form can tell "N" from the range in "N..".
+  while (is_name_byte(**text) || (**text == '.' && is_name_byte((*text)[1]))) (*text)++;
   if (*text == start) return NULL;
   const char *name = arena_strndup(table->arena, start, (size_t)(*text - start));
   if (accept(text, '(')) return parse_call(table, text, name, depth);

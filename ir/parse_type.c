@@ -10,8 +10,7 @@ enum { MAX_TYPE_NESTING = 16, MAX_SYMBOLS = 4096 };
 // --- types
 
 static bool parse_dim(Parser *p, const Dim **dim) {
-  if (p->lexer.token.kind == TOKEN_BAD) return parse_expected(p, "a dimension");
-  const char *at = p->lexer.token.start;
+  const char *at = p->lexer.token.start; // read as characters: "-N" is no token
   *dim = dim_parse(p->module->dims, &at);
   if (!*dim)
     return PARSE_ERROR(p, "not a dimension (a number, a symbol, +, *, div, min, max of these)");

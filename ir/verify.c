@@ -1,5 +1,6 @@
 // Checks that a module is what graph.h says it is. After a pass a finding is tenon's mistake, after
 // parsing the author's; both are reported, with the pass named in the first case.
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -363,15 +364,20 @@ static bool check_graph(const Verifier *v, const Graph *graph, Loc loc) {
   return check_use_counts(v, graph, loc);
 }
 
-// A symbol's name must read back.
+// A symbol's name must read back: a word of letters, digits, _ and single dots inside.
+static bool is_symbol_name(const char *name) {
+  if (!isalpha((unsigned char)name[0]) && name[0] != '_') return false;
+  for (const char *c = name; *c; c++) {
+    bool dot = *c == '.' && (isalnum((unsigned char)c[1]) || c[1] == '_');
+    if (!isalnum((unsigned char)*c) && *c != '_' && !dot) return false;
+  }
+  return true;
+}
+
 static bool check_symbols(const Verifier *v, Loc loc) {
   for (int i = 0; i < dim_symbol_count(v->module->dims); i++) {
     const Atom *symbol = dim_symbol_at(v->module->dims, i);
-    const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    bool starts = symbol->name[0] && strchr(letters, symbol->name[0]);
-    if (!starts ||
-        strspn(symbol->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.0123456789") !=
-            strlen(symbol->name))
+    if (!is_symbol_name(symbol->name))
       return bad(v, loc, "'%s' is no name for a symbol", symbol->name);
     if (symbol->low > symbol->high) return bad(v, loc, "symbol %s has no value", symbol->name);
   }

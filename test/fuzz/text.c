@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t first_size, second_size;
     char *first = print_to_text(module, &first_size), *second;
     Module *again = module_parse_text(arena, &diag, "/nowhere/fuzz.tir", first, first_size);
-    if (!again && !strstr(first, "hash(")) __builtin_trap(); // the values of a hash are in no file here
+    if (!again && !strstr(first, "hash("))
+      __builtin_trap(); // the values of a hash are in no file here
     if (again) {
       second = print_to_text(again, &second_size);
       if (first_size != second_size || memcmp(first, second, first_size) != 0) __builtin_trap();
