@@ -1,0 +1,56 @@
+// A model as the commands meet it: a file of one of several formats, loaded with the options that
+// shape it, made ready to run.
+#ifndef TENON_TOOLS_MODEL_H
+#define TENON_TOOLS_MODEL_H
+
+#include "frontend/inputs.h"
+#include "ir/executor.h"
+#include "ir/graph.h"
+#include "tools/tool.h"
+
+typedef enum ModelFormat { FORMAT_ONNX, FORMAT_TEXT, FORMAT_SHARED, FORMAT_OBJECT } ModelFormat;
+
+typedef struct ModelFile {
+  ModelFormat format;
+  const char *path;
+  FileInput *inputs; // what is known before loading
+  int input_count;
+  Module *parsed; // FORMAT_TEXT
+} ModelFile;
+
+// Looks into the file: which format, which inputs. A shared object's inputs are known when it is
+// loaded. False: reported.
+bool model_open(Tool *tool, const char *path, ModelFile *file);
+
+// Values of inputs that are known already, one for each of file->inputs: data NULL where there is
+// none. They give symbolic dims their values, and constants to shapes that depend on inputs. The
+// module is then right for these inputs only. `given` may be NULL. NULL: reported.
+Module *model_load(Tool *tool, const ModelFile *file, const Tensor *given);
+
+// What runs: an interpreted module, a compiled one, or a shared object.
+typedef struct PortInfo {
+  const char *name;
+  ElementType element;
+  int rank;
+  int64_t dims[MAX_RANK]; // -1: open
+  int64_t low[MAX_RANK], high[MAX_RANK];
+} PortInfo;
+
+typedef struct Runnable {
+  const char *path, *how; // "interpreter", "compiled", "shared object"
+  PortInfo *inputs, *outputs;
+  int input_count, output_count;
+  Executor *executor;
+  Program *program;
+} Runnable;
+
+// Passes and the -O pipeline run on the module as the options say. NULL: reported.
+Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module);
+// Opens, loads and prepares in one step, without given inputs.
+Runnable *runnable_open(Tool *tool, const char *path);
+// Outputs lie in `arena`.
+bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena,
+                  Diag *diag);
+int runnable_find_input(const Runnable *runnable, const char *name); // -1: none
+
+#endif

@@ -1,0 +1,240 @@
+// Options: parsing by the table. `-x`, `--x`, `--x=V`, `--x V`, `-O2`; a wrong name suggests the
+// nearest right one.
+#include "tools/options.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/suggest.h"
+#include "tools/tool.h"
+
+enum {
+  ALL = 1 << 0,
+  MODEL = 1 << 1,
+  PASSES = 1 << 2,
+  DATA = 1 << 3,
+  LEVEL = 1 << 4,
+  TARGET = 1 << 5,
+  CODE = 1 << 6,
+  THREADS = 1 << 7,
+  COMPILE = 1 << 8,
+  OUTPUT = 1 << 9,
+  DUMP = 1 << 10,
+  REPORT = 1 << 11,
+  EXECUTE = 1 << 12,
+  RUN = 1 << 13,
+  TOLERANCE = 1 << 14,
+  RANDOM = 1 << 15,
+  EVAL = 1 << 16,
+  COMPARE = 1 << 17,
+  BENCH = 1 << 18,
+  INSPECT = 1 << 19,
+  SEARCH = 1 << 20,
+  TABLE = 1 << 21,
+  JSON = 1 << 22
+};
+
+const OptionInfo option_info[OPTION_COUNT] = {
+#define OPTION(id, names, kind, argument, groups, help)                                            \
+  [OPTION_##id] = {names, ARGUMENT_##kind, argument, groups, help},
+#include "tools/options.def"
+};
+
+const Command command_table[] = {
+#define COMMAND(name, groups, fewest, most, usage, help)                                           \
+  {#name, command_##name, (groups) | ALL, fewest, most, usage, help},
+#include "tools/commands.def"
+};
+const int command_count = sizeof command_table / sizeof *command_table;
+
+const Command *command_find(const char *name) {
+  for (int i = 0; i < command_count; i++)
+    if (strcmp(command_table[i].name, name) == 0) return &command_table[i];
+  return NULL;
+}
+
+Status usage_error(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fputs("tenon: error: ", stderr);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+  va_end(arguments);
+  return STATUS_USAGE;
+}
+
+// Is the text of `length` bytes one of the option's names?
+static bool option_has_name(const OptionInfo *option, const char *text, size_t length) {
+  for (const char *name = option->names; name;) {
+    const char *bar = strchr(name, '|');
+    size_t size = bar ? (size_t)(bar - name) : strlen(name);
+    if (size == length && memcmp(name, text, length) == 0) return true;
+    name = bar ? bar + 1 : NULL;
+  }
+  return false;
+}
+
+static int find_option(const Command *command, const char *text, size_t length) {
+  for (int i = 0; i < OPTION_COUNT; i++)
+    if ((option_info[i].groups & command->groups) && option_has_name(&option_info[i], text, length))
+      return i;
+  return -1;
+}
+
+// `-O2`, `-ofile`, `-MFfile`: the longest joined name that the text starts with.
+static int find_joined(const Command *command, const char *text, size_t *length) {
+  int found = -1;
+  *length = 0;
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    size_t size = strlen(option_info[i].names);
+    if (option_info[i].kind != ARGUMENT_JOINED || !(option_info[i].groups & command->groups))
+      continue;
+    if (size > *length && strncmp(option_info[i].names, text, size) == 0) {
+      found = i;
+      *length = size;
+    }
+  }
+  return found;
+}
+
+static bool wrong_option(Arena *arena, const Command *command, const char *text, size_t length) {
+  const char *typed = arena_strndup(arena, text, length);
+  bool elsewhere = false;
+  Suggestion near = suggestion_for(typed + strspn(typed, "-"), strlen(typed + strspn(typed, "-")));
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    elsewhere |= option_has_name(&option_info[i], text, length);
+    if (!(option_info[i].groups & command->groups)) continue;
+    char *names = arena_strdup(arena, option_info[i].names), *rest = names;
+    for (char *name; (name = strsep(&rest, "|"));) suggestion_offer(&near, name);
+  }
+  const char *dashes = near.best && near.best[1] ? "--" : "-";
+  if (elsewhere)
+    usage_error("'tenon %s' has no option '%s'; other commands have it", command->name, typed);
+  else if (near.best)
+    usage_error("'tenon %s' has no option '%s'; did you mean '%s%s'?", command->name, typed, dashes,
+                near.best);
+  else
+    usage_error("'tenon %s' has no option '%s' (tenon help %s)", command->name, typed,
+                command->name);
+  return false;
+}
+
+// "64K", "1.5M", "2048": bytes, with K = 1024.
+static bool parse_size(const char *text, int64_t *bytes) {
+  char *end;
+  double value = strtod(text, &end);
+  double unit = 1;
+  if (end == text) return false;
+  if (*end == 'K' || *end == 'k') unit = 1024;
+  if (*end == 'M') unit = 1024 * 1024;
+  if (*end == 'G') unit = 1024 * 1024 * 1024;
+  if (unit > 1) end++;
+  if (unit > 1 && *end == 'i') end++;
+  if (*end == 'B') end++;
+  value *= unit;
+  if (*end || !(value >= 0 && value < 9e15)) return false;
+  *bytes = (int64_t)value;
+  return true;
+}
+
+static bool set_number(OptionValue *value, ArgumentKind kind, const char *text) {
+  char *end;
+  errno = 0;
+  if (kind == ARGUMENT_SIZE) return parse_size(text, &value->number);
+  if (kind == ARGUMENT_REAL)
+    value->real = strtod(text, &end);
+  else
+    value->number = strtoll(text, &end, 10);
+  return end != text && *end == 0 && errno == 0 && value->number >= 0 && value->real >= 0;
+}
+
+static bool set_option(Arena *arena, Options *options, int id, const char *text) {
+  const OptionInfo *info = &option_info[id];
+  OptionValue *value = &options->values[id];
+  value->given = true;
+  value->text = text;
+  if (info->kind == ARGUMENT_LIST)
+    ARENA_PUSH(arena, value->list.items, value->list.count, value->list.capacity, text);
+  if (info->kind == ARGUMENT_NUMBER || info->kind == ARGUMENT_SIZE || info->kind == ARGUMENT_REAL)
+    if (!set_number(value, info->kind, text)) {
+      usage_error("'%s': '%s' is not a %s", info->names, text,
+                  info->kind == ARGUMENT_SIZE ? "size (64K, 2M, 1000)" : "number that fits");
+      return false;
+    }
+  return true;
+}
+
+static bool takes_value(ArgumentKind kind) {
+  return kind != ARGUMENT_FLAG && kind != ARGUMENT_OPTIONAL;
+}
+
+// Parses texts[*index], an option, and its value; moves *index to the last text that it took.
+static bool parse_option(Arena *arena, const Command *command, int count, char *const *texts,
+                         int *index, Options *options) {
+  const char *text = texts[*index], *name = text + 1;
+  bool two_dashes = *name == '-';
+  if (two_dashes) name++;
+  const char *equals = strchr(name, '=');
+  size_t length = equals ? (size_t)(equals - name) : strlen(name);
+  const char *value = equals ? equals + 1 : NULL;
+  int id = find_option(command, name, length);
+  if (id < 0 && !two_dashes) {
+    id = find_joined(command, name, &length);
+    if (id >= 0) value = name + length;
+  }
+  if (id < 0) return wrong_option(arena, command, text, (size_t)(name - text) + length);
+  ArgumentKind kind = option_info[id].kind;
+  if (!value && takes_value(kind)) {
+    if (*index + 1 >= count)
+      return usage_error("'%s' wants a value: %s", text, option_info[id].argument), false;
+    value = texts[++*index];
+  }
+  if (value && kind == ARGUMENT_FLAG)
+    return usage_error("'%.*s' takes no value", (int)(equals - text), text), false;
+  return set_option(arena, options, id, value ? value : "");
+}
+
+bool options_parse(Arena *arena, const Command *command, int count, char *const *texts,
+                   Options *options) {
+  bool only_arguments = false;
+  for (int i = 0; i < count; i++) {
+    TextList *list = &options->arguments;
+    if (!only_arguments && strcmp(texts[i], "--") == 0) {
+      only_arguments = true;
+    } else if (only_arguments || texts[i][0] != '-' || !texts[i][1]) {
+      ARENA_PUSH(arena, list->items, list->count, list->capacity, texts[i]);
+    } else if (!parse_option(arena, command, count, texts, &i, options)) {
+      return false;
+    }
+  }
+  if (options->values[OPTION_HELP].given) return true;
+  int arguments = options->arguments.count;
+  if (arguments < command->fewest)
+    return usage_error("usage: tenon %s %s (tenon help %s)", command->name, command->usage,
+                       command->name),
+           false;
+  if (command->most >= 0 && arguments > command->most)
+    return usage_error("'%s' is one argument too many: usage: tenon %s %s",
+                       options->arguments.items[command->most], command->name, command->usage),
+           false;
+  return true;
+}
+
+void options_help(FILE *stream, const Command *command) {
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    const OptionInfo *option = &option_info[i];
+    if (!(option->groups & command->groups)) continue;
+    int length = (int)strcspn(option->names, "|");
+    const char *between = option->kind == ARGUMENT_FLAG       ? ""
+                          : option->kind == ARGUMENT_OPTIONAL ? "[="
+                          : option->kind == ARGUMENT_JOINED   ? " "
+                                                              : "=";
+    char left[80];
+    snprintf(left, sizeof left, "%s%.*s%s%s%s",
+             length > 1 && option->kind != ARGUMENT_JOINED ? "--" : "-", length, option->names,
+             between, option->argument, option->kind == ARGUMENT_OPTIONAL ? "]" : "");
+    fprintf(stream, "  %-30s %s\n", left, option->help);
+  }
+}

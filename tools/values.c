@@ -1,0 +1,289 @@
+#include "tools/values.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/npy.h"
+#include "frontend/npz.h"
+
+static bool has_suffix(const char *path, const char *suffix) {
+  size_t length = strlen(path), size = strlen(suffix);
+  return length > size && strcmp(path + length - size, suffix) == 0;
+}
+
+static bool is_folder(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static bool file_exists(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0;
+}
+
+// --- reading
+
+bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor) {
+  FileValue value;
+  if (has_suffix(path, ".npy")) return npy_file_read(tool->arena, &tool->diag, path, tensor);
+  if (!onnx_value_file_read(tool->arena, &tool->diag, path, kind, &value)) return false;
+  if (value.kind == VALUE_OPTIONAL && value.count == 1) value = value.items[0];
+  if (value.kind != VALUE_TENSOR && !(value.kind == VALUE_OPTIONAL && value.count == 0))
+    return diag_error(&tool->diag, loc_file(path),
+                      "not a tensor: sequences and maps cannot be given to a model");
+  *tensor = value.tensor;
+  return true;
+}
+
+static int find_file_input(const ModelFile *file, const char *name, size_t length) {
+  for (int i = 0; i < file->input_count; i++)
+    if (strlen(file->inputs[i].name) == length && memcmp(file->inputs[i].name, name, length) == 0)
+      return i;
+  return -1;
+}
+
+static bool read_archive(Tool *tool, const ModelFile *file, const char *path, Tensor *given) {
+  Npz *npz = npz_open(tool->arena, &tool->diag, path);
+  if (!npz) return false;
+  for (int i = 0; i < file->input_count; i++) {
+    NpzMember *member = npz_find(npz, file->inputs[i].name);
+    if (member && !npz_array(npz, &tool->diag, member, &given[i])) return false;
+  }
+  for (int i = 0; i < npz->count; i++)
+    if (find_file_input(file, npz->members[i].name, strlen(npz->members[i].name)) < 0)
+      diag_warning(&tool->diag, loc_file(path), "the model has no input '%s'",
+                   npz->members[i].name);
+  return true;
+}
+
+static bool read_folder(Tool *tool, const ModelFile *file, const char *path, Tensor *given) {
+  for (int i = 0; i < file->input_count; i++) {
+    const char *name = arena_printf(tool->arena, "%s/input_%d.pb", path, i);
+    if (file_exists(name) && !tensor_read(tool, name, file->inputs[i].kind, &given[i]))
+      return false;
+  }
+  return true;
+}
+
+static bool read_one(Tool *tool, const ModelFile *file, const char *text, int *next,
+                     Tensor *given) {
+  int index = *next;
+  for (const char *equals = strchr(text, '='); equals && !file_exists(text);
+       equals = strchr(equals + 1, '=')) {
+    int found = find_file_input(file, text, (size_t)(equals - text));
+    if (found < 0) continue;
+    index = found;
+    text = equals + 1;
+    break;
+  }
+  if (index == *next) (*next)++;
+  if (index >= file->input_count)
+    return diag_error(&tool->diag, loc_file(text), "one file too many: the model has %d input%s",
+                      file->input_count, file->input_count == 1 ? "" : "s");
+  return tensor_read(tool, text, file->inputs[index].kind, &given[index]);
+}
+
+bool inputs_read(Tool *tool, const ModelFile *file, int first, Tensor *given) {
+  const TextList *arguments = &tool->options.arguments;
+  int next = 0;
+  for (int i = first; i < arguments->count; i++) {
+    const char *text = arguments->items[i];
+    if (is_folder(text)                                 ? !read_folder(tool, file, text, given)
+        : has_suffix(text, ".npz") && file_exists(text) ? !read_archive(tool, file, text, given)
+                                                        : !read_one(tool, file, text, &next, given))
+      return false;
+  }
+  return true;
+}
+
+// --- random inputs
+
+static uint64_t next_random(uint64_t *state) { // splitmix64
+  uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+  return z ^ z >> 31;
+}
+
+static double uniform(uint64_t *state) {
+  return ((double)(next_random(state) >> 11) + 0.5) * 0x1p-53;
+}
+
+static double normal(uint64_t *state) {
+  double radius = sqrt(-2 * log(uniform(state)));
+  return radius * cos(2 * 3.14159265358979323846 * uniform(state));
+}
+
+Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed) {
+  enum { SMALL_INTEGERS = 8 };
+  int64_t dims[MAX_RANK];
+  uint64_t state = seed;
+  for (int i = 0; i < port->rank; i++)
+    dims[i] = port->dims[i] >= 0 ? port->dims[i] : port->low[i] > 0 ? port->low[i] : 1;
+  Tensor tensor = tensor_create(arena, port->element, port->rank, dims);
+  tensor.name = port->name;
+  ElementClass class = element_info[port->element].class;
+  int bits = element_info[port->element].bits;
+  for (int64_t i = 0, n = tensor_count(&tensor); i < n && class != CLASS_STRING; i++) {
+    if (class == CLASS_FLOAT)
+      element_store(port->element, tensor.data, i, normal(&state));
+    else if (class == CLASS_BOOLEAN)
+      element_store_int(port->element, tensor.data, i, (int64_t)(next_random(&state) & 1));
+    else if (class == CLASS_COMPLEX)
+      continue;
+    else if (bits == 8)
+      ((uint8_t *)tensor.data)[i] = (uint8_t)next_random(&state);
+    else
+      element_store_int(port->element, tensor.data, i,
+                        (int64_t)(next_random(&state) % (bits < 8 ? 2 : SMALL_INTEGERS)));
+  }
+  return tensor;
+}
+
+bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
+                     const Runnable *runnable, Tensor *inputs) {
+  const OptionValue *seed = tool_value(tool, OPTION_SEED);
+  bool any = false, good = true;
+  for (int i = 0; i < file->input_count; i++) any |= given[i].data != NULL;
+  for (int i = 0; i < runnable->input_count; i++) {
+    const PortInfo *port = &runnable->inputs[i];
+    int from = find_file_input(file, port->name, strlen(port->name));
+    inputs[i] = from >= 0 ? given[from] : (Tensor){0};
+    if (inputs[i].data) continue;
+    if (any)
+      good = diag_error(&tool->diag, loc_file(file->path), "no file was given for input '%s'",
+                        port->name);
+    else
+      inputs[i] = random_input(tool->arena, port,
+                               (uint64_t)(seed->given ? seed->number : 1) + (uint64_t)i * 1000003);
+  }
+  return good;
+}
+
+// --- outputs
+
+static bool make_folder(Tool *tool, const char *path) {
+  if (mkdir(path, 0777) == 0 || (errno == EEXIST && is_folder(path))) return true;
+  return diag_error(&tool->diag, loc_file(path), "cannot be made a folder: %s", strerror(errno));
+}
+
+bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, const char *path) {
+  Tensor *named = NEW_ARRAY(tool->arena, Tensor, runnable->output_count);
+  for (int i = 0; i < runnable->output_count; i++) {
+    named[i] = outputs[i];
+    named[i].name = runnable->outputs[i].name;
+  }
+  if (has_suffix(path, ".npz"))
+    return npz_file_write(tool->arena, &tool->diag, path, named, runnable->output_count);
+  if (has_suffix(path, ".npy") || has_suffix(path, ".pb")) {
+    if (runnable->output_count != 1)
+      return diag_error(&tool->diag, loc_file(path),
+                        "the model has %d outputs: name a folder or an .npz file",
+                        runnable->output_count);
+    return has_suffix(path, ".npy")
+               ? npy_file_write(tool->arena, &tool->diag, path, &named[0])
+               : onnx_tensor_file_write(tool->arena, &tool->diag, path, &named[0]);
+  }
+  if (!make_folder(tool, path)) return false;
+  for (int i = 0; i < runnable->output_count; i++)
+    if (!onnx_tensor_file_write(tool->arena, &tool->diag,
+                                arena_printf(tool->arena, "%s/output_%d.pb", path, i), &named[i]))
+      return false;
+  return true;
+}
+
+// --- comparing
+
+static double largest_magnitude(const Tensor *tensor) {
+  double largest = 0;
+  int parts = element_info[tensor->element].class == CLASS_COMPLEX ? 2 : 1;
+  ElementType element = tensor->element == C64    ? F32
+                        : tensor->element == C128 ? F64
+                                                  : tensor->element;
+  for (int64_t i = 0, n = tensor_count(tensor) * parts; i < n; i++) {
+    double value = fabs(element_load(element, tensor->data, i));
+    if (isfinite(value) && value > largest) largest = value;
+  }
+  return largest;
+}
+
+static const char *shape_text(Arena *arena, const Tensor *tensor) {
+  const char *text = arena_printf(arena, "%s[", element_info[tensor->element].text);
+  for (int i = 0; i < tensor->rank; i++)
+    text = arena_printf(arena, "%s%s%" PRId64, text, i ? "," : "", tensor->dims[i]);
+  return arena_printf(arena, "%s]", text);
+}
+
+bool tensor_is_close(Tool *tool, const char *name, const Tensor *found, const Tensor *wanted) {
+  const OptionValue *relative = tool_value(tool, OPTION_RTOL),
+                    *absolute = tool_value(tool, OPTION_ATOL);
+  TensorError error;
+  if (!tensor_compare(found, wanted, &error)) {
+    printf("%s: %s instead of %s: DIFFERS\n", name, shape_text(tool->arena, found),
+           shape_text(tool->arena, wanted));
+    return false;
+  }
+  ElementClass class = element_info[found->element].class;
+  bool has_tolerance = relative->given || absolute->given;
+  bool inexact =
+      has_tolerance ? class != CLASS_STRING : class == CLASS_FLOAT || class == CLASS_COMPLEX;
+  double rtol = relative->given ? relative->real : absolute->given ? 0 : 1e-3;
+  double largest = inexact ? largest_magnitude(wanted) : 0;
+  double limit = inexact ? absolute->real + rtol * (largest > 0 ? largest : 1) : 0;
+  bool close = inexact ? error.absolute <= limit : error.different == 0;
+  printf("%s: worst absolute error %.3g, relative %.3g, %" PRId64 " of %" PRId64 " elements differ",
+         name, error.absolute, error.relative, error.different, tensor_count(found));
+  if (error.where >= 0) printf(", worst at %" PRId64, error.where);
+  printf(close ? "\n" : ": BEYOND THE TOLERANCE\n");
+  return close;
+}
+
+// What is expected of the outputs, in the runnable's order; data NULL: nothing.
+static bool read_expected(Tool *tool, const Runnable *runnable, const char *path, int *next,
+                          Tensor *expected) {
+  if (is_folder(path)) {
+    for (int i = 0; i < runnable->output_count; i++) {
+      const char *name = arena_printf(tool->arena, "%s/output_%d.pb", path, i);
+      if (!tensor_read(tool, name, VALUE_TENSOR, &expected[i])) return false;
+    }
+    return true;
+  }
+  if (has_suffix(path, ".npz")) {
+    Npz *npz = npz_open(tool->arena, &tool->diag, path);
+    if (!npz) return false;
+    for (int i = 0; i < runnable->output_count; i++) {
+      NpzMember *member = npz_find(npz, runnable->outputs[i].name);
+      if (member && !npz_array(npz, &tool->diag, member, &expected[i])) return false;
+    }
+    return true;
+  }
+  for (int i = 0; i < runnable->output_count; i++) { // NAME=FILE
+    size_t length = strlen(runnable->outputs[i].name);
+    if (length && strncmp(path, runnable->outputs[i].name, length) == 0 && path[length] == '=')
+      return tensor_read(tool, path + length + 1, VALUE_TENSOR, &expected[i]);
+  }
+  if (*next == runnable->output_count)
+    return diag_error(&tool->diag, loc_file(path), "one file too many: the model has %d output%s",
+                      *next, *next == 1 ? "" : "s");
+  return tensor_read(tool, path, VALUE_TENSOR, &expected[(*next)++]);
+}
+
+bool outputs_compare(Tool *tool, const Runnable *runnable, const Tensor *outputs, Status *status) {
+  const TextList *list = &tool_value(tool, OPTION_EXPECT)->list;
+  Tensor *expected = NEW_ARRAY(tool->arena, Tensor, runnable->output_count);
+  int next = 0, compared = 0;
+  for (int i = 0; i < list->count; i++)
+    if (!read_expected(tool, runnable, list->items[i], &next, expected)) return false;
+  for (int i = 0; i < runnable->output_count; i++) {
+    if (!expected[i].data) continue;
+    compared++;
+    if (!tensor_is_close(tool, runnable->outputs[i].name, &outputs[i], &expected[i]))
+      *status = STATUS_MISSED;
+  }
+  if (list->count && !compared)
+    return diag_error(&tool->diag, loc_file(list->items[0]), "nothing is expected of any output");
+  return true;
+}

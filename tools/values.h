@@ -1,0 +1,34 @@
+// Values for a model's inputs and outputs: from files, from random numbers, to files, compared.
+#ifndef TENON_TOOLS_VALUES_H
+#define TENON_TOOLS_VALUES_H
+
+#include "tools/model.h"
+
+// Reads a tensor: .npy, else .pb; `kind` as the model says. An optional with an element is the
+// element; one without leaves data NULL. False: reported.
+bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor);
+
+// Reads what the arguments from number `first` on give for the inputs: FILE in model order,
+// NAME=FILE, one .npz with arrays by name, or a folder with input_K.pb. given[i].data stays NULL
+// where there is nothing. False: reported.
+bool inputs_read(Tool *tool, const ModelFile *file, int first, Tensor *given);
+
+// Seeded numbers: floats normally distributed, integers small and not negative, 8-bit integers over
+// their whole range. The dims are the port's, open ones at the lowest that is not 0.
+Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed);
+
+// Inputs in the order of the runnable from those of the file (matched by name); what is missing is
+// random if nothing at all was given, else an error.
+bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
+                     const Runnable *runnable, Tensor *inputs);
+
+// Writes the outputs: to a folder as output_K.pb, to an .npz by name, or one to a .pb or .npy.
+bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, const char *path);
+
+// --expect: reads what is expected and compares. *status becomes STATUS_MISSED beyond tolerance.
+bool outputs_compare(Tool *tool, const Runnable *runnable, const Tensor *outputs, Status *status);
+
+// Within --rtol and --atol? Prints one line with the worst errors.
+bool tensor_is_close(Tool *tool, const char *name, const Tensor *found, const Tensor *wanted);
+
+#endif
