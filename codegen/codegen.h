@@ -4,6 +4,7 @@
 
 #include "ir/executor.h"
 #include "ir/graph.h"
+#include "ir/tensor.h"
 #include "ir/target.h"
 
 typedef struct CodegenOptions {
@@ -48,6 +49,8 @@ const struct tenon_model *jit_model(const Loaded *loaded);
 // Output data lies in `arena`.
 typedef struct ModelCall ModelCall; // buffers kept between calls
 ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag *diag);
+struct tenon_executor;
+void model_call_set_executor(ModelCall *call, const struct tenon_executor *executor); // NULL: serial
 bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag);
 
 // The JIT as an executor for passes: runs the -O pipeline and code generation on a copy of the graph.

@@ -49,8 +49,11 @@ Val view_address(Nest *nest, const View *view, const Val *indices);
 LLVMTypeRef kernel_arithmetic_type(Nest *nest, ElementType element);
 Val kernel_load(Kernel *kernel, ElementType element, Val pointer, Val offset, int lanes);
 void kernel_store(Kernel *kernel, ElementType element, Val value, Val pointer, Val offset);
+// A value in arithmetic form rounded to what the stored type can hold (f16, bf16, ...).
+Val kernel_round_to(Kernel *kernel, ElementType element, Val value);
 // The value of a one-element constant operand, as a scalar Val in arithmetic form; NULL: not such.
 Val kernel_scalar(Kernel *kernel, int operand);
+Val kernel_bytes(Kernel *kernel, const View *view); // packed bytes of the whole tensor
 // Declares that units [0, extent) of the outermost loop are independent; the lowering then runs
 // kernel->begin .. kernel->end only. At most once, first thing.
 void kernel_split(Kernel *kernel, const Dim *extent);

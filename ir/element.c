@@ -73,7 +73,7 @@ static double format_decode(FloatFormat f, uint32_t bits) {
   return negative ? -value : value;
 }
 
-// Largest finite code (without sign) and the code of NaN.
+// Largest finite code (without sign), and the code of NaN (a format without NaN: of -0, as ONNX has it).
 static uint32_t format_largest(FloatFormat f) {
   uint32_t all = (1u << (f.exponent + f.mantissa)) - 1;
   if (f.has_infinity) return all - (1u << f.mantissa);
@@ -97,6 +97,7 @@ static uint32_t encode_power_of_two(double value) { // F8E8M0, rounds up as ONNX
 
 // Rounds |value| to the nearest code, ties to even; overflow gives `largest + 1`.
 static uint32_t encode_magnitude(FloatFormat f, double magnitude, uint32_t largest) {
+  if (magnitude == 0) return 0;
   int exponent;
   frexp(magnitude, &exponent);
   exponent -= 1;
@@ -112,7 +113,7 @@ static uint32_t format_encode(FloatFormat f, double value, bool saturate) {
   if (!f.is_signed) return encode_power_of_two(value);
   uint32_t sign = signbit(value) ? 1u << (f.exponent + f.mantissa) : 0, largest = format_largest(f);
   if (isnan(value))
-    return !f.has_nan ? largest : f.zero_is_unsigned ? format_nan(f) : sign | format_nan(f);
+    return !f.has_nan ? 1u << (f.exponent + f.mantissa) : f.zero_is_unsigned ? format_nan(f) : sign | format_nan(f);
   uint32_t code = isinf(value) ? largest + 1 : encode_magnitude(f, fabs(value), largest);
   if (code > largest) {
     if (saturate || !f.has_nan) return sign | largest;

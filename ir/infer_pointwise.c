@@ -54,7 +54,6 @@ static bool is_bitwise(OpCode op) {
 
 static bool binary_takes(OpCode op, ElementType element) {
   if (is_logical(op)) return element == BOOL;
-  if (op == OP_BIT_SHIFT) return element_info[element].class == CLASS_UNSIGNED;
   if (is_bitwise(op)) return element_is_integer(element);
   return element_calculates(element) || element_is_integer(element);
 }

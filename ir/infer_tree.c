@@ -67,10 +67,14 @@ static bool check_leaves(const Node *node, Diag *diag, const Limits *limits, con
 
 // Constant trees are checked here once, so that nobody need check each step of a walk.
 static bool check_trees(const Node *node, Diag *diag, const Type *x) {
+  for (int i = 1; i < node->operand_count; i++)
+    if (!value_is_constant(node->operands[i]))
+      return refuse(node, diag, "operand %d is not constant", i);
   Tensor nodes, roots, leaves, targets;
-  if (!value_tensor(node->operands[1], &nodes) || !value_tensor(node->operands[3], &roots) ||
-      !value_tensor(node->operands[4], &leaves) || !value_tensor(node->operands[5], &targets))
-    return refuse(node, diag, "the trees are not constant");
+  value_tensor(node->operands[1], &nodes);
+  value_tensor(node->operands[3], &roots);
+  value_tensor(node->operands[4], &leaves);
+  value_tensor(node->operands[5], &targets);
   Limits limits = {nodes.dims[0], leaves.dims[0], targets.dims[0], -1,
                    node_int(node, ATTR_TARGETS)};
   int64_t features;

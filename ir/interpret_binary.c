@@ -55,9 +55,12 @@ static bool is_less(int64_t a, int64_t b, bool wide_unsigned) {
   return wide_unsigned ? (uint64_t)a < (uint64_t)b : a < b;
 }
 
-static int64_t shift(const BinaryParameters *p, uint64_t a, uint64_t b) {
-  if (b >= (uint64_t)element_info[p->element].bits) return 0;
-  return (int64_t)(p->shift_right ? a >> b : a << b);
+// Negative shifts count as larger than the width. To the right, the sign of signed integers moves in.
+static int64_t shift(const BinaryParameters *p, int64_t a, uint64_t b) {
+  bool wide_shift = b >= (uint64_t)element_info[p->element].bits;
+  if (!p->shift_right) return wide_shift ? 0 : (int64_t)((uint64_t)a << b);
+  if (!element_is_signed(p->element)) return wide_shift ? 0 : (int64_t)((uint64_t)a >> b);
+  return a >> (wide_shift ? 63 : b);
 }
 
 static int64_t binary_integer(const BinaryParameters *p, int64_t a, int64_t b) {
@@ -77,7 +80,7 @@ static int64_t binary_integer(const BinaryParameters *p, int64_t a, int64_t b) {
   case OP_BIT_OR: return a | b;
   case OP_XOR:
   case OP_BIT_XOR: return a ^ b;
-  default: return shift(p, ua, ub);
+  default: return shift(p, a, ub);
   }
 }
 

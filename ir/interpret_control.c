@@ -135,6 +135,7 @@ static bool finish_carried(Iterations *it) {
 static bool run_loop(Evaluation *e, Iterations *it) {
   const Node *node = e->node;
   int64_t trips = INT64_MAX;
+  if (node_operand(node, 0) && !check_count(e, 0, 1)) return false;
   if (node_operand(node, 0)) trips = element_load_int(I64, e->operands[0].data, 0);
   bool go_on = !node_operand(node, 1) || is_true(&e->operands[1]);
   Tensor *inputs = NEW_ARRAY(e->run->arena, Tensor, it->region->input_count);

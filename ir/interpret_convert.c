@@ -14,6 +14,8 @@ static void cast_float(Tensor *to, int64_t index, double value, bool saturate) {
     ((uint8_t *)to->data)[index] = small_float_from_double(to->element, value, saturate);
   else if (to->element == BOOL)
     ((uint8_t *)to->data)[index] = value != 0;
+  else if (element_is_integer(to->element) && element_info[to->element].bits < 8)
+    element_store_int(to->element, to->data, index, element_load_int(F64, &value, 0)); // low bits, as ONNX's own
   else
     element_store(to->element, to->data, index, value);
 }

@@ -121,6 +121,10 @@ bool interpret_grid_sample(Evaluation *e) {
   int spatial = sampler.spatial;
   int64_t channels = y->dims[y->rank - 1], points = dims_product(y, 1, y->rank - 1);
   bool quantized = e->node->results[0]->type.quant != NULL;
+  if (x->dims[0] != y->dims[0])
+    return diag_error(e->run->diag, e->node->loc, "grid_sample: batches %lld and %lld differ",
+                      (long long)x->dims[0], (long long)y->dims[0]);
+  if (!check_count(e, 1, y->dims[0] * points * spatial)) return false;
   if (tensor_count(y) == 0) return true;
   if (tensor_count(x) == 0)
     return diag_error(e->run->diag, e->node->loc, "grid_sample of an empty tensor");

@@ -12,9 +12,7 @@ bool interpret_one_hot(Evaluation *e) {
   int axis = (int)(axis_attribute < 0 ? axis_attribute + y->rank : axis_attribute);
   int64_t depth = y->dims[axis], inner = dims_product(y, axis + 1, y->rank),
           count = tensor_count(y);
-  if (tensor_count(values) != 2)
-    return diag_error(e->run->diag, e->node->loc, "one_hot: %lld values, not 2",
-                      (long long)tensor_count(values));
+  if (!check_count(e, 1, 2)) return false;
   for (int64_t i = 0; i < count; i++) {
     int64_t outer = i / inner / depth, at = i / inner % depth;
     int64_t index = element_load_int(indices->element, indices->data, outer * inner + i % inner);
@@ -27,6 +25,7 @@ bool interpret_range(Evaluation *e) {
   const Tensor *start = &e->operands[0], *delta = &e->operands[1];
   Tensor *y = &e->results[0];
   ElementType element = y->element;
+  if (!check_count(e, 0, 1) || !check_count(e, 1, 1)) return false;
   for (int64_t i = 0; i < y->dims[0]; i++) {
     if (element == F64) {
       element_store(element, y->data, i,

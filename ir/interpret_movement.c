@@ -53,6 +53,7 @@ bool interpret_concat(Evaluation *e) {
                     block);
     done += x->dims[axis];
   }
+  if (done != y->dims[axis]) return disagree(e, "operands do not fill the result");
   return true;
 }
 
@@ -65,7 +66,10 @@ bool interpret_slice(Evaluation *e) {
   for (int i = 0; i < x->rank; i++) {
     int64_t step = node_ints_at(e->node, ATTR_STEPS, i, 1), start = evaluation_dim(e, starts[i]);
     for (int64_t k = 0; k < y->dims[i]; k++) {
-      int64_t from = start + k * step;
+      int64_t distance, from;
+      if (__builtin_mul_overflow(k, step, &distance) ||
+          __builtin_add_overflow(start, distance, &from))
+        return disagree(e, "a position exceeds 64 bits");
       if (from < 0 || from >= x->dims[i])
         return diag_error(e->run->diag, e->node->loc,
                           "slice: index %lld is outside [0, %lld] of axis %d", (long long)from,
@@ -117,6 +121,7 @@ bool interpret_pad(Evaluation *e) {
       offsets[i][k] = from < 0 ? MOVE_NOTHING : (first + from) * strides[i];
     }
   }
+  if (e->operand_count > 1 && e->operands[1].data && !check_count(e, 1, 1)) return false;
   if (!strcmp(mode, "constant")) fill_padding(e);
   move_elements(&e->results[0], x, offsets);
   return true;
@@ -172,6 +177,7 @@ bool interpret_reverse_sequence(Evaluation *e) {
   int batch = (int)(batch_axis < 0 ? batch_axis + x->rank : batch_axis);
   tensor_strides(x, strides);
   int64_t count = tensor_count(x);
+  if (!check_count(e, 1, x->dims[batch])) return false;
   for (int64_t i = 0; i < count; i++, next_index(x->rank, x->dims, index)) {
     int64_t length = element_load_int(lengths->element, lengths->data, index[batch]);
     if (length < 0 || length > x->dims[time])

@@ -1,6 +1,7 @@
 // lstm, gru and rnn: one step after the other, as the ONNX documents write them. Sums and
 // activations are taken in double; states are rounded to the element type after each step.
 #include "ir/interpret_ops.h"
+#include "ir/move.h"
 #include "ir/recurrent.h"
 
 #include <math.h>
@@ -199,9 +200,27 @@ static bool sequence_length(const Evaluation *e, int64_t b, int64_t *length) {
   return true;
 }
 
+static bool check_operands(const Evaluation *e, int gates, int directions) {
+  const int64_t *x = e->operands[0].dims;
+  int64_t hidden = e->operands[RECURRENT_R].dims[2], rows = directions * gates * hidden;
+  const int64_t wanted[] = {[RECURRENT_X] = x[0] * x[1] * x[2],
+                            [RECURRENT_W] = rows * x[2],
+                            [RECURRENT_R] = rows * hidden,
+                            [RECURRENT_B] = 2 * rows,
+                            [RECURRENT_LENGTHS] = x[1],
+                            [RECURRENT_H0] = directions * x[1] * hidden,
+                            [RECURRENT_C0] = directions * x[1] * hidden,
+                            [RECURRENT_PEEPHOLE] = directions * 3 * hidden};
+  for (int i = 0; i < e->operand_count; i++)
+    if (e->node->operands[i] && !check_count(e, i, wanted[i])) return false;
+  return true;
+}
+
 static bool interpret_recurrent(Evaluation *e, int gates) {
   Recurrent recurrent;
-  if (!recurrent_describe(e->node, e->run->diag, &recurrent)) return false;
+  if (!recurrent_describe(e->node, e->run->diag, &recurrent) ||
+      !check_operands(e, gates, recurrent.directions))
+    return false;
   Arena *arena = arena_create();
   bool lstm = e->node->op == OP_LSTM, ok = true;
   Operands operands = {load_reals(arena, e, RECURRENT_X),

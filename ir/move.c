@@ -102,6 +102,15 @@ bool check_index(const Evaluation *evaluation, int64_t index, int64_t size, int 
   return true;
 }
 
+bool check_count(const Evaluation *evaluation, int operand, int64_t wanted) {
+  const Node *node = evaluation->node;
+  int64_t found = tensor_count(&evaluation->operands[operand]);
+  if (found == wanted) return true;
+  return diag_error(evaluation->run->diag, node->loc,
+                    "%s: operand %d has %lld elements, wanted %lld", op_info[node->op].text,
+                    operand, (long long)found, (long long)wanted);
+}
+
 int evaluation_axis(const Evaluation *evaluation, int rank) {
   int64_t axis = node_int(evaluation->node, ATTR_AXIS);
   return (int)(axis < 0 ? axis + rank : axis);

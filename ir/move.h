@@ -23,6 +23,9 @@ void move_elements(Tensor *to, const Tensor *from, int64_t *const *offsets);
 // The index counted from the front; reports what lies outside [-size, size) of `axis`.
 bool check_index(const Evaluation *evaluation, int64_t index, int64_t size, int axis,
                  int64_t *from_front);
+// Reports an operand whose number of elements is not the one that the others ask for: what types
+// with symbols cannot prove, every run checks.
+bool check_count(const Evaluation *evaluation, int operand, int64_t wanted);
 // The axis of attribute AXIS in [0, rank).
 int evaluation_axis(const Evaluation *evaluation, int rank);
 // The value of a dim under the run's symbols.

@@ -81,13 +81,14 @@ typedef struct Kernel {
   int taps;
 } Kernel;
 
-static Kernel resize_kernel(const Node *node, double scale) {
+static Kernel resize_kernel(const Node *node, double scale, int64_t in) {
   Kernel kernel = {.stretch = 1, .a = node_float(node, ATTR_CUBIC)};
   kernel.nearest = !strcmp(node_string(node, ATTR_MODE), "nearest");
   kernel.cubic = !strcmp(node_string(node, ATTR_MODE), "cubic");
   kernel.exclude_outside = node_int(node, ATTR_EXCLUDE_OUTSIDE) != 0;
   if (node_int(node, ATTR_ANTIALIAS) && scale < 1) kernel.stretch = scale;
-  double radius = ceil((kernel.cubic ? 2 : 1) / kernel.stretch);
+  // A scale that fits the sizes is 1 / in at least; a smaller one shall not ask for more memory.
+  double radius = fmin(ceil((kernel.cubic ? 2 : 1) / kernel.stretch), 2 * fmax((double)in, 1));
   kernel.taps = kernel.nearest ? 1 : 2 * (int)fmin(radius, MAX_TAPS / 2);
   return kernel;
 }
@@ -117,7 +118,7 @@ ResizeAxis resize_axis(const Node *node, int axis, int rank, int64_t in, int64_t
   int count;
   const double *scales = node_floats(node, ATTR_SCALES, &count);
   double scale = count == rank ? scales[axis] : in > 0 ? (double)out / (double)in : 1;
-  Kernel kernel = resize_kernel(node, scale);
+  Kernel kernel = resize_kernel(node, scale, in);
   int64_t *index = NEW_ARRAY(arena, int64_t, out *kernel.taps);
   double *weight = NEW_ARRAY(arena, double, out *kernel.taps);
   bool crop = !strcmp(node_string(node, ATTR_COORDINATES), "tf_crop_and_resize"),

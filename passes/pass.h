@@ -35,6 +35,7 @@ typedef struct PassContext {
   struct Report *report;  // rows about layers; NULL: nobody asked
   int level;              // -O0..3
   bool optimise_size, strict;
+  bool io_workspace;      // --io=workspace: inputs and outputs lie in the workspace
   const char *const *option_values; // by number of the row's options; defaults filled in
   const struct PassInfo *info;
   int64_t changed;        // rewrites made by this pass, for --stats
@@ -47,12 +48,15 @@ typedef struct PassInfo {
   bool whole_model; // run once on the model's function; else on every function, inner ones first
   const PassOption *options;
   int option_count;
-  const char *after; // passes that must not come later ("fold"), for the order check; may be ""
+  const char *after; // passes that must not come later ("fold, place"), "*": none may; may be ""
 } PassInfo;
 
 extern const PassInfo pass_info[];
 extern const int pass_count;
 const PassInfo *pass_find(const char *name);
+
+#define PASS(name, ...) bool pass_##name(Graph *graph, PassContext *context);
+#include "passes/passes.def"
 
 int64_t pass_option_int(const PassContext *context, const char *name);
 double pass_option_float(const PassContext *context, const char *name);
@@ -70,8 +74,11 @@ typedef struct PipelineOptions {
 } PipelineOptions;
 
 // A pipeline is text: 'prune{sparsity=0.9}, cluster{bits=5}, default<O2>'; @FILE is expanded by the
-// driver. Parsed and checked wholly before anything runs. False: reported.
+// driver. `fixpoint<N>(a, b)` repeats passes until none of them changes anything, N times at most.
+// Parsed and checked wholly before anything runs. False: reported.
 bool pipeline_run(const char *text, PassContext *context, const PipelineOptions *options);
+// Only the parsing and checking.
+bool pipeline_check(const char *text, Arena *arena, Diag *diag);
 const char *pipeline_default(int level, bool optimise_size); // what default<O2> stands for
 
 #endif

@@ -6,7 +6,7 @@
 int lanes_that_differ(void);
 
 #define AT(lanes, from, to, T, S)                                                                  \
-  to##x1 JOIN5(tenon_, T, _to_, S, x1)(from##x1);                                                  \
+  to##x1 JOIN5(tenon_, T, _to_, S, )(from##x1);                                                  \
   to##x##lanes JOIN5(tenon_, T, _to_, S, x##lanes)(from##x##lanes);                                \
   static int differ_##T##_##S##_##lanes(const from##x16 *in) {                                     \
     from##x##lanes part;                                                                           \
@@ -14,7 +14,7 @@ int lanes_that_differ(void);
     to##x##lanes all = JOIN5(tenon_, T, _to_, S, x##lanes)(part);                                  \
     int count = 0;                                                                                 \
     for (int i = 0; i < lanes; i++) {                                                              \
-      to##x1 lane = all[i], one = JOIN5(tenon_, T, _to_, S, x1)(part[i]);                          \
+      to##x1 lane = all[i], one = JOIN5(tenon_, T, _to_, S, )(part[i]);                          \
       count += memcmp(&lane, &one, sizeof lane) != 0;                                              \
     }                                                                                              \
     if (count) fprintf(stderr, "%s to %s, %d lanes: %d differ\n", #T, #S, lanes, count);           \
@@ -24,14 +24,14 @@ int lanes_that_differ(void);
   X(f32, u16, f32, f16) X(f32, u16, f32, bf16) X(u16, f32, f16, f32) X(u16, f32, bf16, f32)        \
   X(u8, f32, f8e4m3fn, f32) X(u8, f32, f8e4m3fnuz, f32) X(u8, f32, f8e5m2, f32)                    \
   X(u8, f32, f8e5m2fnuz, f32) X(u8, f32, f8e8m0, f32) X(u8, f32, f4e2m1, f32)                      \
-  X(f32, u8, f32, f4e2m1) X(f32, i8, f32, i8) X(f32, u8, f32, u8) X(f32, i16, f32, i16)            \
+  X(f32, u8, f32, f4e2m1) X(f32, u8, f32, f8e5m2fnuz) X(f32, u8, f32, f8e8m0) X(f32, i8, f32, i8) X(f32, u8, f32, u8) X(f32, i16, f32, i16)            \
   X(f32, i32, f32, i32) X(f32, u32, f32, u32) X(f32, i64, f32, i64) X(f32, u64, f32, u64)          \
   X(f64, i32, f64, i32) X(f64, u64, f64, u64)
 #define DEFINE(from, to, T, S) AT(4, from, to, T, S) AT(8, from, to, T, S)
 EACH(DEFINE)
 
-i32x8 tenon_requantize_i32x8(i32x8, i32x8, i32x8, i32x8, i32x8, i32x8);
-int32_t tenon_requantize_i32x1(int32_t, int32_t, int32_t, int32_t, int32_t, int32_t);
+i32x8 tenon_requantizex8(i32x8, i32x8, i32x8, i32x8, i32x8, i32x8);
+int32_t tenon_requantize(int32_t, int32_t, int32_t, int32_t, int32_t, int32_t);
 
 static int differ_requantize(uint64_t state) {
   i32x8 accumulator, multiplier, shift, zero = 3, low = -128, high = 127;
@@ -42,9 +42,9 @@ static int differ_requantize(uint64_t state) {
     multiplier[i] = (int32_t)(state >> 33 | 0x40000000);
     shift[i] = 32 + (int)(state >> 40) % 31;
   }
-  i32x8 all = tenon_requantize_i32x8(accumulator, multiplier, shift, zero, low, high);
+  i32x8 all = tenon_requantizex8(accumulator, multiplier, shift, zero, low, high);
   for (int i = 0; i < 8; i++)
-    count += all[i] != tenon_requantize_i32x1(accumulator[i], multiplier[i], shift[i], 3, -128, 127);
+    count += all[i] != tenon_requantize(accumulator[i], multiplier[i], shift[i], 3, -128, 127);
   return count;
 }
 

@@ -4,6 +4,11 @@
 #include "runtime/kernels/vector/lanes.h"
 #include <string.h>
 
+#define NAME_1(name, type) tenon_##name##_##type
+#define NAME_2(name, type) tenon_##name##_##type##x2
+#define NAME_4(name, type) tenon_##name##_##type##x4
+#define NAME_8(name, type) tenon_##name##_##type##x8
+#define NAME_16(name, type) tenon_##name##_##type##x16
 #define EACH_LANES(name, arguments) \
   CALL##arguments(name, f32, float, 1) CALL##arguments(name, f32, float, 4) \
   CALL##arguments(name, f32, float, 8) CALL##arguments(name, f32, float, 16) \
@@ -17,16 +22,16 @@
   memcpy(out, &result, sizeof result);                                                             \
   }
 #define CALL1(name, type, scalar, lanes)                                                           \
-  type##x##lanes tenon_##name##_##type##x##lanes(type##x##lanes);                                  \
-  BEGIN(name, type, scalar, lanes) result = tenon_##name##_##type##x##lanes(a[0]);                 \
+  type##x##lanes NAME_##lanes(name, type)(type##x##lanes);                                  \
+  BEGIN(name, type, scalar, lanes) result = NAME_##lanes(name, type)(a[0]);                 \
   END
 #define CALL2(name, type, scalar, lanes)                                                           \
-  type##x##lanes tenon_##name##_##type##x##lanes(type##x##lanes, type##x##lanes);                  \
-  BEGIN(name, type, scalar, lanes) result = tenon_##name##_##type##x##lanes(a[0], a[1]);           \
+  type##x##lanes NAME_##lanes(name, type)(type##x##lanes, type##x##lanes);                  \
+  BEGIN(name, type, scalar, lanes) result = NAME_##lanes(name, type)(a[0], a[1]);           \
   END
 #define CALL3(name, type, scalar, lanes)                                                           \
-  type##x##lanes tenon_##name##_##type##x##lanes(type##x##lanes, type##x##lanes, type##x##lanes);  \
-  BEGIN(name, type, scalar, lanes) result = tenon_##name##_##type##x##lanes(a[0], a[1], a[2]);     \
+  type##x##lanes NAME_##lanes(name, type)(type##x##lanes, type##x##lanes, type##x##lanes);  \
+  BEGIN(name, type, scalar, lanes) result = NAME_##lanes(name, type)(a[0], a[1], a[2]);     \
   END
 #define FUNCTION(name, arguments, ...) EACH_LANES(name, arguments)
 #include "math.def"

@@ -1,0 +1,174 @@
+// From a placed module to machine code: library, kernels, entry points, optimisation, object.
+#include "codegen/codegen.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/BitWriter.h>
+
+#include "codegen/internal.h"
+
+static void dispose(void *object) {
+  Compiled *compiled = object;
+  if (compiled->object) LLVMDisposeMemoryBuffer(compiled->object);
+  nest_dispose(&compiled->nest);
+  LLVMDisposeModule(compiled->llvm);
+  LLVMDisposeTargetMachine(compiled->machine);
+  LLVMContextDispose(compiled->context);
+}
+
+static Compiled *create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
+  LLVMTargetMachineRef machine = machine_create(options, diag);
+  if (!machine) return NULL;
+  Compiled *compiled = NEW(arena, Compiled);
+  *compiled = (Compiled){.arena = arena, .diag = diag, .module = module, .options = *options, .target = options->target,
+                         .machine = machine};
+  compiled->weights = (Weights){.arena = arena, .align = {1, 1}};
+  compiled->context = LLVMContextCreate();
+  compiled->llvm = LLVMModuleCreateWithNameInContext(options->prefix, compiled->context);
+  char *triple = LLVMGetTargetMachineTriple(machine);
+  LLVMSetTarget(compiled->llvm, triple);
+  LLVMDisposeMessage(triple);
+  LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+  LLVMSetModuleDataLayout(compiled->llvm, layout);
+  LLVMDisposeTargetData(layout);
+  nest_init(&compiled->nest, compiled->context, compiled->llvm, options->target, arena);
+  arena_on_destroy(arena, dispose, compiled);
+  return compiled;
+}
+
+static void verify(Compiled *compiled) {
+#ifndef NDEBUG
+  char *message = NULL;
+  if (LLVMVerifyModule(compiled->llvm, LLVMReturnStatusAction, &message)) {
+    fprintf(stderr, "%s\n", message);
+    assert(false && "generated code is not valid");
+  }
+  LLVMDisposeMessage(message);
+#else
+  (void)compiled;
+#endif
+}
+
+Compiled *codegen_module(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
+  assert(module->main->placed && "place comes before code generation");
+  Compiled *compiled = create(module, options, arena, diag);
+  if (!compiled) return NULL;
+  compiled->interface = interface_create(module, options, arena, diag);
+  if (!compiled->interface || !machine_link_library(compiled) || !emit_entry_points(compiled)) return NULL;
+  verify(compiled);
+  machine_optimise(compiled);
+  return compiled;
+}
+
+// --- the object
+
+static bool write_weights(void *user, OutputSink *sink) { return weights_write(user, sink); }
+
+static const char *weights_section(Compiled *compiled) {
+  const char *where = compiled->options.weights;
+  if (where && !strncmp(where, "section:", 8)) return arena_printf(compiled->arena, "%s", where + 8);
+  bool large = compiled->weights.bytes[HOME_WEIGHTS] > (int64_t)1 << 30 && !strcmp(compiled->target->family, "x86_64");
+  return arena_printf(compiled->arena, "%s.%s_weights", large ? ".lrodata" : ".rodata", compiled->options.prefix);
+}
+
+static const char *note_text(Compiled *compiled) {
+  Arena *arena = compiled->arena;
+  const char *text = arena_printf(arena, "tenon %s\nmodel %s\ntarget %s %s\nabi %08x\nworkspace %lld\nstack %lld\nweights %lld\noptions %s\n",
+                                  compiled->options.version, compiled->module->name, compiled->target->name, compiled->target->triple,
+                                  compiled->interface->abi, (long long)compiled->module->main->workspace_bytes,
+                                  (long long)compiled->stack_bytes, (long long)compiled->weights.bytes[HOME_WEIGHTS],
+                                  compiled->options.command ? compiled->options.command : "");
+  MemorySink memory;
+  memory_sink_init(&memory, arena);
+  sink_text(&memory.sink, text);
+  for (int i = 0; i < compiled->op_count; i++) sink_printf(&memory.sink, "op %d %s\n", i, compiled->op_names[i]);
+  sink_write(&memory.sink, "", 1);
+  return (const char *)memory.bytes;
+}
+
+bool compiled_link(Compiled *compiled) {
+  if (compiled->image) return true;
+  if (!compiled->object && !machine_emit(compiled)) return false;
+  Arena *arena = compiled->arena;
+  const char *prefix = compiled->options.prefix;
+  ObjectInput input = {prefix, (const uint8_t *)LLVMGetBufferStart(compiled->object), LLVMGetBufferSize(compiled->object)};
+  uint64_t bytes = (uint64_t)compiled->weights.bytes[HOME_WEIGHTS];
+  ObjectDataSymbol symbol = {arena_printf(arena, "%s_weights", prefix), 0, bytes, OBJECT_HIDDEN};
+  ObjectDataSection data = {.name = weights_section(compiled), .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
+                            .size = bytes, .symbols = &symbol, .symbol_count = 1, .write = write_weights, .user = &compiled->weights};
+  const char *exported[] = {arena_printf(arena, "%s_run", prefix), arena_printf(arena, "%s_shapes", prefix),
+                            arena_printf(arena, "%s_init", prefix), arena_printf(arena, "%s_model", prefix), NULL};
+  bool bare = target_has(compiled->target, TARGET_BARE);
+  const char *note = note_text(compiled);
+  bool in_file = compiled->options.weights && !strncmp(compiled->options.weights, "file:", 5);
+  ObjectRequest request = {.inputs = &input, .input_count = 1, .data = &data, .data_count = bytes && !in_file ? 1 : 0, .note = note,
+                           .note_bytes = strlen(note), .exported = exported,
+                           .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
+                           .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
+  compiled->image = object_link(arena, compiled->diag, &request);
+  return compiled->image != NULL;
+}
+
+bool compiled_write_object(Compiled *compiled, const char *path, Diag *diag) {
+  if (!compiled_link(compiled)) return false;
+  OutputFile *file = output_open(compiled->arena, diag, path);
+  if (!file) return false;
+  if (object_image_write(compiled->image, output_sink(file))) return output_commit(file, diag);
+  output_abort(file);
+  return false;
+}
+
+bool compiled_write_archive(Compiled *compiled, const char *path, Diag *diag) {
+  if (!compiled_link(compiled)) return false;
+  OutputFile *file = output_open(compiled->arena, diag, path);
+  if (!file) return false;
+  ArchiveMember member = {arena_printf(compiled->arena, "%s.o", compiled->options.prefix), compiled->image};
+  if (archive_write(compiled->arena, diag, &member, 1, output_sink(file))) return output_commit(file, diag);
+  output_abort(file);
+  return false;
+}
+
+static bool write_buffer(Compiled *compiled, const char *path, const char *bytes, size_t size, Diag *diag) {
+  OutputFile *file = output_open(compiled->arena, diag, path);
+  if (!file) return false;
+  sink_write(output_sink(file), bytes, size);
+  return output_commit(file, diag);
+}
+
+bool compiled_write_assembly(Compiled *compiled, const char *path, Diag *diag) {
+  LLVMModuleRef copy = LLVMCloneModule(compiled->llvm);
+  LLVMMemoryBufferRef text;
+  char *message = NULL;
+  if (LLVMTargetMachineEmitToMemoryBuffer(compiled->machine, copy, LLVMAssemblyFile, &message, &text)) machine_failed("LLVM: %s", message);
+  bool written = write_buffer(compiled, path, LLVMGetBufferStart(text), LLVMGetBufferSize(text), diag);
+  LLVMDisposeMemoryBuffer(text);
+  LLVMDisposeModule(copy);
+  return written;
+}
+
+bool compiled_write_llvm(Compiled *compiled, const char *path, bool bitcode, Diag *diag) {
+  if (!bitcode) {
+    char *text = LLVMPrintModuleToString(compiled->llvm);
+    bool written = write_buffer(compiled, path, text, strlen(text), diag);
+    LLVMDisposeMessage(text);
+    return written;
+  }
+  LLVMMemoryBufferRef bytes = LLVMWriteBitcodeToMemoryBuffer(compiled->llvm);
+  bool written = write_buffer(compiled, path, LLVMGetBufferStart(bytes), LLVMGetBufferSize(bytes), diag);
+  LLVMDisposeMemoryBuffer(bytes);
+  return written;
+}
+
+CompiledSizes compiled_sizes(const Compiled *compiled) {
+  CompiledSizes sizes = {.workspace = compiled->module->main->workspace_bytes, .stack = compiled->stack_bytes,
+                         .decoded = compiled->weights.bytes[HOME_DECODED]};
+  if (!compiled->image) return sizes;
+  ObjectSizes object = object_image_sizes(compiled->image);
+  sizes.weights = compiled->weights.bytes[HOME_WEIGHTS];
+  sizes.code = (int64_t)(object.code + object.read_only) - sizes.weights;
+  sizes.data = (int64_t)(object.writable + object.zeroed);
+  return sizes;
+}

@@ -1,0 +1,9 @@
+// <prefix>_model: the model described as data (struct tenon_model of tenon.h).
+#ifndef TENON_CODEGEN_DESCRIBE_H
+#define TENON_CODEGEN_DESCRIBE_H
+
+#include "codegen/internal.h"
+
+void describe_model(Compiled *compiled); // after _run, _shapes, _init exist
+
+#endif

@@ -1,0 +1,310 @@
+// Kernels of nodes: made once per key, called for each node.
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/internal.h"
+#include "codegen/key.h"
+#include "ir/builder.h"
+
+Val emit_dim(Compiled *compiled, Frame *frame, const Dim *dim) {
+  Kernel kernel = {.nest = frame->nest, .symbols = frame->symbols, .arena = compiled->arena};
+  return kernel_dim(&kernel, dim);
+}
+
+static Val at_offset(Frame *frame, Val base, int64_t offset) {
+  return nest_address(frame->nest, base, frame->nest->i8, nest_const(frame->nest, offset));
+}
+
+static Val segment_pointer(Compiled *compiled, Frame *frame, int segment) {
+  const PlacedSegment *placed = &compiled->weights.segments[segment];
+  return at_offset(frame, placed->home == HOME_DECODED ? frame->decoded : frame->weights, placed->offset);
+}
+
+Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
+  const Constant *constant = value_constant(value);
+  if (constant) return segment_pointer(compiled, frame, weights_add_dense(&compiled->weights, constant, &value->type, compiled->target));
+  const Placement *place = &value->placement;
+  switch (place->kind) {
+  case PLACE_WORKSPACE: return at_offset(frame, frame->workspace, place->offset);
+  case PLACE_FAST: return at_offset(frame, frame->fast, place->offset);
+  case PLACE_INPUT: return frame->input_pointers[place->offset];
+  case PLACE_OUTPUT: return frame->output_pointers[place->offset];
+  case PLACE_ALIAS: return emit_pointer(compiled, frame, place->alias);
+  case PLACE_WEIGHTS:
+  case PLACE_NONE: break;
+  }
+  assert(false && "value has not been placed");
+  return NULL;
+}
+
+// --- the kernel function of a node
+
+static bool is_inlined(const Value *value) {
+  int64_t count;
+  return value_is_constant(value) && type_max_count(&value->type, &count) && count == 1;
+}
+
+static bool is_parameter(const KernelRow *row, const Node *node, int operand) {
+  const Value *value = node->operands[operand];
+  if (!value || is_inlined(value)) return false;
+  return !(row->packed_operands >> operand & 1 && value_is_constant(value));
+}
+
+static void make_view(Kernel *kernel, View *view, const Type *type, Val pointer) {
+  *view = (View){.pointer = pointer, .type = type, .element = type->element, .rank = type->rank};
+  Val stride = nest_const(kernel->nest, 1);
+  for (int i = type->rank - 1; i >= 0; i--) {
+    view->dims[i] = kernel_dim(kernel, type->dims[i]);
+    view->strides[i] = stride;
+    if (i) stride = nest_mul(kernel->nest, stride, view->dims[i]);
+  }
+}
+
+static const Value *storage_of(const Value *value) {
+  while (value->placement.kind == PLACE_ALIAS) value = value->placement.alias;
+  return value;
+}
+
+// In-place results share memory with an operand: neither may be noalias then.
+static bool overlaps(const Node *node, const Value *value) {
+  const Placement *place = &storage_of(value)->placement;
+  int same = 0;
+  for (int i = 0; i < node->operand_count + node->result_count; i++) {
+    const Value *other = i < node->operand_count ? node->operands[i] : node->results[i - node->operand_count];
+    if (!other || value_is_constant(other)) continue;
+    const Placement *there = &storage_of(other)->placement;
+    same += there->kind == place->kind && there->offset == place->offset;
+  }
+  return same > 1;
+}
+
+typedef struct Parameters {
+  LLVMTypeRef types[2 * MAX_VIEWS + MAX_PACKED + 64];
+  const Value *values[2 * MAX_VIEWS + MAX_PACKED + 64]; // NULL: a packed segment or a number
+  int count;
+} Parameters;
+
+static void add_parameter(Parameters *parameters, LLVMTypeRef type, const Value *value) {
+  parameters->types[parameters->count] = type;
+  parameters->values[parameters->count++] = value;
+}
+
+static Parameters list_parameters(Compiled *compiled, const KernelRow *row, const Node *node, int packed, int symbols) {
+  Nest *nest = &compiled->nest;
+  Parameters parameters = {.count = 0};
+  for (int i = 0; i < node->operand_count; i++)
+    if (is_parameter(row, node, i)) add_parameter(&parameters, nest->pointer, node->operands[i]);
+  for (int i = 0; i < node->result_count; i++) add_parameter(&parameters, nest->pointer, node->results[i]);
+  for (int i = 0; i < packed; i++) add_parameter(&parameters, nest->pointer, NULL);
+  for (int i = 0; i < symbols + 2; i++) add_parameter(&parameters, nest->index, NULL); // and begin, end
+  return parameters;
+}
+
+static void mark_parameters(Compiled *compiled, const Node *node, Val function, const Parameters *parameters) {
+  Nest *nest = &compiled->nest;
+  for (int i = 0; i < parameters->count; i++) {
+    if (parameters->types[i] != nest->pointer) continue;
+    nest_attribute(nest, function, i + 1, "nocapture", 0);
+    if (!parameters->values[i] || !overlaps(node, parameters->values[i])) nest_attribute(nest, function, i + 1, "noalias", 0);
+  }
+}
+
+static void fill_views(Kernel *kernel, const KernelRow *row, Val function, int symbols) {
+  const Node *node = kernel->node;
+  unsigned next = 0;
+  assert(node->operand_count <= MAX_VIEWS && node->result_count <= MAX_VIEWS);
+  kernel->operand_count = node->operand_count;
+  kernel->result_count = node->result_count;
+  unsigned pointers = 0;
+  for (int i = 0; i < node->operand_count; i++) pointers += is_parameter(row, node, i);
+  pointers += (unsigned)(node->result_count + kernel->packed_count);
+  (void)symbols;
+  for (int i = 0; i < node->operand_count; i++) {
+    if (!node->operands[i]) continue;
+    Val pointer = is_parameter(row, node, i) ? LLVMGetParam(function, next++) : NULL;
+    make_view(kernel, &kernel->operands[i], &node->operands[i]->type, pointer);
+  }
+  for (int i = 0; i < node->result_count; i++)
+    make_view(kernel, &kernel->results[i], &node->results[i]->type, LLVMGetParam(function, next++));
+  for (int i = 0; i < kernel->packed_count; i++) kernel->packed[i] = LLVMGetParam(function, next++);
+  assert(next == pointers);
+}
+
+static const char *function_name(Compiled *compiled, const Node *node) {
+  const char *name = node->loc.node && *node->loc.node ? node->loc.node : op_info[node->op].text;
+  return arena_printf(compiled->arena, "%s_%s_%s", compiled->interface->prefix, op_info[node->op].text,
+                      interface_identifier(compiled->arena, name));
+}
+
+static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, const Node *node, int packed_count) {
+  Nest *nest = &compiled->nest;
+  Nest saved = *nest;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
+  Parameters parameters = list_parameters(compiled, kernel_function->row, node, packed_count, kernel_function->symbol_count);
+  kernel_function->fallible = node_has_trait(node, FALLIBLE);
+  LLVMTypeRef result = kernel_function->fallible ? nest->i32 : nest->nothing;
+  Val function = nest_function_begin(nest, function_name(compiled, node), result, parameters.types, parameters.count);
+  nest_attribute(nest, function, (int)LLVMAttributeFunctionIndex, "noinline", 0);
+  mark_parameters(compiled, node, function, &parameters);
+  Val *symbols = NEW_ARRAY(compiled->arena, Val, dim_symbol_count(compiled->module->dims));
+  unsigned first_symbol = (unsigned)(parameters.count - 2 - kernel_function->symbol_count);
+  for (int i = 0; i < kernel_function->symbol_count; i++)
+    symbols[kernel_function->symbols[i]] = LLVMGetParam(function, first_symbol + (unsigned)i);
+  Kernel kernel = {.nest = nest, .node = node, .target = compiled->target, .packed_count = packed_count,
+                   .arena = compiled->arena, .diag = compiled->diag, .symbols = symbols,
+                   .begin = LLVMGetParam(function, (unsigned)parameters.count - 2),
+                   .end = LLVMGetParam(function, (unsigned)parameters.count - 1),
+                   .trust_indices = compiled->options.trust_indices};
+  if (!target_has(compiled->target, TARGET_HOSTED)) kernel.begin = kernel.end = NULL;
+  fill_views(&kernel, kernel_function->row, function, kernel_function->symbol_count);
+  bool lowered = kernel_function->row->lower(&kernel);
+  nest_function_end(nest, kernel_function->fallible ? nest_int(nest->i32, 0) : NULL);
+  kernel_function->function = function;
+  kernel_function->parallel = kernel.parallel;
+  nest->function = saved.function;
+  nest->failure = saved.failure;
+  nest->failure_code = saved.failure_code;
+  if (here) LLVMPositionBuilderAtEnd(nest->builder, here);
+  return lowered;
+}
+
+static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node, const KernelRow *row, int packed_count) {
+  const char *key = kernel_key(compiled->arena, node, row);
+  for (KernelFunction *known = compiled->kernels; known; known = known->next)
+    if (known->row == row && !strcmp(known->key, key)) return known;
+  KernelFunction *made = NEW(compiled->arena, KernelFunction);
+  *made = (KernelFunction){.key = key, .row = row};
+  made->symbols = kernel_symbols(compiled->arena, compiled->module->dims, node, &made->symbol_count);
+  if (!lower_kernel(compiled, made, node, packed_count)) return NULL;
+  made->next = compiled->kernels;
+  compiled->kernels = made;
+  compiled->kernel_count++;
+  return made;
+}
+
+// --- calls
+
+// A kernel's loop over independent units, for parallel_for: void task(void *argument, size_t task),
+// where argument is an array of words: the kernel's parameters, then units per task and their number.
+static Val task_function(Compiled *compiled, KernelFunction *kernel, LLVMTypeRef type, int count) {
+  if (kernel->task) return kernel->task;
+  Nest *nest = &compiled->nest;
+  Nest saved = *nest;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
+  const char *name = arena_printf(compiled->arena, "%s_task", LLVMGetValueName(kernel->function));
+  Val task = nest_function_begin(nest, name, nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index}, 2);
+  Val words = LLVMGetParam(task, 0), arguments[2 * MAX_VIEWS + MAX_PACKED + 64];
+  LLVMTypeRef types[2 * MAX_VIEWS + MAX_PACKED + 64];
+  LLVMGetParamTypes(type, types);
+  for (int i = 0; i < count; i++)
+    arguments[i] = nest_load(nest, types[i], nest_address(nest, words, nest->index, nest_const(nest, i)), nest->target->pointer_bits / 8);
+  Val each = arguments[count - 2], extent = arguments[count - 1]; // of this slot: units per task, all units
+  Val begin = nest_mul(nest, LLVMGetParam(task, 1), each);
+  arguments[count - 2] = begin;
+  arguments[count - 1] = nest_min(nest, nest_add(nest, begin, each), extent);
+  LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
+  nest_function_end(nest, NULL);
+  nest->function = saved.function;
+  LLVMPositionBuilderAtEnd(nest->builder, here);
+  return kernel->task = task;
+}
+
+enum { MAX_TASKS = 16 };
+
+static void call_parallel(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type, Val *arguments, int count, Val extent) {
+  Nest *nest = frame->nest;
+  Val task = task_function(compiled, kernel, type, count);
+  Val words = nest_local(nest, nest->index, 2 * MAX_VIEWS + MAX_PACKED + 64, 0);
+  Val tasks = nest_min(nest, extent, nest_const(nest, MAX_TASKS));
+  Val each = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, tasks), nest_const(nest, 1)), tasks);
+  arguments[count - 2] = each;
+  arguments[count - 1] = extent;
+  for (int i = 0; i < count; i++)
+    nest_store(nest, arguments[i], nest_address(nest, words, nest->index, nest_const(nest, i)), nest->target->pointer_bits / 8);
+  LLVMTypeRef callback = LLVMFunctionType(nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index, nest->pointer, nest->pointer}, 4, false);
+  Val parallel_for = nest_load(nest, nest->pointer, frame->executor, 0);
+  Val own = nest_load(nest, nest->pointer, nest_address(nest, frame->executor, nest->index, nest_const(nest, 1)), 0);
+  tasks = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, each), nest_const(nest, 1)), each);
+  LLVMBuildCall2(nest->builder, callback, parallel_for, (Val[]){own, tasks, task, words}, 4, "");
+}
+
+// Work below this many elements or multiplications is not worth waking threads for.
+enum { PARALLEL_WORK = 1 << 15 };
+
+static bool worth_threads(const Node *node) {
+  int64_t work = 0, count = 0;
+  for (int i = 0; i < node->result_count; i++)
+    if (type_max_count(&node->results[i]->type, &count)) work += count;
+  for (int i = 0; i < node->operand_count; i++)
+    if (node->operands[i] && type_max_count(&node->operands[i]->type, &count)) work += count;
+  return work >= PARALLEL_WORK;
+}
+
+static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel, const Node *node, Val *arguments, int count) {
+  Nest *nest = frame->nest;
+  LLVMTypeRef type = LLVMGlobalGetValueType(kernel->function);
+  Val extent = kernel->parallel ? emit_dim(compiled, frame, kernel->parallel) : nest_const(nest, 0);
+  arguments[count++] = nest_const(nest, 0);
+  arguments[count++] = extent;
+  if (!kernel->parallel || !frame->executor || kernel->fallible || !worth_threads(node)) {
+    Val code = LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
+    if (!kernel->fallible) return;
+    Val failed = nest_compare(nest, LLVMIntNE, code, nest_int(nest->i32, 0));
+    Branch branch = nest_if(nest, failed);
+    LLVMBuildRet(nest->builder, code);
+    LLVMPositionBuilderAtEnd(nest->builder, branch.otherwise);
+    LLVMDeleteBasicBlock(branch.join);
+    return;
+  }
+  Val serial = nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, frame->executor, nest->index, ""), nest_const(nest, 0));
+  Branch branch = nest_if(nest, serial);
+  LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
+  nest_else(nest, &branch);
+  call_parallel(compiled, frame, kernel, type, arguments, count, extent);
+  nest_end_if(nest, &branch);
+}
+
+static void set_op(Compiled *compiled, Frame *frame, int op) {
+  Nest *nest = frame->nest;
+  (void)compiled;
+  nest_store(nest, nest_int(nest->i32, op), nest_address(nest, frame->context, nest->i32, nest_const(nest, 1)), 0);
+}
+
+bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
+  const KernelRow *row = kernel_of(node);
+  if (!row) return diag_error(compiled->diag, node->loc, "there is no kernel for %s", op_info[node->op].text);
+  Pack pack = {.node = node, .target = compiled->target, .arena = compiled->arena, .diag = compiled->diag};
+  if (row->pack && !row->pack(&pack)) return false;
+  KernelFunction *kernel = kernel_function_of(compiled, node, row, pack.count);
+  if (!kernel) return false;
+  Val arguments[2 * MAX_VIEWS + MAX_PACKED + 64];
+  int count = 0;
+  for (int i = 0; i < node->operand_count; i++)
+    if (is_parameter(row, node, i)) arguments[count++] = emit_pointer(compiled, frame, node->operands[i]);
+  for (int i = 0; i < node->result_count; i++) arguments[count++] = emit_pointer(compiled, frame, node->results[i]);
+  for (int i = 0; i < pack.count; i++)
+    arguments[count++] = segment_pointer(compiled, frame, weights_add(&compiled->weights, &pack.segments[i]));
+  for (int i = 0; i < kernel->symbol_count; i++) arguments[count++] = frame->symbols[kernel->symbols[i]];
+  if (kernel->fallible) set_op(compiled, frame, op);
+  call_kernel(compiled, frame, kernel, node, arguments, count);
+  return true;
+}
+
+static const char *op_name(Compiled *compiled, const Node *node) {
+  if (node->loc.node && *node->loc.node) return node->loc.node;
+  const Value *result = node->result_count ? node->results[0] : NULL;
+  return result && result->name ? result->name : arena_printf(compiled->arena, "%s_%d", op_info[node->op].text, node->id);
+}
+
+bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph) {
+  bool ok = true;
+  for (const Node *node = graph->first; node; node = node->next) {
+    if (node->op == OP_CONST) continue;
+    if (node_has_trait(node, VIEW) && node->results[0]->placement.kind == PLACE_ALIAS) continue;
+    int op = compiled->op_count;
+    ARENA_PUSH(compiled->arena, compiled->op_names, compiled->op_count, compiled->op_capacity, op_name(compiled, node));
+    ok &= emit_node(compiled, frame, node, op);
+  }
+  return ok;
+}

@@ -1,0 +1,195 @@
+// Entry points of the object: <prefix>_run, _shapes, _init. The description (_model) is in describe.c.
+//
+// _run checks its arguments, loads pointers and dims from the words of the structs, then calls the
+// kernels in order. It has no state and writes only the context's out fields, workspace and outputs.
+#include <assert.h>
+#include <string.h>
+
+#include "codegen/describe.h"
+#include "codegen/entry.h"
+#include "codegen/internal.h"
+#include "runtime/tenon.h"
+
+enum { CONTEXT_ABI, CONTEXT_OP, CONTEXT_WORKSPACE, CONTEXT_WORKSPACE_BYTES, CONTEXT_FAST, CONTEXT_STATE, CONTEXT_WEIGHTS,
+       CONTEXT_EXECUTOR, CONTEXT_NEEDED };
+
+LLVMTypeRef entry_context_type(Nest *nest) {
+  LLVMTypeRef fields[] = {nest->i32, nest->i32, nest->pointer, nest->index, nest->pointer, nest->pointer,
+                          nest->pointer, nest->pointer, nest->index, nest->pointer, nest->pointer};
+  return LLVMStructTypeInContext(nest->context, fields, sizeof fields / sizeof *fields, false);
+}
+
+static Val field_address(Nest *nest, Val context, int field) {
+  return LLVMBuildStructGEP2(nest->builder, entry_context_type(nest), context, (unsigned)field, "");
+}
+
+static Val load_field(Nest *nest, Val context, int field, LLVMTypeRef type) {
+  return nest_load(nest, type, field_address(nest, context, field), nest->target->pointer_bits / 8);
+}
+
+static void return_if(Nest *nest, Val condition, int code) {
+  Branch branch = nest_if(nest, condition);
+  LLVMBuildRet(nest->builder, nest_int(nest->i32, code));
+  LLVMPositionBuilderAtEnd(nest->builder, branch.otherwise);
+  LLVMDeleteBasicBlock(branch.join);
+}
+
+static Val is_null(Nest *nest, Val pointer) {
+  return nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, pointer, nest->index, ""), nest_const(nest, 0));
+}
+
+static Val load_word(Nest *nest, Val words, int word, LLVMTypeRef type) {
+  return nest_load(nest, type, nest_address(nest, words, nest->index, nest_const(nest, word)), nest->target->pointer_bits / 8);
+}
+
+static Val begin_function(Compiled *compiled, const char *suffix) {
+  Nest *nest = &compiled->nest;
+  const char *name = arena_printf(compiled->arena, "%s_%s", compiled->interface->prefix, suffix);
+  LLVMTypeRef parameters[] = {nest->pointer, nest->pointer, nest->pointer};
+  Val function = nest_function_begin(nest, name, nest->i32, parameters, 3);
+  LLVMSetLinkage(function, LLVMExternalLinkage);
+  if (target_has(compiled->target, TARGET_HOSTED)) nest_attribute(nest, function, (int)LLVMAttributeFunctionIndex, "uwtable", 2);
+  return function;
+}
+
+static void check_abi(Compiled *compiled, Val context) {
+  Nest *nest = &compiled->nest;
+  return_if(nest, is_null(nest, context), TENON_E_ABI);
+  Val abi = load_field(nest, context, CONTEXT_ABI, nest->i32);
+  return_if(nest, nest_compare(nest, LLVMIntNE, abi, nest_int(nest->i32, (int64_t)compiled->interface->abi)), TENON_E_ABI);
+  nest_store(nest, nest_int(nest->i32, -1), field_address(nest, context, CONTEXT_OP), 4);
+}
+
+// Symbols from the words of the inputs struct, each within its range.
+static Val *load_symbols(Compiled *compiled, Val inputs) {
+  Nest *nest = &compiled->nest;
+  const Interface *interface = compiled->interface;
+  Val *symbols = NEW_ARRAY(compiled->arena, Val, dim_symbol_count(compiled->module->dims));
+  for (int i = 0; i < interface->input_dim_count; i++) {
+    const InterfaceWord *word = &interface->input_dims[i];
+    const Atom *atom = dim_terms(word->dim)[0].atoms[0];
+    Val value = load_word(nest, inputs, word->word, nest->index);
+    symbols[atom->index] = value;
+    Val outside = nest_compare(nest, LLVMIntUGT, value, nest_const(nest, atom->high));
+    if (atom->high == DIM_UNBOUNDED) outside = nest_compare(nest, LLVMIntSLT, value, nest_const(nest, 0));
+    if (atom->low > 0) outside = nest_or(nest, outside, nest_compare(nest, LLVMIntULT, value, nest_const(nest, atom->low)));
+    return_if(nest, outside, TENON_E_DIM);
+  }
+  return symbols;
+}
+
+// Pointers of inputs or outputs; a missing or misaligned one that is needed is an error.
+static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *values, int count, bool outputs) {
+  Nest *nest = &compiled->nest;
+  Val *pointers = NEW_ARRAY(compiled->arena, Val, count);
+  Val bad = NULL;
+  for (int i = 0; i < count; i++) {
+    pointers[i] = load_word(nest, words, values[i].word, nest->pointer);
+    if (values[i].bytes == 0 || (!outputs && value_is_unused(values[i].value))) continue;
+    Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
+    Val wrong = nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0));
+    int align = element_info[values[i].value->type.element].bits / 8;
+    if (align > 1) {
+      Val low = nest_and(nest, number, nest_const(nest, (align > 8 ? 8 : align) - 1));
+      wrong = nest_or(nest, wrong, nest_compare(nest, LLVMIntNE, low, nest_const(nest, 0)));
+    }
+    bad = bad ? nest_or(nest, bad, wrong) : wrong;
+  }
+  if (bad) return_if(nest, bad, TENON_E_POINTER);
+  return pointers;
+}
+
+static Val load_workspace(Compiled *compiled, Val context) {
+  Nest *nest = &compiled->nest;
+  int64_t bytes = compiled->module->main->workspace_bytes;
+  Val workspace = load_field(nest, context, CONTEXT_WORKSPACE, nest->pointer);
+  if (!bytes) return workspace;
+  nest_store(nest, nest_const(nest, bytes), field_address(nest, context, CONTEXT_NEEDED), nest->target->pointer_bits / 8);
+  Val room = load_field(nest, context, CONTEXT_WORKSPACE_BYTES, nest->index);
+  Val small = nest_compare(nest, LLVMIntULT, room, nest_const(nest, bytes));
+  return_if(nest, nest_or(nest, small, is_null(nest, workspace)), TENON_E_WORKSPACE);
+  Val number = LLVMBuildPtrToInt(nest->builder, workspace, nest->index, "");
+  Val low = nest_and(nest, number, nest_const(nest, target_alignment(compiled->target) - 1));
+  return_if(nest, nest_compare(nest, LLVMIntNE, low, nest_const(nest, 0)), TENON_E_POINTER);
+  return workspace;
+}
+
+static bool weights_in_file(const Compiled *compiled) {
+  return compiled->options.weights && !strncmp(compiled->options.weights, "file:", 5);
+}
+
+static Val weights_base(Compiled *compiled, Val context) {
+  Nest *nest = &compiled->nest;
+  if (weights_in_file(compiled)) return load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+  const char *name = arena_printf(compiled->arena, "%s_weights", compiled->interface->prefix);
+  Val symbol = LLVMAddGlobal(compiled->llvm, LLVMArrayType2(nest->i8, 0), name);
+  LLVMSetVisibility(symbol, LLVMHiddenVisibility);
+  LLVMSetGlobalConstant(symbol, true);
+  return symbol;
+}
+
+static void write_output_dims(Compiled *compiled, Frame *frame, Val outputs) {
+  const Interface *interface = compiled->interface;
+  for (int i = 0; i < interface->output_dim_count; i++) {
+    const InterfaceWord *word = &interface->output_dims[i];
+    Val address = nest_address(frame->nest, outputs, frame->nest->index, nest_const(frame->nest, word->word));
+    nest_store(frame->nest, emit_dim(compiled, frame, word->dim), address, frame->nest->target->pointer_bits / 8);
+  }
+}
+
+static bool emit_run(Compiled *compiled) {
+  Nest *nest = &compiled->nest;
+  Val function = begin_function(compiled, "run");
+  Val context = LLVMGetParam(function, 0), inputs = LLVMGetParam(function, 1), outputs = LLVMGetParam(function, 2);
+  const Interface *interface = compiled->interface;
+  check_abi(compiled, context);
+  if (interface->input_words) return_if(nest, is_null(nest, inputs), TENON_E_POINTER);
+  if (interface->output_words) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
+  Frame frame = {.nest = nest, .context = context};
+  frame.symbols = load_symbols(compiled, inputs);
+  frame.input_pointers = load_pointers(compiled, inputs, interface->inputs, interface->input_count, false);
+  frame.output_pointers = load_pointers(compiled, outputs, interface->outputs, interface->output_count, true);
+  frame.workspace = load_workspace(compiled, context);
+  frame.weights = weights_base(compiled, context);
+  frame.decoded = load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+  if (target_has(compiled->target, TARGET_HOSTED)) frame.executor = load_field(nest, context, CONTEXT_EXECUTOR, nest->pointer);
+  write_output_dims(compiled, &frame, outputs);
+  bool ok = emit_graph(compiled, &frame, compiled->module->main);
+  nest_function_end(nest, nest_int(nest->i32, TENON_OK));
+  return ok;
+}
+
+// Output dims and the workspace that these input dims need; pointers are not looked at.
+static void emit_shapes(Compiled *compiled) {
+  Nest *nest = &compiled->nest;
+  Val function = begin_function(compiled, "shapes");
+  Val context = LLVMGetParam(function, 0), inputs = LLVMGetParam(function, 1), outputs = LLVMGetParam(function, 2);
+  check_abi(compiled, context);
+  if (compiled->interface->input_dim_count) return_if(nest, is_null(nest, inputs), TENON_E_POINTER);
+  Frame frame = {.nest = nest, .context = context, .symbols = load_symbols(compiled, inputs)};
+  nest_store(nest, nest_const(nest, compiled->module->main->workspace_bytes), field_address(nest, context, CONTEXT_NEEDED),
+             nest->target->pointer_bits / 8);
+  if (compiled->interface->output_dim_count) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
+  write_output_dims(compiled, &frame, outputs);
+  nest_function_end(nest, nest_int(nest->i32, TENON_OK));
+}
+
+static void emit_init(Compiled *compiled) {
+  Nest *nest = &compiled->nest;
+  Val function = begin_function(compiled, "init");
+  Val context = LLVMGetParam(function, 0), coded = LLVMGetParam(function, 1);
+  check_abi(compiled, context);
+  if (weights_in_file(compiled)) {
+    return_if(nest, is_null(nest, coded), TENON_E_WEIGHTS);
+    nest_store(nest, coded, field_address(nest, context, CONTEXT_WEIGHTS), nest->target->pointer_bits / 8);
+  }
+  nest_function_end(nest, nest_int(nest->i32, TENON_OK));
+}
+
+bool emit_entry_points(Compiled *compiled) {
+  bool ok = emit_run(compiled);
+  emit_shapes(compiled);
+  emit_init(compiled);
+  describe_model(compiled);
+  return ok;
+}

@@ -1,0 +1,150 @@
+// Names, words and dims of the structs in the generated header.
+#include "codegen/interface.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "ir/hash.h"
+#include "ir/nameset.h"
+
+// C99, C++20 keywords, and macros that compilers predefine without underscores.
+static const char *const reserved[] = {
+    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
+    "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const",
+    "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double",
+    "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
+    "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
+    "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
+    "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local",
+    "throw", "true", "try", "typedef", "typeid", "typename", "union", "unix", "linux", "i386", "unsigned", "using",
+    "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "errno", "NULL", "main", "near", "far", "small"};
+
+const char *interface_identifier(Arena *arena, const char *text) {
+  char *name = arena_printf(arena, "%s", text && *text ? text : "unnamed");
+  for (char *c = name; *c; c++)
+    if (!isascii((unsigned char)*c) || (!isalnum((unsigned char)*c) && *c != '_')) *c = '_';
+  if (isdigit((unsigned char)name[0])) name = arena_printf(arena, "_%s", name);
+  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+    if (!strcmp(reserved[i], name)) return arena_printf(arena, "%s_", name);
+  return name;
+}
+
+const char *interface_upper(Arena *arena, const char *text) {
+  char *upper = arena_strdup(arena, text);
+  for (char *c = upper; *c; c++) *c = (char)toupper((unsigned char)*c);
+  return upper;
+}
+
+typedef struct Names {
+  Arena *arena;
+  NameSet *taken; // upper case: names are compared without case, since macros come from them
+} Names;
+
+static const char *unique_field(Names *names, const char *text) {
+  const char *field = interface_identifier(names->arena, text), *upper = interface_upper(names->arena, field);
+  const char *added = nameset_add_unique(names->taken, upper);
+  return arena_printf(names->arena, "%s%s", field, added + strlen(upper)); // with the same suffix
+}
+
+static void name_value(Names *names, InterfaceValue *made, const Value *value, int number, bool output) {
+  const char *fallback = arena_printf(names->arena, output ? "output_%d" : "input_%d", number);
+  made->value = value;
+  made->name = value->name ? value->name : fallback;
+  made->field = unique_field(names, made->name);
+  made->macro = interface_upper(names->arena, made->field);
+  made->word = number;
+  if (!type_max_bytes(&value->type, &made->bytes)) made->bytes = -1;
+}
+
+static InterfaceWord *find_word(InterfaceWord *words, int count, const Dim *dim) {
+  for (int i = 0; i < count; i++)
+    if (words[i].dim == dim) return &words[i];
+  return NULL;
+}
+
+static void describe_dim(InterfaceDim *made, const Dim *dim) {
+  int64_t constant;
+  *made = (InterfaceDim){.dim = dim, .low = dim_low(dim), .high = dim_high(dim), .word = -1};
+  if (dim_is_constant(dim, &constant)) made->low = made->high = constant;
+}
+
+static void add_input_dims(Interface *interface, Names *names, InterfaceValue *value) {
+  for (int i = 0; i < value->value->type.rank; i++) {
+    const Dim *dim = value->value->type.dims[i];
+    describe_dim(&value->dims[i], dim);
+    const char *symbol = dim_symbol_name(dim);
+    if (dim_is_constant(dim, NULL) || !symbol) continue; // an expression follows from its symbols
+    InterfaceWord *known = find_word(interface->input_dims, interface->input_dim_count, dim);
+    if (!known) {
+      known = &interface->input_dims[interface->input_dim_count++];
+      const char *field = unique_field(names, symbol);
+      *known = (InterfaceWord){dim, field, interface_upper(names->arena, field), interface->input_words++};
+    }
+    value->dims[i].word = known->word;
+  }
+}
+
+static void add_output_dims(Interface *interface, Names *names, InterfaceValue *value) {
+  for (int i = 0; i < value->value->type.rank; i++) {
+    const Dim *dim = value->value->type.dims[i];
+    describe_dim(&value->dims[i], dim);
+    if (dim_is_constant(dim, NULL)) continue;
+    const InterfaceWord *input = find_word(interface->input_dims, interface->input_dim_count, dim);
+    if (input) {
+      value->dims[i].word = input->word;
+      continue;
+    }
+    InterfaceWord *known = find_word(interface->output_dims, interface->output_dim_count, dim);
+    if (!known) {
+      known = &interface->output_dims[interface->output_dim_count++];
+      const char *symbol = dim_symbol_name(dim);
+      const char *field = unique_field(names, symbol ? symbol : arena_printf(names->arena, "%s_d%d", value->field, i));
+      *known = (InterfaceWord){dim, field, interface_upper(names->arena, field), interface->output_words++};
+    }
+    value->dims[i].word = interface->input_words + known->word;
+  }
+}
+
+// Header and object must come from the same compilation of the same interface.
+static uint64_t hash_text(uint64_t seed, const char *text) { return hash_bytes(text, strlen(text), seed); }
+
+static uint32_t interface_hash(const Interface *interface, const CodegenOptions *options, Arena *arena, int64_t workspace) {
+  uint64_t hash = hash_text(hash_text(0, options->prefix), options->version ? options->version : "");
+  for (int i = 0; i < interface->input_count + interface->output_count; i++) {
+    const InterfaceValue *value = i < interface->input_count ? &interface->inputs[i] : &interface->outputs[i - interface->input_count];
+    hash = hash_text(hash_text(hash, value->field), type_text(arena, &value->value->type));
+  }
+  hash = hash_text(hash, arena_printf(arena, "%lld", (long long)workspace));
+  return (uint32_t)(hash ^ hash >> 32);
+}
+
+static bool check_kinds(const Interface *interface, Diag *diag) {
+  for (int i = 0; i < interface->input_count + interface->output_count; i++) {
+    const InterfaceValue *value = i < interface->input_count ? &interface->inputs[i] : &interface->outputs[i - interface->input_count];
+    if (value->value->type.kind == TYPE_TENSOR) continue;
+    return diag_error(diag, (Loc){.node = value->name}, "inputs and outputs of compiled models are tensors, not sequences or optionals");
+  }
+  return true;
+}
+
+Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
+  const Graph *graph = module->main;
+  Interface *interface = NEW(arena, Interface);
+  Names names = {arena, nameset_create(arena)};
+  int dims = (graph->input_count + graph->output_count) * MAX_RANK;
+  interface->prefix = options->prefix;
+  interface->macro_prefix = interface_upper(arena, options->prefix);
+  interface->input_count = interface->input_words = graph->input_count;
+  interface->output_count = interface->output_words = graph->output_count;
+  interface->inputs = NEW_ARRAY(arena, InterfaceValue, graph->input_count);
+  interface->outputs = NEW_ARRAY(arena, InterfaceValue, graph->output_count);
+  interface->input_dims = NEW_ARRAY(arena, InterfaceWord, dims);
+  interface->output_dims = NEW_ARRAY(arena, InterfaceWord, dims);
+  for (int i = 0; i < graph->input_count; i++) name_value(&names, &interface->inputs[i], graph->inputs[i], i, false);
+  for (int i = 0; i < graph->output_count; i++) name_value(&names, &interface->outputs[i], graph->outputs[i], i, true);
+  if (!check_kinds(interface, diag)) return NULL;
+  for (int i = 0; i < graph->input_count; i++) add_input_dims(interface, &names, &interface->inputs[i]);
+  for (int i = 0; i < graph->output_count; i++) add_output_dims(interface, &names, &interface->outputs[i]);
+  interface->abi = interface_hash(interface, options, arena, graph->workspace_bytes);
+  return interface;
+}

@@ -1,0 +1,101 @@
+// What the parts of code generation share: the state of one compilation.
+#ifndef TENON_CODEGEN_INTERNAL_H
+#define TENON_CODEGEN_INTERNAL_H
+
+#include <llvm-c/TargetMachine.h>
+
+#include "codegen/codegen.h"
+#include "codegen/interface.h"
+#include "codegen/kernel.h"
+#include "codegen/object.h"
+
+// --- weights (weights.c)
+
+// Where a segment lies: in the embedded (or mapped) weights, or in the memory that _init decodes into.
+typedef enum WeightsHome { HOME_WEIGHTS, HOME_DECODED } WeightsHome;
+
+typedef struct PlacedSegment {
+  PackedSegment segment;
+  WeightsHome home;
+  int64_t offset; // from the start of its home
+} PlacedSegment;
+
+typedef struct Weights {
+  Arena *arena;
+  PlacedSegment *segments;
+  int count, capacity;
+  int64_t bytes[2]; // by home
+  int align[2];
+  int64_t coded_bytes; // of the entropy-coded form of HOME_DECODED
+} Weights;
+
+// Adds a segment, or finds an equal one by key; returns its index.
+int weights_add(Weights *weights, const PackedSegment *segment);
+// The segment of a dense constant: its values in logical order.
+int weights_add_dense(Weights *weights, const Constant *constant, const Type *type, const Target *target);
+bool weights_write(void *weights, OutputSink *sink); // all of HOME_WEIGHTS, in order
+
+// --- kernels (emit.c)
+
+typedef struct KernelFunction {
+  const char *key;
+  const KernelRow *row;
+  Val function, task; // `task`: void (argument, size_t) for parallel_for; NULL: not split
+  const Dim *parallel;
+  int symbol_count;
+  const int *symbols; // indices of the dims' symbols that are parameters
+  bool fallible;
+  struct KernelFunction *next;
+} KernelFunction;
+
+// What surrounds the call of a node: base pointers and dims in the function that is being emitted.
+typedef struct Frame {
+  Nest *nest;
+  Val context, workspace, fast, weights, decoded; // weights, decoded: bases of the two homes
+  Val *input_pointers, *output_pointers;          // by number
+  Val *symbols;                                   // by symbol index; NULL where unknown
+  Val executor;                                   // NULL: serial
+} Frame;
+
+struct Compiled {
+  Arena *arena;
+  Diag *diag;
+  const Module *module;
+  CodegenOptions options;
+  const Target *target;
+  Interface *interface;
+  Weights weights;
+  LLVMContextRef context;
+  LLVMModuleRef llvm;
+  LLVMTargetMachineRef machine;
+  Nest nest;
+  KernelFunction *kernels;
+  int kernel_count;
+  const char **op_names; // of tenon_model.ops, by number
+  int op_count, op_capacity;
+  LLVMMemoryBufferRef object; // machine code as LLVM wrote it; NULL: not yet
+  ObjectImage *image;
+  int64_t stack_bytes;
+  bool needs_init;
+};
+
+// Emits the call of one node (not CONST, not a view); false: reported. `op` is its number in
+// tenon_model.ops. Leaves through nest_fail_if when a fallible kernel fails.
+bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op);
+// All nodes of a graph in order.
+bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph);
+// Address of a placed value.
+Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value);
+Val emit_dim(Compiled *compiled, Frame *frame, const Dim *dim);
+
+// --- entry points (entry.c): _run, _shapes, _init, _model
+bool emit_entry_points(Compiled *compiled);
+
+// --- machine (machine.c): LLVM target machine, optimisation, object code
+LLVMTargetMachineRef machine_create(const CodegenOptions *options, Diag *diag);
+bool machine_link_library(Compiled *compiled); // runtime/kernels into the module
+bool machine_optimise(Compiled *compiled);
+bool machine_emit(Compiled *compiled);         // object and stack_bytes
+bool compiled_link(Compiled *compiled);        // image, once
+
+#endif

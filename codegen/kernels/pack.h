@@ -1,0 +1,7 @@
+// Pack functions named in kernels.def.
+#ifndef TENON_CODEGEN_KERNELS_PACK_H
+#define TENON_CODEGEN_KERNELS_PACK_H
+
+#include "codegen/kernel.h"
+
+#endif

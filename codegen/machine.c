@@ -1,0 +1,167 @@
+// LLVM's side: target machine, the kernel library, optimisation, machine code, stack depth.
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <llvm-c/BitReader.h>
+#include <llvm-c/BitWriter.h>
+#include <llvm-c/ErrorHandling.h>
+#include <llvm-c/Linker.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+#include "codegen/internal.h"
+#include "codegen/kernel_bitcode.h"
+
+static void fatal(const char *reason) { machine_failed("LLVM: %s", reason); }
+
+static void initialise(void) {
+  static bool done;
+  if (done) return;
+  done = true;
+  LLVMInstallFatalErrorHandler(fatal);
+  LLVMInitializeX86TargetInfo(); LLVMInitializeX86Target(); LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter(); LLVMInitializeX86AsmParser();
+  LLVMInitializeAArch64TargetInfo(); LLVMInitializeAArch64Target(); LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter(); LLVMInitializeAArch64AsmParser();
+  LLVMInitializeARMTargetInfo(); LLVMInitializeARMTarget(); LLVMInitializeARMTargetMC();
+  LLVMInitializeARMAsmPrinter(); LLVMInitializeARMAsmParser();
+  LLVMInitializeRISCVTargetInfo(); LLVMInitializeRISCVTarget(); LLVMInitializeRISCVTargetMC();
+  LLVMInitializeRISCVAsmPrinter(); LLVMInitializeRISCVAsmParser();
+}
+
+LLVMTargetMachineRef machine_create(const CodegenOptions *options, Diag *diag) {
+  initialise();
+  const Target *row = options->target;
+  LLVMTargetRef target;
+  char *message = NULL;
+  char *triple = LLVMNormalizeTargetTriple(row->triple);
+  if (LLVMGetTargetFromTriple(triple, &target, &message)) {
+    diag_error(diag, (Loc){0}, "target '%s': %s", row->triple, message);
+    LLVMDisposeMessage(message);
+    return NULL;
+  }
+  LLVMTargetMachineOptionsRef settings = LLVMCreateTargetMachineOptions();
+  LLVMTargetMachineOptionsSetCPU(settings, row->cpu);
+  LLVMTargetMachineOptionsSetFeatures(settings, row->features);
+  if (row->abi) LLVMTargetMachineOptionsSetABI(settings, row->abi);
+  LLVMTargetMachineOptionsSetCodeGenOptLevel(settings, options->level == 0 ? LLVMCodeGenLevelLess : LLVMCodeGenLevelDefault);
+  bool pic = target_has(row, TARGET_HOSTED) || options->pic;
+  LLVMTargetMachineOptionsSetRelocMode(settings, pic ? LLVMRelocPIC : LLVMRelocStatic);
+  bool medium = !strncmp(row->family, "riscv", 5);
+  LLVMTargetMachineOptionsSetCodeModel(settings, medium ? LLVMCodeModelMedium : LLVMCodeModelDefault);
+  LLVMTargetMachineRef machine = LLVMCreateTargetMachineWithOptions(target, triple, settings);
+  LLVMDisposeTargetMachineOptions(settings);
+  LLVMDisposeMessage(triple);
+  return machine;
+}
+
+// The kernel library becomes part of the module before lowering, so that lowerings find its functions
+// by name; what nobody calls is dropped afterwards.
+bool machine_link_library(Compiled *compiled) {
+  const KernelBitcode *code = kernel_bitcode_find(compiled->target->family);
+  assert(code && "every family has its bitcode");
+  LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange((const char *)code->data, code->size, "kernels", false);
+  LLVMModuleRef library;
+  bool failed = LLVMGetBitcodeModuleInContext2(compiled->context, buffer, &library);
+  assert(!failed && "embedded bitcode is sound");
+  (void)failed;
+  LLVMSetTarget(library, LLVMGetTarget(compiled->llvm));
+  LLVMSetDataLayout(library, LLVMGetDataLayoutStr(compiled->llvm));
+  if (LLVMLinkModules2(compiled->llvm, library)) machine_failed("the kernel library does not link");
+  Nest *nest = &compiled->nest;
+  for (Val f = LLVMGetFirstFunction(compiled->llvm); f; f = LLVMGetNextFunction(f)) {
+    if (LLVMIsDeclaration(f)) continue;
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    nest_string_attribute(nest, f, "target-cpu", compiled->target->cpu);
+    nest_string_attribute(nest, f, "target-features", compiled->target->features);
+    nest_string_attribute(nest, f, "no-builtins", "");
+    nest_string_attribute(nest, f, "warn-stack-size", "0");
+    if (compiled->target->vector_bits == 512) nest_string_attribute(nest, f, "prefer-vector-width", "512");
+  }
+  return true;
+}
+
+bool machine_optimise(Compiled *compiled) {
+  int level = compiled->options.level;
+  const char *pipeline = level == 0                     ? "globaldce,always-inline,function(early-cse)"
+                         : compiled->options.optimise_size ? "globaldce,default<Os>"
+                                                           : "globaldce,default<O2>";
+  LLVMPassBuilderOptionsRef settings = LLVMCreatePassBuilderOptions();
+  LLVMErrorRef error = LLVMRunPasses(compiled->llvm, pipeline, compiled->machine, settings);
+  LLVMDisposePassBuilderOptions(settings);
+  if (error) machine_failed("LLVM: %s", LLVMGetErrorMessage(error));
+  return true;
+}
+
+// --- machine code and stack
+
+typedef struct StackNotes {
+  Compiled *compiled;
+  struct StackNote {
+    const char *function;
+    int64_t bytes;
+  } *notes;
+  int count, capacity;
+} StackNotes;
+
+// "stack frame size (N) exceeds limit (0) in function 'NAME'"
+static void on_diagnostic(LLVMDiagnosticInfoRef info, void *user) {
+  StackNotes *notes = user;
+  char *text = LLVMGetDiagInfoDescription(info);
+  const char *size = strstr(text, "stack frame size ("), *name = strstr(text, "in function '");
+  if (size && name) {
+    name += strlen("in function '");
+    const char *end = strchr(name, '\'');
+    Arena *arena = notes->compiled->arena;
+    struct StackNote note = {arena_strndup(arena, name, end ? (size_t)(end - name) : strlen(name)),
+                             strtoll(size + strlen("stack frame size ("), NULL, 10)};
+    ARENA_PUSH(arena, notes->notes, notes->count, notes->capacity, note);
+  } else if (LLVMGetDiagInfoSeverity(info) == LLVMDSError) {
+    diag_error(notes->compiled->diag, (Loc){0}, "internal error: %s", text);
+  }
+  LLVMDisposeMessage(text);
+}
+
+static int64_t frame_bytes(const StackNotes *notes, Val function) {
+  size_t length;
+  const char *name = LLVMGetValueName2(function, &length);
+  for (int i = 0; i < notes->count; i++)
+    if (strlen(notes->notes[i].function) == length && !memcmp(notes->notes[i].function, name, length)) return notes->notes[i].bytes;
+  return 0;
+}
+
+enum { MAX_CALL_DEPTH = 64 };
+
+// Deepest stack below `function`: its frame plus the deepest of what it calls; the call graph has no cycles.
+static int64_t stack_below(const StackNotes *notes, Val function, int depth) {
+  int64_t deepest = 0;
+  if (depth > MAX_CALL_DEPTH || LLVMIsDeclaration(function)) return 0;
+  for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block))
+    for (Val i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i)) {
+      if (!LLVMIsACallInst(i)) continue;
+      Val callee = LLVMIsAFunction(LLVMGetCalledValue(i));
+      if (!callee) continue;
+      int64_t below = stack_below(notes, callee, depth + 1);
+      if (below > deepest) deepest = below;
+    }
+  return frame_bytes(notes, function) + deepest;
+}
+
+bool machine_emit(Compiled *compiled) {
+  StackNotes notes = {.compiled = compiled};
+  LLVMContextSetDiagnosticHandler(compiled->context, on_diagnostic, &notes);
+  char *message = NULL;
+  LLVMMemoryBufferRef object = NULL;
+  int errors = compiled->diag->errors;
+  bool failed = LLVMTargetMachineEmitToMemoryBuffer(compiled->machine, compiled->llvm, LLVMObjectFile, &message, &object);
+  LLVMContextSetDiagnosticHandler(compiled->context, NULL, NULL);
+  if (failed) machine_failed("LLVM: %s", message);
+  if (compiled->diag->errors > errors) return false;
+  compiled->object = object;
+  for (Val f = LLVMGetFirstFunction(compiled->llvm); f; f = LLVMGetNextFunction(f)) {
+    if (LLVMIsDeclaration(f) || LLVMGetLinkage(f) == LLVMInternalLinkage) continue;
+    int64_t bytes = stack_below(&notes, f, 0);
+    if (bytes > compiled->stack_bytes) compiled->stack_bytes = bytes;
+  }
+  return true;
+}

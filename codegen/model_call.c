@@ -1,0 +1,114 @@
+// Calls any compiled model through its description, with tensors instead of typed structs.
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/codegen.h"
+#include "runtime/tenon.h"
+
+struct ModelCall {
+  const tenon_model *model;
+  void *workspace, *decoded;
+  size_t workspace_bytes;
+  const tenon_executor *executor;
+  Arena *arena;
+};
+
+static const ElementType element_of_code[] = {
+    [TENON_F32] = F32, [TENON_U8] = U8, [TENON_I8] = I8, [TENON_U16] = U16, [TENON_I16] = I16, [TENON_I32] = I32, [TENON_I64] = I64,
+    [TENON_STRING] = STR, [TENON_BOOL] = BOOL, [TENON_F16] = F16, [TENON_F64] = F64, [TENON_U32] = U32, [TENON_U64] = U64,
+    [TENON_C64] = C64, [TENON_C128] = C128, [TENON_BF16] = BF16, [TENON_F8E4M3FN] = F8E4M3FN, [TENON_F8E4M3FNUZ] = F8E4M3FNUZ,
+    [TENON_F8E5M2] = F8E5M2, [TENON_F8E5M2FNUZ] = F8E5M2FNUZ, [TENON_U4] = U4, [TENON_I4] = I4, [TENON_F4E2M1] = F4E2M1,
+    [TENON_F8E8M0] = F8E8M0, [TENON_U2] = U2, [TENON_I2] = I2};
+
+static void *aligned_memory(Arena *arena, size_t bytes, size_t align) {
+  if (align < 64) align = 64;
+  char *block = arena_alloc(arena, bytes + align);
+  return block + (align - (uintptr_t)block % align) % align;
+}
+
+static bool report(const tenon_context *context, const tenon_model *model, int code, Diag *diag) {
+  const char *op = context->op >= 0 && (uint32_t)context->op < model->op_count ? model->ops[context->op] : NULL;
+  Loc loc = {.file = model->name, .node = op};
+  if (code == TENON_E_WORKSPACE)
+    return diag_error(diag, loc, "%s: %zu bytes are needed", tenon_error_text(code), context->needed);
+  return diag_error(diag, loc, "%s", tenon_error_text(code));
+}
+
+static tenon_context context_of(const ModelCall *call) {
+  return (tenon_context){.abi = call->model->abi, .workspace = call->workspace, .workspace_bytes = call->workspace_bytes,
+                         .weights = call->decoded, .executor = call->executor};
+}
+
+ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag *diag) {
+  if (model->tenon_abi != TENON_ABI || model->size != sizeof(tenon_model)) {
+    diag_error(diag, (Loc){0}, "the compiled model is of another version of tenon");
+    return NULL;
+  }
+  ModelCall *call = NEW(arena, ModelCall);
+  *call = (ModelCall){.model = model, .arena = arena, .workspace_bytes = model->workspace_bytes};
+  if (model->workspace_bytes) call->workspace = aligned_memory(arena, model->workspace_bytes, model->workspace_align);
+  if (model->decoded_bytes) {
+    call->decoded = aligned_memory(arena, model->decoded_bytes, model->decoded_align);
+    tenon_context context = context_of(call);
+    int code = model->init(&context, NULL, call->decoded);
+    if (code) return report(&context, model, code, diag), NULL;
+  }
+  return call;
+}
+
+void model_call_set_executor(ModelCall *call, const struct tenon_executor *executor) { call->executor = executor; }
+
+// Puts the dims of the inputs into their words, and checks what is constant.
+static bool bind_inputs(const ModelCall *call, const Tensor *inputs, size_t *words, Diag *diag) {
+  const tenon_model *model = call->model;
+  for (uint32_t i = 0; i < model->input_count; i++) {
+    const tenon_value *value = &model->inputs[i];
+    Loc loc = {.file = model->name, .node = value->name};
+    if (value->rank != inputs[i].rank) return diag_error(diag, loc, "input has rank %d, wanted %d", inputs[i].rank, value->rank);
+    if (element_of_code[value->type] != inputs[i].element)
+      return diag_error(diag, loc, "input is %s, wanted %s", element_info[inputs[i].element].text, element_info[element_of_code[value->type]].text);
+    for (int axis = 0; axis < value->rank; axis++) {
+      int64_t dim = inputs[i].dims[axis];
+      const tenon_dim *want = &value->dims[axis];
+      if (want->word >= 0) words[want->word] = (size_t)dim;
+      else if (want->min == want->max && dim != want->min)
+        return diag_error(diag, loc, "input has dim %d = %lld, wanted %lld", axis, (long long)dim, (long long)want->min);
+    }
+    words[value->word] = (size_t)(uintptr_t)inputs[i].data;
+  }
+  return true;
+}
+
+static bool allocate_outputs(const ModelCall *call, const size_t *in, size_t *out, Tensor *outputs, Arena *arena, Diag *diag) {
+  const tenon_model *model = call->model;
+  for (uint32_t i = 0; i < model->output_count; i++) {
+    const tenon_value *value = &model->outputs[i];
+    int64_t dims[MAX_RANK], count, bytes;
+    for (int axis = 0; axis < value->rank; axis++) {
+      const tenon_dim *dim = &value->dims[axis];
+      dims[axis] = dim->word < 0 ? dim->min
+                   : (uint32_t)dim->word < model->input_words ? (int64_t)in[dim->word]
+                                                              : (int64_t)out[(uint32_t)dim->word - model->input_words];
+    }
+    ElementType element = element_of_code[value->type];
+    if (!tensor_checked_bytes(element, value->rank, dims, &count, &bytes))
+      return diag_error(diag, (Loc){.file = model->name, .node = value->name}, "output is too large");
+    outputs[i] = tensor_create(arena, element, value->rank, dims);
+    outputs[i].name = value->name;
+    out[value->word] = (size_t)(uintptr_t)outputs[i].data;
+  }
+  return true;
+}
+
+bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag) {
+  const tenon_model *model = call->model;
+  size_t *in = NEW_ARRAY(arena, size_t, model->input_words + 1), *out = NEW_ARRAY(arena, size_t, model->output_words + 1);
+  if (!bind_inputs(call, inputs, in, diag)) return false;
+  tenon_context context = context_of(call);
+  int code = model->shapes(&context, in, out);
+  if (code) return report(&context, model, code, diag);
+  if (!allocate_outputs(call, in, out, outputs, arena, diag)) return false;
+  context = context_of(call);
+  code = model->run(&context, in, out);
+  return code ? report(&context, model, code, diag) : true;
+}

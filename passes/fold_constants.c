@@ -1,0 +1,76 @@
+// fold_constants - computes what depends on constants only: op(constants) -> constant.
+// The reference interpreter does it, so the values are the meaning of the op by definition. A result
+// that is much larger than its operands (expand, tile, range) stays an op: bytes cost more than time.
+// Needs: nothing. Leaves: constants without a use.
+#include "ir/builder.h"
+#include "ir/interpret.h"
+#include "passes/pass.h"
+
+static bool operands_are_constant(const Node *node) {
+  for (int i = 0; i < node->operand_count; i++)
+    if (node->operands[i] && !value_is_constant(node->operands[i])) return false;
+  return true;
+}
+
+static bool dims_are_constant(const Node *node) {
+  for (int i = 0; i < node->attribute_count; i++) {
+    const Attribute *attribute = &node->attributes[i];
+    if (attribute_info[attribute->id].kind != KIND_DIMS) continue;
+    for (int k = 0; k < attribute->count; k++)
+      if (!dim_is_constant(attribute->dims[k], NULL)) return false;
+  }
+  return true;
+}
+
+static bool results_are_small(const Node *node, int64_t limit) {
+  int64_t operands = 0, results = 0;
+  for (int i = 0; i < node->operand_count; i++)
+    if (node->operands[i]) operands += (int64_t)value_constant(node->operands[i])->bytes;
+  for (int i = 0; i < node->result_count; i++) {
+    const Type *type = &node->results[i]->type;
+    int64_t bytes;
+    if (!type_is_static(type) || type->element == STR || !type_max_bytes(type, &bytes)) return false;
+    if (__builtin_add_overflow(results, bytes, &results)) return false;
+  }
+  return results <= limit || results <= 2 * operands;
+}
+
+static bool is_foldable(const Node *node, int64_t limit) {
+  if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK || !node_has_trait(node, PURE)) return false;
+  return operands_are_constant(node) && dims_are_constant(node) && results_are_small(node, limit);
+}
+
+// False: the op fails on these values (an index out of range); then it does so at run time.
+static bool evaluate(const Node *node, Tensor *results, PassContext *context) {
+  Diag quiet;
+  diag_init(&quiet, context->scratch, NULL);
+  Tensor *operands = NEW_ARRAY(context->scratch, Tensor, node->operand_count + 1);
+  for (int i = 0; i < node->operand_count; i++)
+    if (node->operands[i]) value_tensor(node->operands[i], &operands[i]);
+  return interpret_node(node, operands, results, node->graph->module->arena, &quiet);
+}
+
+static bool replace_by_constants(Node *node, const Tensor *results) {
+  Builder builder = builder_before(node);
+  for (int i = 0; i < node->result_count; i++) {
+    Value *old = node->results[i];
+    if (value_is_unused(old)) continue;
+    Value *constant = build_constant(&builder, old->type, results[i].data, old->name);
+    if (!constant) return false;
+    value_replace(old, constant);
+  }
+  node_remove(node);
+  return true;
+}
+
+bool pass_fold_constants(Graph *graph, PassContext *context) {
+  int64_t limit = pass_option_int(context, "limit");
+  FOR_EACH_NODE(node, graph) {
+    if (!is_foldable(node, limit)) continue;
+    Tensor *results = NEW_ARRAY(context->scratch, Tensor, node->result_count + 1);
+    if (!evaluate(node, results, context)) continue;
+    if (!replace_by_constants(node, results)) return false;
+    context->changed++;
+  }
+  return true;
+}

@@ -1,0 +1,32 @@
+// The memory plan: lifetimes -> sharing -> offsets -> placements.
+#include "passes/place/place.h"
+
+enum { DEFAULT_ALIGNMENT = 64, LARGEST_WORKSPACE_BITS = 46 };
+
+static void write_placements(const MemoryPlan *plan) {
+  for (int i = 0; i < plan->member_count; i++) {
+    Value *value = plan->members[i].value;
+    const Group *group = &plan->groups[plan->members[i].group];
+    if (group->holder == value) value->placement = (Placement){.kind = group->kind, .offset = group->offset};
+    else value->placement = (Placement){.kind = PLACE_ALIAS, .alias = group->holder};
+  }
+}
+
+static bool check_total(const MemoryPlan *plan) {
+  int64_t sum = 0;
+  for (int i = 0; i < plan->group_count; i++)
+    if (plan->groups[i].first_member >= 0 && __builtin_add_overflow(sum, plan->groups[i].bytes, &sum)) sum = INT64_MAX;
+  if (sum < INT64_C(1) << LARGEST_WORKSPACE_BITS) return true;
+  return diag_error(plan->context->diag, loc_file(plan->context->module->source), "the values need %lld bytes",
+                    (long long)sum);
+}
+
+bool place_memory(Graph *graph, PassContext *context, bool reuse) {
+  MemoryPlan plan = {.context = context, .graph = graph, .reuse = reuse};
+  if (!plan_lifetimes(&plan) || !check_total(&plan)) return false;
+  plan_sharing(&plan);
+  int alignment = context->target ? target_alignment(context->target) : DEFAULT_ALIGNMENT;
+  graph->workspace_bytes = plan_offsets(&plan, alignment);
+  write_placements(&plan);
+  return true;
+}
