@@ -65,7 +65,7 @@ Compiled *codegen_module(const Module *module, const CodegenOptions *options, Ar
 
 // --- the object
 
-static bool write_weights(void *user, OutputSink *sink) { return weights_write(user, sink); }
+static bool write_weights(void *user, OutputSink *sink) { return weights_stream(user, sink); }
 
 static const char *weights_section(Compiled *compiled) {
   const char *where = compiled->options.weights;

@@ -33,7 +33,7 @@ typedef struct Weights {
 int weights_add(Weights *weights, const PackedSegment *segment);
 // The segment of a dense constant: its values in logical order.
 int weights_add_dense(Weights *weights, const Constant *constant, const Type *type, const Target *target);
-bool weights_write(void *weights, OutputSink *sink); // all of HOME_WEIGHTS, in order
+bool weights_stream(void *weights, OutputSink *sink); // all of HOME_WEIGHTS, in order
 
 // --- kernels (emit.c)
 

@@ -34,7 +34,7 @@ int weights_add_dense(Weights *weights, const Constant *constant, const Type *ty
   return weights_add(weights, &segment);
 }
 
-bool weights_write(void *user, OutputSink *sink) {
+bool weights_stream(void *user, OutputSink *sink) {
   const Weights *weights = user;
   int64_t at = 0;
   for (int i = 0; i < weights->count; i++) {
