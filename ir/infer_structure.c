@@ -9,8 +9,8 @@ bool infer_const(Node *node, Diag *diag) {
   if (!type_is_static(type) || !type_max_bytes(type, &bytes))
     return refuse(node, diag, "a constant cannot be %s", type_text(node_arena(node), type));
   if (node->constant->bytes != (size_t)bytes)
-    return refuse(node, diag, "%zu bytes of values, wanted %lld for %s", node->constant->bytes, (long long)bytes,
-                  type_text(node_arena(node), type));
+    return refuse(node, diag, "%zu bytes of values, wanted %lld for %s", node->constant->bytes,
+                  (long long)bytes, type_text(node_arena(node), type));
   return !type->quant || check_quant(node, diag, type);
 }
 

@@ -20,7 +20,8 @@ const Dim *broadcast_dim(DimTable *table, const Dim *a, const Dim *b) {
 
 bool broadcast_shape(const Node *node, Diag *diag, Type *result, const Type *with) {
   Arena *arena = node_arena(node);
-  Type wide = result->rank >= with->rank ? *result : *with, narrow = result->rank >= with->rank ? *with : *result;
+  Type wide = result->rank >= with->rank ? *result : *with,
+       narrow = result->rank >= with->rank ? *with : *result;
   int lead = wide.rank - narrow.rank;
   for (int i = 0; i < narrow.rank; i++) {
     const Dim *dim = broadcast_dim(node_dim_table(node), wide.dims[lead + i], narrow.dims[i]);
@@ -43,12 +44,13 @@ const Type *requested_type(const Node *node, int result) {
 
 bool set_result(Node *node, Diag *diag, int index, Type computed) {
   const Type *request = requested_type(node, index);
-  if (request && (request->element != computed.element || !quant_equal(request->quant, computed.quant))) {
+  if (request &&
+      (request->element != computed.element || !quant_equal(request->quant, computed.quant))) {
     Type wanted = computed;
     wanted.element = request->element;
     wanted.quant = request->quant;
-    return refuse(node, diag, "result %d is %s, not %s", index, type_text(node_arena(node), &computed),
-                  type_text(node_arena(node), &wanted));
+    return refuse(node, diag, "result %d is %s, not %s", index,
+                  type_text(node_arena(node), &computed), type_text(node_arena(node), &wanted));
   }
   node->results[index]->type = computed;
   return true;
@@ -67,22 +69,24 @@ bool set_product_result(Node *node, Diag *diag, Type own) {
   }
   const Type *input = &epilogue->inputs[0]->type;
   if (!type_equal(input, &own))
-    return refuse(node, diag, "the epilogue takes %s, the op gives %s", type_text(node_arena(node), input),
-                  type_text(node_arena(node), &own));
-  if (epilogue->output_count != 1) return refuse(node, diag, "the epilogue has %d results", epilogue->output_count);
+    return refuse(node, diag, "the epilogue takes %s, the op gives %s",
+                  type_text(node_arena(node), input), type_text(node_arena(node), &own));
+  if (epilogue->output_count != 1)
+    return refuse(node, diag, "the epilogue has %d results", epilogue->output_count);
   int own_count = node_own_operands(node);
   for (int i = 1; i < epilogue->input_count; i++) {
     const Value *operand = node->operands[own_count + i - 1];
     if (!operand || !type_equal(&operand->type, &epilogue->inputs[i]->type))
-      return refuse(node, diag, "operand %d does not have the type of the epilogue's input %d", own_count + i - 1, i);
+      return refuse(node, diag, "operand %d does not have the type of the epilogue's input %d",
+                    own_count + i - 1, i);
   }
   node->results[0]->type = epilogue->outputs[0]->type;
   return true;
 }
 
 bool refuse_element(const Node *node, Diag *diag, int operand) {
-  return refuse(node, diag, "not defined on %s (operand %d)", element_text(node->operands[operand]->type.element),
-                operand);
+  return refuse(node, diag, "not defined on %s (operand %d)",
+                element_text(node->operands[operand]->type.element), operand);
 }
 
 bool refuse_quantized(const Node *node, Diag *diag, int operand) {
@@ -95,16 +99,20 @@ bool check_quant(const Node *node, Diag *diag, const Type *type) {
   bool integer = element_is_integer(type->element);
   if (element_info[type->element].bits > 32 || type->element == U32)
     return refuse(node, diag, "%s cannot be quantized", element_text(type->element));
-  if (quant->axis >= type->rank) return refuse(node, diag, "quantization axis %d of rank %d", quant->axis, type->rank);
-  if (quant->axis < 0 ? quant->count != 1 : quant->count != 1 && !dim_is(type->dims[quant->axis], quant->count))
-    return refuse(node, diag, "%d scales for %s", quant->count, type_shape_text(node_arena(node), type));
+  if (quant->axis >= type->rank)
+    return refuse(node, diag, "quantization axis %d of rank %d", quant->axis, type->rank);
+  if (quant->axis < 0 ? quant->count != 1
+                      : quant->count != 1 && !dim_is(type->dims[quant->axis], quant->count))
+    return refuse(node, diag, "%d scales for %s", quant->count,
+                  type_shape_text(node_arena(node), type));
   int32_t low = 0, high = 0;
   if (integer) quant_range(type->element, &low, &high);
   for (int i = 0; i < quant->count; i++) {
     if (!(quant->scale[i] > 0) || isinf(quant->scale[i]))
       return refuse(node, diag, "scale %g is not above 0", (double)quant->scale[i]);
     if (quant->zero[i] < low || quant->zero[i] > high)
-      return refuse(node, diag, "zero point %d lies outside %s", quant->zero[i], element_text(type->element));
+      return refuse(node, diag, "zero point %d lies outside %s", quant->zero[i],
+                    element_text(type->element));
   }
   return true;
 }
@@ -118,7 +126,8 @@ static bool check_list(const Node *node, Diag *diag, AttributeId id, int wanted,
   int count;
   const int64_t *values = node_ints(node, id, &count);
   const char *text = attribute_info[id].text;
-  if (count != 0 && count != wanted) return refuse(node, diag, "%s has %d entries, wanted %d", text, count, wanted);
+  if (count != 0 && count != wanted)
+    return refuse(node, diag, "%s has %d entries, wanted %d", text, count, wanted);
   for (int i = 0; i < count; i++)
     if (values[i] < low || values[i] > INT32_MAX)
       return refuse(node, diag, "%s[%d] = %lld", text, i, (long long)values[i]);
@@ -126,7 +135,8 @@ static bool check_list(const Node *node, Diag *diag, AttributeId id, int wanted,
 }
 
 bool check_window(const Node *node, Diag *diag, int spatial) {
-  return check_list(node, diag, ATTR_STRIDES, spatial, 1) && check_list(node, diag, ATTR_DILATIONS, spatial, 1) &&
+  return check_list(node, diag, ATTR_STRIDES, spatial, 1) &&
+         check_list(node, diag, ATTR_DILATIONS, spatial, 1) &&
          check_list(node, diag, ATTR_PADS, 2 * spatial, INT32_MIN);
 }
 

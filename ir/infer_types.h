@@ -6,7 +6,9 @@
 #include "ir/infer_checks.h"
 
 // f32, f64, f16, bf16: the floats that ops calculate with.
-static inline bool element_calculates(ElementType e) { return e == F32 || e == F64 || e == F16 || e == BF16; }
+static inline bool element_calculates(ElementType e) {
+  return e == F32 || e == F64 || e == F16 || e == BF16;
+}
 const char *element_text(ElementType element);
 
 // The dim of a broadcast; NULL where two constants other than 1 differ. Dims that may be 1 or equal

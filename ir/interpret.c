@@ -12,6 +12,7 @@
 #include "ir/builder.h"
 #include "ir/executor.h"
 #include "ir/interpret_ops.h"
+#include "ir/interpret_symbols.h"
 
 static bool (*const interpreters[OP_COUNT])(Evaluation *) = {
 #define OP(name, text, stem, ...) [OP_##name] = interpret_##stem,
@@ -44,136 +45,6 @@ typedef struct Frame {
   Slot *slots;
 } Frame;
 
-static void *allocate(size_t bytes) {
-  void *memory = calloc(1, bytes ? bytes : 1);
-  if (!memory) machine_failed("out of memory (%zu bytes wanted)", bytes);
-  return memory;
-}
-
-// --- symbols and dims
-
-static bool dim_is_bound(const Dim *dim, const int64_t *symbols) {
-  for (int i = 0; i < dim_term_count(dim); i++) {
-    const DimTerm *term = &dim_terms(dim)[i];
-    for (int k = 0; k < term->atom_count; k++) {
-      const Atom *atom = term->atoms[k];
-      if (atom->kind == ATOM_SYMBOL ? symbols[atom->index] < 0
-                                    : !dim_is_bound(atom->left, symbols) || !dim_is_bound(atom->right, symbols))
-        return false;
-    }
-  }
-  return true;
-}
-
-static int64_t dim_under(const Dim *dim, const int64_t *symbols) {
-  int64_t value;
-  if (dim_is_constant(dim, &value)) return value;
-  return dim_is_bound(dim, symbols) ? dim_evaluate(dim, symbols) : -1;
-}
-
-void type_evaluate(const Type *type, const int64_t *symbols, int64_t *dims) {
-  for (int i = 0; i < type->rank; i++) dims[i] = dim_under(type->dims[i], symbols);
-}
-
-static int symbol_count(const Graph *graph) { return dim_symbol_count(graph->module->dims); }
-
-static int64_t *unbound_symbols(const Graph *graph) {
-  int count = symbol_count(graph);
-  int64_t *symbols = allocate((size_t)count * sizeof *symbols);
-  for (int i = 0; i < count; i++) symbols[i] = -1;
-  return symbols;
-}
-
-// coefficient * symbol + constant, with the symbol not bound yet: solved for the symbol.
-static void bind_linear(const Dim *dim, int64_t value, int64_t *symbols) {
-  int count = dim_term_count(dim);
-  const DimTerm *terms = dim_terms(dim);
-  if (count < 1 || count > 2 || terms[0].atom_count != 1 || terms[0].atoms[0]->kind != ATOM_SYMBOL) return;
-  if (count == 2 && terms[1].atom_count != 0) return;
-  int64_t rest = value - (count == 2 ? terms[1].coefficient : 0), coefficient = terms[0].coefficient;
-  int64_t *symbol = &symbols[terms[0].atoms[0]->index];
-  if (*symbol < 0 && coefficient > 0 && rest >= 0 && rest % coefficient == 0) *symbol = rest / coefficient;
-}
-
-static void bind_dims(const Type *type, const Tensor *tensor, int64_t *symbols, bool lone) {
-  for (int i = 0; i < type->rank && i < tensor->rank; i++)
-    if (tensor->dims[i] >= 0 && (dim_symbol_name(type->dims[i]) != NULL) == lone)
-      bind_linear(type->dims[i], tensor->dims[i], symbols);
-}
-
-typedef struct InputName {
-  char text[80];
-} InputName;
-
-static InputName input_name(const Value *input) {
-  InputName name;
-  if (input->name) snprintf(name.text, sizeof name.text, "input '%s'", input->name);
-  else snprintf(name.text, sizeof name.text, "input %d", input->index);
-  return name;
-}
-
-static bool check_dim(const Value *input, int axis, int64_t found, const int64_t *symbols, Diag *diag) {
-  const Module *module = input->graph->module;
-  const Dim *dim = input->type.dims[axis];
-  const char *name = input_name(input).text;
-  InputName copy = input_name(input);
-  name = copy.text;
-  Loc loc = loc_file(module->source);
-  if (!dim_is_bound(dim, symbols))
-    return diag_error(diag, loc, "%s: dim %d is %s, whose symbols no input has as a dim of its own", name, axis,
-                      dim_text(module->arena, dim));
-  int64_t wanted = dim_under(dim, symbols);
-  if (found != wanted && dim_is_constant(dim, NULL))
-    return diag_error(diag, loc, "%s has dim %d = %lld, wanted %lld", name, axis, (long long)found,
-                      (long long)wanted);
-  if (found != wanted)
-    return diag_error(diag, loc, "%s has dim %d = %lld, wanted %s = %lld", name, axis, (long long)found,
-                      dim_text(module->arena, dim), (long long)wanted);
-  if (found < dim_low(dim) || found > dim_high(dim)) {
-    if (dim_high(dim) == DIM_UNBOUNDED)
-      return diag_error(diag, loc, "%s has dim %d = %lld, but %s is at least %lld", name, axis, (long long)found,
-                        dim_text(module->arena, dim), (long long)dim_low(dim));
-    return diag_error(diag, loc, "%s has dim %d = %lld, but %s lies in %lld to %lld", name, axis,
-                      (long long)found, dim_text(module->arena, dim), (long long)dim_low(dim),
-                      (long long)dim_high(dim));
-  }
-  return true;
-}
-
-static bool check_kind(const Value *input, const Tensor *tensor, Diag *diag) {
-  const Module *module = input->graph->module;
-  InputName name = input_name(input);
-  Loc loc = loc_file(module->source);
-  if (input->type.kind != TYPE_TENSOR)
-    return diag_error(diag, loc, "%s is %s: only tensors can be run", name.text,
-                      type_text(module->arena, &input->type));
-  if (tensor->element != input->type.element)
-    return diag_error(diag, loc, "%s has element type %s, wanted %s", name.text,
-                      element_info[tensor->element].text, element_info[input->type.element].text);
-  if (tensor->rank != input->type.rank)
-    return diag_error(diag, loc, "%s has rank %d, wanted %s", name.text, tensor->rank,
-                      type_shape_text(module->arena, &input->type));
-  return true;
-}
-
-// Symbols that are bound already are kept.
-static bool bind_inputs(const Graph *graph, const Tensor *inputs, int64_t *symbols, Diag *diag) {
-  bool fits = true;
-  for (int i = 0; i < graph->input_count; i++) fits &= check_kind(graph->inputs[i], &inputs[i], diag);
-  if (!fits) return false;
-  for (int lone = 1; lone >= 0; lone--)
-    for (int i = 0; i < graph->input_count; i++) bind_dims(&graph->inputs[i]->type, &inputs[i], symbols, lone);
-  for (int i = 0; i < graph->input_count; i++)
-    for (int k = 0; k < inputs[i].rank; k++)
-      if (!check_dim(graph->inputs[i], k, inputs[i].dims[k], symbols, diag)) return false;
-  return true;
-}
-
-bool bind_symbols(const Graph *graph, const Tensor *inputs, int64_t *symbols, Diag *diag) {
-  for (int i = 0; i < symbol_count(graph); i++) symbols[i] = -1;
-  return bind_inputs(graph, inputs, symbols, diag);
-}
-
 // --- plans
 
 static void see_id(Plan *plan, const Value *value) {
@@ -189,7 +60,8 @@ static void add_slot(Plan *plan, const Value *value) {
 }
 
 static int slot_index(const Plan *plan, const Value *value) {
-  assert(value->id >= plan->low_id && value->id < plan->low_id + plan->id_count && "value of another graph");
+  assert(value->id >= plan->low_id && value->id < plan->low_id + plan->id_count &&
+         "value of another graph");
   return plan->slot_of[value->id - plan->low_id];
 }
 
@@ -229,28 +101,32 @@ static const Plan *plan_of(InterpreterState *state, const Graph *graph) {
 // --- one node
 
 static bool is_aligned(const Tensor *tensor) {
-  size_t bytes = tensor->element == STR ? sizeof(void *) : (size_t)element_info[tensor->element].bits / 8;
+  size_t bytes =
+      tensor->element == STR ? sizeof(void *) : (size_t)element_info[tensor->element].bits / 8;
   if (tensor->element == C64 || tensor->element == C128) bytes /= 2;
   return bytes < 2 || (uintptr_t)tensor->data % bytes == 0;
 }
 
 // A result's dims, and zeroed memory for it unless its shape depends on data.
-static bool prepare_result(const Interpretation *run, const Node *node, const Type *type, Tensor *result) {
+static bool prepare_result(const Interpretation *run, const Node *node, const Type *type,
+                           Tensor *result) {
   if (type->kind != TYPE_TENSOR)
-    return diag_error(run->diag, node->loc, "%s gives %s: only tensors can be run", op_info[node->op].text,
-                      type_text(node->graph->module->arena, type));
+    return diag_error(run->diag, node->loc, "%s gives %s: only tensors can be run",
+                      op_info[node->op].text, type_text(node->graph->module->arena, type));
   *result = (Tensor){.element = type->element, .rank = type->rank};
   type_evaluate(type, run->symbols, result->dims);
   for (int i = 0; i < result->rank; i++) {
     if (result->dims[i] == -1 && !dim_is_bound(type->dims[i], run->symbols)) return true;
     if (result->dims[i] < 0)
-      return diag_error(run->diag, node->loc, "%s: dim %d of the result, %s, would be %lld", op_info[node->op].text,
-                        i, dim_text(node->graph->module->arena, type->dims[i]), (long long)result->dims[i]);
+      return diag_error(run->diag, node->loc, "%s: dim %d of the result, %s, would be %lld",
+                        op_info[node->op].text, i,
+                        dim_text(node->graph->module->arena, type->dims[i]),
+                        (long long)result->dims[i]);
   }
   int64_t count, bytes;
   if (!tensor_checked_bytes(result->element, result->rank, result->dims, &count, &bytes))
-    return diag_error(run->diag, node->loc, "%s: the result %s is too large", op_info[node->op].text,
-                      type_text(node->graph->module->arena, type));
+    return diag_error(run->diag, node->loc, "%s: the result %s is too large",
+                      op_info[node->op].text, type_text(node->graph->module->arena, type));
   result->bytes = (size_t)bytes;
   result->data = allocate(result->bytes);
   return true;
@@ -291,7 +167,8 @@ static bool run_with_epilogue(Evaluation *own) {
 }
 
 // Results get memory of their own by malloc.
-static bool run_node(const Interpretation *run, const Node *node, const Tensor *operands, Tensor *results) {
+static bool run_node(const Interpretation *run, const Node *node, const Tensor *operands,
+                     Tensor *results) {
   Interpretation local = *run;
   local.arena = arena_create();
   Evaluation evaluation = {node, operands, node->operand_count, results, &local};
@@ -302,11 +179,16 @@ static bool run_node(const Interpretation *run, const Node *node, const Tensor *
     done = prepare_result(run, node, &node->results[i]->type, &results[i]);
     prepared[i] = results[i].data;
   }
-  if (done) done = node_epilogue(node) ? run_with_epilogue(&evaluation) : interpreters[node->op](&evaluation);
+  if (done)
+    done =
+        node_epilogue(node) ? run_with_epilogue(&evaluation) : interpreters[node->op](&evaluation);
   for (int i = 0; i < node->result_count; i++) {
     // Only the frame's own symbols are behind run->symbols, so binding the new ones is ours to do.
-    if (done) settle_result(&node->results[i]->type, &results[i], prepared[i], (int64_t *)(uintptr_t)run->symbols);
-    else free(prepared[i]);
+    if (done)
+      settle_result(&node->results[i]->type, &results[i], prepared[i],
+                    (int64_t *)(uintptr_t)run->symbols);
+    else
+      free(prepared[i]);
   }
   arena_destroy(local.arena);
   return done;
@@ -335,8 +217,9 @@ static void release(Slot *slot) {
 
 static bool run_slot_node(Frame *frame, const Node *node, Tensor *operands, Tensor *results) {
   for (int i = 0; i < node->operand_count; i++)
-    operands[i] = node->operands[i] ? frame->slots[slot_index(frame->plan, node->operands[i])].tensor
-                                    : (Tensor){.data = NULL};
+    operands[i] = node->operands[i]
+                      ? frame->slots[slot_index(frame->plan, node->operands[i])].tensor
+                      : (Tensor){.data = NULL};
   if (node->op == OP_CONST) { // no copy: constants may be larger than all the rest
     Tensor tensor;
     bool known = value_tensor(node->results[0], &tensor);
@@ -382,7 +265,8 @@ static bool run_nodes(Frame *frame, const Graph *graph) {
 }
 
 // Outputs go to run->arena.
-static bool run_graph(Interpretation *run, const Graph *graph, const Tensor *inputs, Tensor *outputs) {
+static bool run_graph(Interpretation *run, const Graph *graph, const Tensor *inputs,
+                      Tensor *outputs) {
   const Plan *plan = plan_of(run->state, graph);
   Frame frame = {run, plan, allocate((size_t)plan->slot_count * sizeof(Slot))};
   for (int i = 0; i < plan->slot_count; i++) frame.slots[i].uses = plan->uses[i];
@@ -399,19 +283,22 @@ static bool run_graph(Interpretation *run, const Graph *graph, const Tensor *inp
   return done;
 }
 
-bool interpret_region(Interpretation *run, const Graph *region, const Tensor *inputs, Tensor *outputs) {
+bool interpret_region(Interpretation *run, const Graph *region, const Tensor *inputs,
+                      Tensor *outputs) {
   int64_t *symbols = unbound_symbols(region);
-  if (symbol_count(region)) memcpy(symbols, run->symbols, (size_t)symbol_count(region) * sizeof *symbols);
+  if (symbol_count(region))
+    memcpy(symbols, run->symbols, (size_t)symbol_count(region) * sizeof *symbols);
   Interpretation inner = *run;
   inner.graph = region;
   inner.symbols = symbols;
-  bool done = bind_inputs(region, inputs, symbols, run->diag) && run_graph(&inner, region, inputs, outputs);
+  bool done =
+      bind_inputs(region, inputs, symbols, run->diag) && run_graph(&inner, region, inputs, outputs);
   free(symbols);
   return done;
 }
 
-static bool interpret_with(InterpreterState *state, const Graph *graph, const Tensor *inputs, Tensor *outputs,
-                           Arena *arena, Diag *diag) {
+static bool interpret_with(InterpreterState *state, const Graph *graph, const Tensor *inputs,
+                           Tensor *outputs, Arena *arena, Diag *diag) {
   int64_t *symbols = unbound_symbols(graph);
   Interpretation run = {arena, diag, graph, symbols, state};
   bool done = bind_inputs(graph, inputs, symbols, diag) && run_graph(&run, graph, inputs, outputs);
@@ -419,14 +306,16 @@ static bool interpret_with(InterpreterState *state, const Graph *graph, const Te
   return done;
 }
 
-bool interpret(const Graph *graph, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag) {
+bool interpret(const Graph *graph, const Tensor *inputs, Tensor *outputs, Arena *arena,
+               Diag *diag) {
   InterpreterState state = {arena_create(), NULL};
   bool done = interpret_with(&state, graph, inputs, outputs, arena, diag);
   arena_destroy(state.arena);
   return done;
 }
 
-bool interpret_node(const Node *node, const Tensor *operands, Tensor *results, Arena *arena, Diag *diag) {
+bool interpret_node(const Node *node, const Tensor *operands, Tensor *results, Arena *arena,
+                    Diag *diag) {
   InterpreterState state = {arena_create(), NULL};
   int64_t *symbols = unbound_symbols(node->graph);
   Interpretation run = {arena, diag, node->graph, symbols, &state};
@@ -471,8 +360,8 @@ static Program *executor_prepare(Executor *executor, const Graph *graph, Arena *
   return program;
 }
 
-static bool executor_run(Executor *executor, Program *program, const Tensor *inputs, Tensor *outputs, Arena *arena,
-                         Diag *diag) {
+static bool executor_run(Executor *executor, Program *program, const Tensor *inputs,
+                         Tensor *outputs, Arena *arena, Diag *diag) {
   (void)executor;
   return interpret(program->graph, inputs, outputs, arena, diag);
 }

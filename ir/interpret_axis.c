@@ -59,7 +59,8 @@ bool interpret_arg_reduce(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0];
   AxisView view = axis_view(x, node_int(node, ATTR_AXIS));
   if (view.length == 0 && view.outer > 0 && view.inner > 0)
-    return diag_error(evaluation->run->diag, node->loc, "%s: the axis has no elements", op_info[node->op].text);
+    return diag_error(evaluation->run->diag, node->loc, "%s: the axis has no elements",
+                      op_info[node->op].text);
   ArgReduce r = {node->op == OP_ARG_MAX, node_int(node, ATTR_SELECT_LAST) != 0, x->element == U64};
   int64_t *result = evaluation->results[0].data;
   double *floats = NEW_ARRAY(evaluation->run->arena, double, view.length);
@@ -99,7 +100,8 @@ bool interpret_cumulate(Evaluation *evaluation) {
   const Node *node = evaluation->node;
   const Tensor *x = &evaluation->operands[0];
   AxisView view = axis_view(x, node_int(node, ATTR_AXIS));
-  Cumulation c = {node->op == OP_CUM_PROD, node_int(node, ATTR_EXCLUSIVE) != 0, node_int(node, ATTR_REVERSE) != 0};
+  Cumulation c = {node->op == OP_CUM_PROD, node_int(node, ATTR_EXCLUSIVE) != 0,
+                  node_int(node, ATTR_REVERSE) != 0};
   double *floats = NEW_ARRAY(evaluation->run->arena, double, view.length);
   int64_t *ints = NEW_ARRAY(evaluation->run->arena, int64_t, view.length);
   for (int64_t i = 0; i < view.outer * view.inner; i++) {

@@ -28,13 +28,20 @@ static double float_modulo(double a, double b, bool floor_modulo) {
 
 static double binary_float(const BinaryParameters *p, double a, double b) {
   switch ((int)p->op) {
-  case OP_ADD: return a + b;
-  case OP_SUB: return a - b;
-  case OP_MUL: return a * b;
-  case OP_DIV: return a / b;
-  case OP_MOD: return float_modulo(a, b, p->floor_modulo);
-  case OP_MIN: return isnan(a) ? a : isnan(b) || b < a ? b : a;
-  default: return isnan(a) ? a : isnan(b) || b > a ? b : a;
+  case OP_ADD:
+    return a + b;
+  case OP_SUB:
+    return a - b;
+  case OP_MUL:
+    return a * b;
+  case OP_DIV:
+    return a / b;
+  case OP_MOD:
+    return float_modulo(a, b, p->floor_modulo);
+  case OP_MIN:
+    return isnan(a) ? a : isnan(b) || b < a ? b : a;
+  default:
+    return isnan(a) ? a : isnan(b) || b > a ? b : a;
   }
 }
 
@@ -55,7 +62,8 @@ static bool is_less(int64_t a, int64_t b, bool wide_unsigned) {
   return wide_unsigned ? (uint64_t)a < (uint64_t)b : a < b;
 }
 
-// Negative shifts count as larger than the width. To the right, the sign of signed integers moves in.
+// Negative shifts count as larger than the width. To the right, the sign of signed integers moves
+// in.
 static int64_t shift(const BinaryParameters *p, int64_t a, uint64_t b) {
   bool wide_shift = b >= (uint64_t)element_info[p->element].bits;
   if (!p->shift_right) return wide_shift ? 0 : (int64_t)((uint64_t)a << b);
@@ -67,20 +75,31 @@ static int64_t binary_integer(const BinaryParameters *p, int64_t a, int64_t b) {
   bool wide = p->element == U64;
   uint64_t ua = (uint64_t)a, ub = (uint64_t)b;
   switch ((int)p->op) {
-  case OP_ADD: return (int64_t)(ua + ub);
-  case OP_SUB: return (int64_t)(ua - ub);
-  case OP_MUL: return (int64_t)(ua * ub);
-  case OP_DIV: return divide(a, b, wide);
-  case OP_MOD: return modulo(a, b, wide, p->floor_modulo);
-  case OP_MIN: return is_less(b, a, wide) ? b : a;
-  case OP_MAX: return is_less(a, b, wide) ? b : a;
+  case OP_ADD:
+    return (int64_t)(ua + ub);
+  case OP_SUB:
+    return (int64_t)(ua - ub);
+  case OP_MUL:
+    return (int64_t)(ua * ub);
+  case OP_DIV:
+    return divide(a, b, wide);
+  case OP_MOD:
+    return modulo(a, b, wide, p->floor_modulo);
+  case OP_MIN:
+    return is_less(b, a, wide) ? b : a;
+  case OP_MAX:
+    return is_less(a, b, wide) ? b : a;
   case OP_AND:
-  case OP_BIT_AND: return a & b;
+  case OP_BIT_AND:
+    return a & b;
   case OP_OR:
-  case OP_BIT_OR: return a | b;
+  case OP_BIT_OR:
+    return a | b;
   case OP_XOR:
-  case OP_BIT_XOR: return a ^ b;
-  default: return shift(p, a, ub);
+  case OP_BIT_XOR:
+    return a ^ b;
+  default:
+    return shift(p, a, ub);
   }
 }
 
@@ -96,17 +115,23 @@ typedef struct QuantizedBinary {
 static QuantizedBinary quantized_binary(const Evaluation *evaluation) {
   const Quant *a = operand_type(evaluation, 0)->quant, *b = operand_type(evaluation, 1)->quant;
   const Type *result = &evaluation->node->results[0]->type;
-  QuantizedBinary q = {.op = evaluation->node->op, .zero_a = a->zero[0], .zero_b = b->zero[0],
+  QuantizedBinary q = {.op = evaluation->node->op,
+                       .zero_a = a->zero[0],
+                       .zero_b = b->zero[0],
                        .zero = result->quant->zero[0]};
   quant_range(result->element, &q.low, &q.high);
-  if (q.op == OP_MUL) q.product = requantization_of_product(a->scale[0], b->scale[0], result->quant->scale[0]);
-  else q.sum = add_requantization_of((double)a->scale[0], (double)b->scale[0], (double)result->quant->scale[0]);
+  if (q.op == OP_MUL)
+    q.product = requantization_of_product(a->scale[0], b->scale[0], result->quant->scale[0]);
+  else
+    q.sum = add_requantization_of((double)a->scale[0], (double)b->scale[0],
+                                  (double)result->quant->scale[0]);
   return q;
 }
 
 static int64_t quantized_element(const QuantizedBinary *q, int64_t a, int64_t b) {
   int64_t left = a - q->zero_a, right = b - q->zero_b;
-  if (q->op == OP_MUL) return requantize((int32_t)(uint32_t)(left * right), q->product, q->zero, q->low, q->high);
+  if (q->op == OP_MUL)
+    return requantize((int32_t)(uint32_t)(left * right), q->product, q->zero, q->low, q->high);
   int64_t scaled_b = right * q->sum.multiplier_b;
   int64_t sum = left * q->sum.multiplier_a + (q->op == OP_SUB ? -scaled_b : scaled_b);
   int64_t code = q->zero + ((sum + (INT64_C(1) << (q->sum.shift - 1))) >> q->sum.shift);
@@ -115,7 +140,8 @@ static int64_t quantized_element(const QuantizedBinary *q, int64_t a, int64_t b)
 
 static void binary_integers(Evaluation *evaluation, Walk *walk) {
   BinaryParameters parameters = binary_parameters(evaluation);
-  bool quantized = operand_type(evaluation, 0)->quant && parameters.op != OP_MIN && parameters.op != OP_MAX;
+  bool quantized =
+      operand_type(evaluation, 0)->quant && parameters.op != OP_MIN && parameters.op != OP_MAX;
   QuantizedBinary q = {0};
   if (quantized) q = quantized_binary(evaluation);
   int64_t a[RUN_LENGTH], b[RUN_LENGTH];
@@ -123,7 +149,8 @@ static void binary_integers(Evaluation *evaluation, Walk *walk) {
     load_ints(&evaluation->operands[0], run.start[1], run.step[1], run.count, a);
     load_ints(&evaluation->operands[1], run.start[2], run.step[2], run.count, b);
     for (int64_t i = 0; i < run.count; i++)
-      a[i] = quantized ? quantized_element(&q, a[i], b[i]) : binary_integer(&parameters, a[i], b[i]);
+      a[i] =
+          quantized ? quantized_element(&q, a[i], b[i]) : binary_integer(&parameters, a[i], b[i]);
     store_ints(&evaluation->results[0], run.start[0], run.step[0], run.count, a);
   }
 }
@@ -198,7 +225,8 @@ static void compare_run(Evaluation *evaluation, const Run *run, uint8_t *result)
     for (int64_t i = 0; i < run->count; i++) {
       const TensorString *a = (const TensorString *)x->data + run->start[1] + i * run->step[1];
       const TensorString *b = (const TensorString *)y->data + run->start[2] + i * run->step[2];
-      result[i] = a->length == b->length && (a->length == 0 || !memcmp(a->data, b->data, a->length));
+      result[i] =
+          a->length == b->length && (a->length == 0 || !memcmp(a->data, b->data, a->length));
     }
   } else if (element_is_float(x->element)) {
     double a[RUN_LENGTH], b[RUN_LENGTH];
@@ -209,7 +237,8 @@ static void compare_run(Evaluation *evaluation, const Run *run, uint8_t *result)
     int64_t a[RUN_LENGTH], b[RUN_LENGTH];
     load_ints(x, run->start[1], run->step[1], run->count, a);
     load_ints(y, run->start[2], run->step[2], run->count, b);
-    for (int64_t i = 0; i < run->count; i++) result[i] = compare_integers(op, a[i], b[i], x->element == U64);
+    for (int64_t i = 0; i < run->count; i++)
+      result[i] = compare_integers(op, a[i], b[i], x->element == U64);
   }
 }
 

@@ -33,7 +33,8 @@ typedef struct Convolution {
     for (int64_t g = 0; g < c->groups; g++)                                                        \
       for (int64_t t = 0; t < taps; t++) {                                                         \
         const T *x = image + (c->taps[t].position * c->groups + g) * c->in;                        \
-        const T *row = (const T *)c->panel + (g * c->window.tap_count + c->taps[t].tap) * c->in * c->out; \
+        const T *row =                                                                             \
+            (const T *)c->panel + (g * c->window.tap_count + c->taps[t].tap) * c->in * c->out;     \
         T *y = sums + g * c->out;                                                                  \
         for (int64_t i = 0; i < c->in; i++, row += c->out)                                         \
           for (int64_t o = 0; o < c->out; o++) y[o] += x[i] * row[o];                              \
@@ -51,7 +52,8 @@ typedef struct Convolution {
         store;                                                                                     \
       }                                                                                            \
   }                                                                                                \
-  /* Adds what one input position gives to the image's sums. w is [in][tap][out], in over groups. */ \
+  /* Adds what one input position gives to the image's sums. w is [in][tap][out], in over groups.  \
+   */                                                                                              \
   static void scatter_##suffix(const Convolution *c, const T *x, int64_t taps) {                   \
     for (int64_t g = 0; g < c->groups; g++)                                                        \
       for (int64_t i = 0; i < c->in; i++)                                                          \
@@ -68,7 +70,8 @@ typedef struct Convolution {
       memset(c->sums, 0, (size_t)image * sizeof(T));                                               \
       for (int64_t p = 0; p < c->window.small_count; p++) {                                        \
         int64_t taps = window_taps(&c->window, p, c->taps, NULL);                                  \
-        scatter_##suffix(c, c->x.field + (n * c->window.small_count + p) * c->groups * c->in, taps); \
+        scatter_##suffix(c, c->x.field + (n * c->window.small_count + p) * c->groups * c->in,      \
+                         taps);                                                                    \
       }                                                                                            \
       for (int64_t p = 0; p < c->window.large_count; p++) {                                        \
         int64_t at = (n * c->window.large_count + p) * channels;                                   \
@@ -82,7 +85,8 @@ DEFINE_CONV(ints, uint64_t, ints, product_store_ints(&c->product, at, 0, 0, chan
 
 static bool check_channels(const Evaluation *evaluation, int64_t found, int64_t wanted) {
   if (found == wanted) return true;
-  return diag_error(evaluation->run->diag, evaluation->node->loc, "%s: the input has %lld channels, the weight wants %lld",
+  return diag_error(evaluation->run->diag, evaluation->node->loc,
+                    "%s: the input has %lld channels, the weight wants %lld",
                     op_info[evaluation->node->op].text, (long long)found, (long long)wanted);
 }
 
@@ -96,7 +100,8 @@ static void convolution_start(Convolution *c, Evaluation *evaluation) {
 }
 
 bool interpret_conv(Evaluation *evaluation) {
-  const Tensor *x = &evaluation->operands[0], *w = &evaluation->operands[1], *y = &evaluation->results[0];
+  const Tensor *x = &evaluation->operands[0], *w = &evaluation->operands[1],
+               *y = &evaluation->results[0];
   int spatial = x->rank - 2;
   Convolution c = {.groups = node_int(evaluation->node, ATTR_GROUP), .in = w->dims[w->rank - 1]};
   if (!check_channels(evaluation, x->dims[x->rank - 1], c.in * c.groups)) return false;
@@ -104,22 +109,27 @@ bool interpret_conv(Evaluation *evaluation) {
   c.window = window_of(evaluation->node, spatial, x->dims + 1, y->dims + 1, w->dims + 1);
   convolution_start(&c, evaluation);
   c.panel = NEW_ARRAY(evaluation->run->arena, double, tensor_count(w));
-  c.sums = NEW_ARRAY(evaluation->run->arena, double, c.groups * c.out);
-  if (c.product.integer) conv_ints(&c);
-  else conv_floats(&c);
+  c.sums = NEW_ARRAY(evaluation->run->arena, double, c.groups *c.out);
+  if (c.product.integer)
+    conv_ints(&c);
+  else
+    conv_floats(&c);
   return true;
 }
 
 bool interpret_conv_transpose(Evaluation *evaluation) {
-  const Tensor *x = &evaluation->operands[0], *w = &evaluation->operands[1], *y = &evaluation->results[0];
+  const Tensor *x = &evaluation->operands[0], *w = &evaluation->operands[1],
+               *y = &evaluation->results[0];
   int spatial = x->rank - 2;
   if (!check_channels(evaluation, x->dims[x->rank - 1], w->dims[0])) return false;
   Convolution c = {.groups = node_int(evaluation->node, ATTR_GROUP), .out = w->dims[w->rank - 1]};
   c.in = w->dims[0] / c.groups;
   c.window = window_of(evaluation->node, spatial, y->dims + 1, x->dims + 1, w->dims + 1);
   convolution_start(&c, evaluation);
-  c.sums = NEW_ARRAY(evaluation->run->arena, double, c.window.large_count * c.groups * c.out);
-  if (c.product.integer) transposed_ints(&c);
-  else transposed_floats(&c);
+  c.sums = NEW_ARRAY(evaluation->run->arena, double, c.window.large_count *c.groups *c.out);
+  if (c.product.integer)
+    transposed_ints(&c);
+  else
+    transposed_floats(&c);
   return true;
 }

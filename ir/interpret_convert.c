@@ -15,7 +15,8 @@ static void cast_float(Tensor *to, int64_t index, double value, bool saturate) {
   else if (to->element == BOOL)
     ((uint8_t *)to->data)[index] = value != 0;
   else if (element_is_integer(to->element) && element_info[to->element].bits < 8)
-    element_store_int(to->element, to->data, index, element_load_int(F64, &value, 0)); // low bits, as ONNX's own
+    element_store_int(to->element, to->data, index,
+                      element_load_int(F64, &value, 0)); // low bits, as ONNX's own
   else
     element_store(to->element, to->data, index, value);
 }
@@ -36,8 +37,10 @@ bool interpret_cast(Evaluation *evaluation) {
       continue;
     }
     int64_t value = element_load_int(x->element, x->data, i);
-    if (element_is_float(y->element)) cast_float(y, i, integer_value(value, x->element, y->element), saturate);
-    else element_store_int(y->element, y->data, i, value);
+    if (element_is_float(y->element))
+      cast_float(y, i, integer_value(value, x->element, y->element), saturate);
+    else
+      element_store_int(y->element, y->data, i, value);
   }
   return true;
 }
@@ -54,7 +57,9 @@ static ScaleIndex scale_index(const Tensor *tensor, const Quant *quant) {
   return (ScaleIndex){view.inner, view.length};
 }
 
-static int64_t scale_of(ScaleIndex index, int64_t element) { return element / index.inner % index.count; }
+static int64_t scale_of(ScaleIndex index, int64_t element) {
+  return element / index.inner % index.count;
+}
 
 // f32 arithmetic, as the generated code does it: the quotient is rounded to f32 first.
 static int64_t quantize_value(float x, float scale, int32_t zero, int32_t low, int32_t high) {
@@ -74,8 +79,11 @@ bool interpret_quantize(Evaluation *evaluation) {
   for (int64_t i = 0, n = tensor_count(y); i < n; i++) {
     int64_t c = scale_of(index, i);
     float value = (float)element_load(x->element, x->data, i);
-    if (element_is_float(y->element)) cast_float(y, i, (double)(value / quant->scale[c]), true);
-    else element_store_int(y->element, y->data, i, quantize_value(value, quant->scale[c], quant->zero[c], low, high));
+    if (element_is_float(y->element))
+      cast_float(y, i, (double)(value / quant->scale[c]), true);
+    else
+      element_store_int(y->element, y->data, i,
+                        quantize_value(value, quant->scale[c], quant->zero[c], low, high));
   }
   return true;
 }
@@ -87,9 +95,11 @@ bool interpret_dequantize(Evaluation *evaluation) {
   ScaleIndex index = scale_index(x, quant);
   for (int64_t i = 0, n = tensor_count(y); i < n; i++) {
     int64_t c = scale_of(index, i);
-    float code = element_is_float(x->element) ? (float)element_load(x->element, x->data, i)
-                                              : (float)(element_load_int(x->element, x->data, i) - quant->zero[c]);
-    double value = y->element == F64 ? (double)code * (double)quant->scale[c] : (double)(code * quant->scale[c]);
+    float code = element_is_float(x->element)
+                     ? (float)element_load(x->element, x->data, i)
+                     : (float)(element_load_int(x->element, x->data, i) - quant->zero[c]);
+    double value = y->element == F64 ? (double)code * (double)quant->scale[c]
+                                     : (double)(code * quant->scale[c]);
     store_doubles(y, i, 1, 1, &value);
   }
   return true;
@@ -98,7 +108,8 @@ bool interpret_dequantize(Evaluation *evaluation) {
 bool interpret_requantize(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0];
   Tensor *y = &evaluation->results[0];
-  const Quant *from = operand_type(evaluation, 0)->quant, *to = evaluation->node->results[0]->type.quant;
+  const Quant *from = operand_type(evaluation, 0)->quant,
+              *to = evaluation->node->results[0]->type.quant;
   ScaleIndex index = scale_index(x, from);
   int32_t low, high;
   quant_range(y->element, &low, &high);

@@ -6,7 +6,7 @@
 
 typedef struct MatMul {
   Product product;
-  Factor a, b;                             // b as [.., k, n]
+  Factor a, b; // b as [.., k, n]
   int64_t rows, inner, columns;
   int64_t a_row, a_inner, b_inner, b_column; // strides
 } MatMul;
@@ -36,11 +36,13 @@ DEFINE_MULTIPLY(multiply_ints, uint64_t, ints,
 static bool check_inner(Evaluation *evaluation, const MatMul *m, const Tensor *b, bool transposed) {
   int64_t other = b->dims[b->rank - 2 + transposed];
   if (m->inner == other) return true;
-  return diag_error(evaluation->run->diag, evaluation->node->loc, "matmul: inner dimensions %lld and %lld differ",
-                    (long long)m->inner, (long long)other);
+  return diag_error(evaluation->run->diag, evaluation->node->loc,
+                    "matmul: inner dimensions %lld and %lld differ", (long long)m->inner,
+                    (long long)other);
 }
 
-// Offset of batch `number` of the result in an operand whose batch dims broadcast; -1 (reported): they do not.
+// Offset of batch `number` of the result in an operand whose batch dims broadcast; -1 (reported):
+// they do not.
 static int64_t batch_offset(Evaluation *evaluation, const Tensor *operand, int64_t number) {
   const Tensor *result = &evaluation->results[0];
   int64_t strides[MAX_RANK], offset = 0;
@@ -50,8 +52,9 @@ static int64_t batch_offset(Evaluation *evaluation, const Tensor *operand, int64
     number /= result->dims[i];
     if (k < 0 || operand->dims[k] == 1) continue;
     if (operand->dims[k] != result->dims[i]) {
-      diag_error(evaluation->run->diag, evaluation->node->loc, "matmul: batch dim %d = %lld, wanted %lld or 1", k,
-                 (long long)operand->dims[k], (long long)result->dims[i]);
+      diag_error(evaluation->run->diag, evaluation->node->loc,
+                 "matmul: batch dim %d = %lld, wanted %lld or 1", k, (long long)operand->dims[k],
+                 (long long)result->dims[i]);
       return -1;
     }
     offset += index * strides[k];
@@ -60,10 +63,14 @@ static int64_t batch_offset(Evaluation *evaluation, const Tensor *operand, int64
 }
 
 bool interpret_matmul(Evaluation *evaluation) {
-  const Tensor *a = &evaluation->operands[0], *b = &evaluation->operands[1], *y = &evaluation->results[0];
-  bool ta = node_int(evaluation->node, ATTR_TRANSPOSE_A) != 0, tb = node_int(evaluation->node, ATTR_TRANSPOSE_B) != 0;
+  const Tensor *a = &evaluation->operands[0], *b = &evaluation->operands[1],
+               *y = &evaluation->results[0];
+  bool ta = node_int(evaluation->node, ATTR_TRANSPOSE_A) != 0,
+       tb = node_int(evaluation->node, ATTR_TRANSPOSE_B) != 0;
   MatMul m = {.product = product_start(evaluation),
-              .rows = y->dims[y->rank - 2], .columns = y->dims[y->rank - 1], .inner = a->dims[a->rank - 1 - ta]};
+              .rows = y->dims[y->rank - 2],
+              .columns = y->dims[y->rank - 1],
+              .inner = a->dims[a->rank - 1 - ta]};
   if (!check_inner(evaluation, &m, b, tb)) return false;
   m.a = product_factor(&m.product, 0);
   m.b = product_factor(&m.product, 1);
@@ -73,13 +80,15 @@ bool interpret_matmul(Evaluation *evaluation) {
   m.b_column = tb ? m.inner : 1;
   int64_t batches = 1;
   for (int i = 0; i < y->rank - 2; i++) batches *= y->dims[i];
-  void *matrix = NEW_ARRAY(evaluation->run->arena, double, m.inner * m.columns);
+  void *matrix = NEW_ARRAY(evaluation->run->arena, double, m.inner *m.columns);
   void *sums = NEW_ARRAY(evaluation->run->arena, double, m.columns);
   for (int64_t i = 0; i < batches; i++) {
     int64_t a_at = batch_offset(evaluation, a, i), b_at = batch_offset(evaluation, b, i);
     if (a_at < 0 || b_at < 0) return false;
-    if (m.product.integer) multiply_ints(&m, a_at, b_at, i * m.rows * m.columns, matrix, sums);
-    else multiply_floats(&m, a_at, b_at, i * m.rows * m.columns, matrix, sums);
+    if (m.product.integer)
+      multiply_ints(&m, a_at, b_at, i * m.rows * m.columns, matrix, sums);
+    else
+      multiply_floats(&m, a_at, b_at, i * m.rows * m.columns, matrix, sums);
   }
   return true;
 }

@@ -8,7 +8,8 @@
 static double *factor_over(Evaluation *evaluation, int index, int64_t count) {
   if (!operand_present(evaluation, index)) return NULL;
   const Tensor *x = &evaluation->operands[0], *factor = &evaluation->operands[index];
-  double *given = all_doubles(evaluation, factor), *values = NEW_ARRAY(evaluation->run->arena, double, count);
+  double *given = all_doubles(evaluation, factor),
+         *values = NEW_ARRAY(evaluation->run->arena, double, count);
   int64_t strides[MAX_RANK];
   dense_strides(factor->rank, factor->dims, strides);
   for (int64_t i = 0; i < count; i++) {
@@ -52,17 +53,21 @@ bool interpret_layer_norm(Evaluation *evaluation) {
 
 bool interpret_group_norm(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0];
-  int64_t channels = x->dims[x->rank - 1], groups = node_int(evaluation->node, ATTR_GROUP), each = channels / groups;
+  int64_t channels = x->dims[x->rank - 1], groups = node_int(evaluation->node, ATTR_GROUP),
+          each = channels / groups;
   if (each * groups != channels)
     return diag_error(evaluation->run->diag, evaluation->node->loc,
-                      "group_norm: %lld channels do not divide into %lld groups", (long long)channels, (long long)groups);
+                      "group_norm: %lld channels do not divide into %lld groups",
+                      (long long)channels, (long long)groups);
   int64_t spatial = 1;
   for (int i = 1; i < x->rank - 1; i++) spatial *= x->dims[i];
-  double *scale = factor_over(evaluation, 1, channels), *bias = factor_over(evaluation, 2, channels);
-  double *values = NEW_ARRAY(evaluation->run->arena, double, spatial * each);
+  double *scale = factor_over(evaluation, 1, channels),
+         *bias = factor_over(evaluation, 2, channels);
+  double *values = NEW_ARRAY(evaluation->run->arena, double, spatial *each);
   for (int64_t i = 0; i < x->dims[0] * groups && spatial > 0 && each > 0; i++) {
     int64_t first = i % groups * each, base = i / groups * spatial * channels + first;
-    for (int64_t s = 0; s < spatial; s++) load_doubles(x, base + s * channels, 1, each, values + s * each);
+    for (int64_t s = 0; s < spatial; s++)
+      load_doubles(x, base + s * channels, 1, each, values + s * each);
     normalise(values, spatial * each, epsilon_of(evaluation->node), true);
     for (int64_t k = 0; k < spatial * each; k++) {
       int64_t channel = first + k % each;
@@ -77,16 +82,19 @@ bool interpret_group_norm(Evaluation *evaluation) {
 bool interpret_lrn(Evaluation *evaluation) {
   const Node *node = evaluation->node;
   const Tensor *x = &evaluation->operands[0];
-  int64_t size = node_int(node, ATTR_BLOCK), channels = x->dims[x->rank - 1], count = tensor_count(x);
+  int64_t size = node_int(node, ATTR_BLOCK), channels = x->dims[x->rank - 1],
+          count = tensor_count(x);
   int64_t before = (size - 1) / 2, after = size - 1 - before;
-  double alpha = (double)(float)node_float(node, ATTR_ALPHA), beta = (double)(float)node_float(node, ATTR_BETA);
+  double alpha = (double)(float)node_float(node, ATTR_ALPHA),
+         beta = (double)(float)node_float(node, ATTR_BETA);
   double bias = (double)(float)node_float(node, ATTR_BIAS);
   double *values = NEW_ARRAY(evaluation->run->arena, double, channels);
   double *results = NEW_ARRAY(evaluation->run->arena, double, channels);
   for (int64_t at = 0; at < count; at += channels) {
     load_doubles(x, at, 1, channels, values);
     for (int64_t c = 0; c < channels; c++) {
-      int64_t low = c < before ? 0 : c - before, high = channels - c > after ? c + after : channels - 1;
+      int64_t low = c < before ? 0 : c - before,
+              high = channels - c > after ? c + after : channels - 1;
       double squares = 0;
       for (int64_t i = low; i <= high; i++) squares += values[i] * values[i];
       results[c] = values[c] / pow(bias + alpha / (double)size * squares, beta);

@@ -62,9 +62,13 @@ static void pool_average(Pool *p, const double *image) {
   int64_t count = padding ? p->taps_padded : p->taps_inside;
   for (int64_t c = 0; c < p->channels; c++) {
     double sum = 0;
-    for (int64_t t = 0; t < p->taps_inside; t++) sum += image[p->taps[t].position * p->channels + c];
-    if (count == 0) p->values[c] = quant ? quant->zero[0] : 0;
-    else p->values[c] = quant ? mean_code(sum, p->taps_inside, count, quant->zero[0]) : sum / (double)count;
+    for (int64_t t = 0; t < p->taps_inside; t++)
+      sum += image[p->taps[t].position * p->channels + c];
+    if (count == 0)
+      p->values[c] = quant ? quant->zero[0] : 0;
+    else
+      p->values[c] =
+          quant ? mean_code(sum, p->taps_inside, count, quant->zero[0]) : sum / (double)count;
   }
 }
 
@@ -80,9 +84,15 @@ static void pool_norm(Pool *p, const double *image) {
 
 static void pool_window(Pool *p, const double *image) {
   switch ((int)p->evaluation->node->op) {
-  case OP_AVERAGE_POOL: pool_average(p, image); return;
-  case OP_LP_POOL: pool_norm(p, image); return;
-  default: pool_maximum(p, image); return;
+  case OP_AVERAGE_POOL:
+    pool_average(p, image);
+    return;
+  case OP_LP_POOL:
+    pool_norm(p, image);
+    return;
+  default:
+    pool_maximum(p, image);
+    return;
   }
 }
 
@@ -140,10 +150,11 @@ bool interpret_max_unpool(Evaluation *evaluation) {
   for (int64_t i = 0, n = tensor_count(x); i < n; i++) {
     if (indices[i] < 0 || indices[i] >= count)
       return diag_error(evaluation->run->diag, evaluation->node->loc,
-                        "max_unpool: index %lld lies outside the result of %lld elements", (long long)indices[i],
-                        (long long)count);
+                        "max_unpool: index %lld lies outside the result of %lld elements",
+                        (long long)indices[i], (long long)count);
     int64_t position = indices[i] % spatial, channel = indices[i] / spatial % channels;
-    int64_t image = indices[i] / spatial / channels, to = (image * spatial + position) * channels + channel;
+    int64_t image = indices[i] / spatial / channels,
+            to = (image * spatial + position) * channels + channel;
     memcpy((char *)y->data + (size_t)to * bytes, (const char *)x->data + (size_t)i * bytes, bytes);
   }
   return true;

@@ -6,8 +6,8 @@
 #include "ir/interpret_values.h"
 #include "ir/quant.h"
 
-// An operand: one of the two is set. Integers are kept modulo 2^64: the low bits of the sum are those
-// of a sum in the accumulator's type.
+// An operand: one of the two is set. Integers are kept modulo 2^64: the low bits of the sum are
+// those of a sum in the accumulator's type.
 typedef struct Factor {
   const double *floats;
   const uint64_t *ints;
@@ -25,12 +25,14 @@ typedef struct Product {
 } Product;
 
 Product product_start(Evaluation *evaluation);
-// Operand `index` as a factor, zero points subtracted; with quantization along `axis` of the operand.
+// Operand `index` as a factor, zero points subtracted; with quantization along `axis` of the
+// operand.
 Factor product_factor(Product *product, int index);
-// Stores `count` accumulators (sums[i] belongs to output channel channel + i and to row `row` of the first
-// operand) at element `at` of the result.
-void product_store_floats(const Product *product, int64_t at, int64_t channel, int64_t count, const double *sums);
-void product_store_ints(const Product *product, int64_t at, int64_t row, int64_t channel, int64_t count,
-                        const uint64_t *sums);
+// Stores `count` accumulators (sums[i] belongs to output channel channel + i and to row `row` of
+// the first operand) at element `at` of the result.
+void product_store_floats(const Product *product, int64_t at, int64_t channel, int64_t count,
+                          const double *sums);
+void product_store_ints(const Product *product, int64_t at, int64_t row, int64_t channel,
+                        int64_t count, const uint64_t *sums);
 
 #endif

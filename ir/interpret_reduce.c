@@ -10,7 +10,7 @@ typedef struct Reduction {
   Evaluation *evaluation;
   OpCode op;
   ElementType element;
-  unsigned axes; // set of bits
+  unsigned axes;         // set of bits
   int64_t results, each; // elements of the result; of the operand for each of them
   Walk start;            // tensor 0: operand, tensor 1: result
 } Reduction;
@@ -25,15 +25,21 @@ static unsigned axes_of(const Node *node, int rank) {
 
 static Reduction reduction_of(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0];
-  Reduction r = {.evaluation = evaluation, .op = evaluation->node->op, .element = x->element, .each = 1,
-                 .axes = axes_of(evaluation->node, x->rank), .results = tensor_count(&evaluation->results[0])};
+  Reduction r = {.evaluation = evaluation,
+                 .op = evaluation->node->op,
+                 .element = x->element,
+                 .each = 1,
+                 .axes = axes_of(evaluation->node, x->rank),
+                 .results = tensor_count(&evaluation->results[0])};
   int64_t strides[2][MAX_RANK], stride = 1;
   dense_strides(x->rank, x->dims, strides[0]);
   for (int i = x->rank - 1; i >= 0; i--) {
     bool reduced = r.axes >> i & 1;
     strides[1][i] = reduced ? 0 : stride;
-    if (reduced) r.each *= x->dims[i];
-    else stride *= x->dims[i];
+    if (reduced)
+      r.each *= x->dims[i];
+    else
+      stride *= x->dims[i];
   }
   walk_start(&r.start, x->rank, x->dims, 2, (const int64_t(*)[MAX_RANK])strides);
   return r;
@@ -47,12 +53,18 @@ static double float_start(OpCode op) {
 
 static double float_step(OpCode op, double sum, double x) {
   switch ((int)op) {
-  case OP_REDUCE_MAX: return isnan(sum) || sum >= x ? sum : x;
-  case OP_REDUCE_MIN: return isnan(sum) || sum <= x ? sum : x;
-  case OP_REDUCE_PROD: return sum * x;
-  case OP_REDUCE_L1: return sum + fabs(x);
-  case OP_REDUCE_SQUARES: return sum + x * x;
-  default: return sum + x;
+  case OP_REDUCE_MAX:
+    return isnan(sum) || sum >= x ? sum : x;
+  case OP_REDUCE_MIN:
+    return isnan(sum) || sum <= x ? sum : x;
+  case OP_REDUCE_PROD:
+    return sum * x;
+  case OP_REDUCE_L1:
+    return sum + fabs(x);
+  case OP_REDUCE_SQUARES:
+    return sum + x * x;
+  default:
+    return sum + x;
   }
 }
 
@@ -80,7 +92,8 @@ static double *log_sum_exp(const Reduction *r) {
 }
 
 static void reduce_floats(const Reduction *r) {
-  double *sums = r->op == OP_REDUCE_LOG_SUM_EXP ? log_sum_exp(r) : accumulate_floats(r, r->op, NULL);
+  double *sums =
+      r->op == OP_REDUCE_LOG_SUM_EXP ? log_sum_exp(r) : accumulate_floats(r, r->op, NULL);
   for (int64_t i = 0; i < r->results && r->op == OP_REDUCE_MEAN; i++) sums[i] /= (double)r->each;
   store_doubles(&r->evaluation->results[0], 0, 1, r->results, sums);
 }
@@ -103,12 +116,18 @@ static int64_t integer_start(OpCode op, ElementType element) {
 static int64_t integer_step(const Reduction *r, int64_t sum, int64_t x) {
   uint64_t a = (uint64_t)sum, b = (uint64_t)x;
   switch ((int)r->op) {
-  case OP_REDUCE_MAX: return is_less(sum, x, r->element) ? x : sum;
-  case OP_REDUCE_MIN: return is_less(x, sum, r->element) ? x : sum;
-  case OP_REDUCE_PROD: return (int64_t)(a * b);
-  case OP_REDUCE_L1: return (int64_t)(a + (x < 0 && r->element != U64 ? 0 - b : b));
-  case OP_REDUCE_SQUARES: return (int64_t)(a + b * b);
-  default: return (int64_t)(a + b);
+  case OP_REDUCE_MAX:
+    return is_less(sum, x, r->element) ? x : sum;
+  case OP_REDUCE_MIN:
+    return is_less(x, sum, r->element) ? x : sum;
+  case OP_REDUCE_PROD:
+    return (int64_t)(a * b);
+  case OP_REDUCE_L1:
+    return (int64_t)(a + (x < 0 && r->element != U64 ? 0 - b : b));
+  case OP_REDUCE_SQUARES:
+    return (int64_t)(a + b * b);
+  default:
+    return (int64_t)(a + b);
   }
 }
 
@@ -127,7 +146,8 @@ static int64_t integer_mean(const Reduction *r, int64_t sum) {
 }
 
 static void finish_integers(const Reduction *r, int64_t *sums) {
-  const Quant *from = operand_type(r->evaluation, 0)->quant, *to = r->evaluation->node->results[0]->type.quant;
+  const Quant *from = operand_type(r->evaluation, 0)->quant,
+              *to = r->evaluation->node->results[0]->type.quant;
   bool mean = r->op == OP_REDUCE_MEAN;
   if (from && (mean || r->op == OP_REDUCE_SUM)) {
     double count = mean && r->each ? (double)r->each : 1;
@@ -156,7 +176,9 @@ static void reduce_integers(const Reduction *r) {
 bool interpret_reduce(Evaluation *evaluation) {
   Reduction r = reduction_of(evaluation);
   // log_sum_exp of integers is a real number, cut off
-  if (element_is_float(r.element) || r.op == OP_REDUCE_LOG_SUM_EXP) reduce_floats(&r);
-  else reduce_integers(&r);
+  if (element_is_float(r.element) || r.op == OP_REDUCE_LOG_SUM_EXP)
+    reduce_floats(&r);
+  else
+    reduce_integers(&r);
   return true;
 }

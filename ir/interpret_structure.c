@@ -20,7 +20,8 @@ bool interpret_shape(Evaluation *evaluation) {
     Type one = type_tensor(I64, 1, &dims[i]);
     type_evaluate(&one, evaluation->run->symbols, &values[i]);
     if (values[i] < 0)
-      return diag_error(evaluation->run->diag, evaluation->node->loc, "shape: the value of %s is not known",
+      return diag_error(evaluation->run->diag, evaluation->node->loc,
+                        "shape: the value of %s is not known",
                         dim_text(evaluation->run->arena, dims[i]));
   }
   return true;
@@ -30,15 +31,22 @@ bool interpret_pack(Evaluation *evaluation) { return interpret_copy(evaluation);
 
 bool interpret_copy(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0];
-  if (evaluation->results[0].bytes) memcpy(evaluation->results[0].data, x->data, evaluation->results[0].bytes);
+  if (evaluation->results[0].bytes)
+    memcpy(evaluation->results[0].data, x->data, evaluation->results[0].bytes);
   return true;
 }
 
 static void copy_element(Tensor *to, int64_t to_index, const Tensor *from, int64_t from_index) {
   size_t bytes = (size_t)element_info[from->element].bits / 8;
-  if (bytes) memcpy((char *)to->data + to_index * (int64_t)bytes, (const char *)from->data + from_index * (int64_t)bytes, bytes);
-  else if (element_is_float(from->element)) element_store(to->element, to->data, to_index, element_load(from->element, from->data, from_index));
-  else element_store_int(to->element, to->data, to_index, element_load_int(from->element, from->data, from_index));
+  if (bytes)
+    memcpy((char *)to->data + to_index * (int64_t)bytes,
+           (const char *)from->data + from_index * (int64_t)bytes, bytes);
+  else if (element_is_float(from->element))
+    element_store(to->element, to->data, to_index,
+                  element_load(from->element, from->data, from_index));
+  else
+    element_store_int(to->element, to->data, to_index,
+                      element_load_int(from->element, from->data, from_index));
 }
 
 bool interpret_where(Evaluation *evaluation) {
@@ -48,12 +56,13 @@ bool interpret_where(Evaluation *evaluation) {
   for (Run run; walk_next(&walk, &run);)
     for (int64_t i = 0; i < run.count; i++) {
       int chosen = condition[run.start[1] + i * run.step[1]] ? 1 : 2;
-      copy_element(&evaluation->results[0], run.start[0] + i * run.step[0], &evaluation->operands[chosen],
-                   run.start[chosen + 1] + i * run.step[chosen + 1]);
+      copy_element(&evaluation->results[0], run.start[0] + i * run.step[0],
+                   &evaluation->operands[chosen], run.start[chosen + 1] + i * run.step[chosen + 1]);
     }
   return true;
 }
 
 bool interpret_fused(Evaluation *evaluation) {
-  return interpret_region(evaluation->run, evaluation->node->regions[0], evaluation->operands, evaluation->results);
+  return interpret_region(evaluation->run, evaluation->node->regions[0], evaluation->operands,
+                          evaluation->results);
 }

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-void load_doubles(const Tensor *tensor, int64_t start, int64_t step, int64_t count, double *values) {
+void load_doubles(const Tensor *tensor, int64_t start, int64_t step, int64_t count,
+                  double *values) {
   if (tensor->element == F32) {
     const float *data = (const float *)tensor->data + start;
     for (int64_t i = 0; i < count; i++) values[i] = (double)data[i * step];
@@ -35,7 +36,8 @@ void load_ints(const Tensor *tensor, int64_t start, int64_t step, int64_t count,
   }
 }
 
-void store_doubles(Tensor *tensor, int64_t start, int64_t step, int64_t count, const double *values) {
+void store_doubles(Tensor *tensor, int64_t start, int64_t step, int64_t count,
+                   const double *values) {
   if (tensor->element == F32) {
     float *data = (float *)tensor->data + start;
     for (int64_t i = 0; i < count; i++) data[i * step] = (float)values[i];
@@ -83,13 +85,16 @@ static void append_dim(Walk *walk, int64_t dim, int axis, const int64_t (*stride
   bool merges = last >= 0;
   for (int t = 0; t < walk->tensors && merges; t++)
     merges = walk->strides[t][last] == strides[t][axis] * dim;
-  if (merges) walk->dims[last] *= dim;
-  else walk->dims[++last] = dim;
+  if (merges)
+    walk->dims[last] *= dim;
+  else
+    walk->dims[++last] = dim;
   for (int t = 0; t < walk->tensors; t++) walk->strides[t][last] = strides[t][axis];
   walk->rank = last + 1;
 }
 
-void walk_start(Walk *walk, int rank, const int64_t *dims, int tensors, const int64_t (*strides)[MAX_RANK]) {
+void walk_start(Walk *walk, int rank, const int64_t *dims, int tensors,
+                const int64_t (*strides)[MAX_RANK]) {
   *walk = (Walk){.tensors = tensors};
   for (int i = 0; i < rank; i++) {
     if (dims[i] == 0) walk->done = true;
@@ -100,7 +105,8 @@ void walk_start(Walk *walk, int rank, const int64_t *dims, int tensors, const in
   walk->dims[0] = 1;
 }
 
-static bool broadcast_strides(Evaluation *evaluation, const Tensor *operand, int number, int64_t *strides) {
+static bool broadcast_strides(Evaluation *evaluation, const Tensor *operand, int number,
+                              int64_t *strides) {
   const Tensor *result = &evaluation->results[0];
   int64_t dense[MAX_RANK];
   dense_strides(operand->rank, operand->dims, dense);
@@ -110,8 +116,9 @@ static bool broadcast_strides(Evaluation *evaluation, const Tensor *operand, int
     if (i < lead || operand->dims[i - lead] == 1) continue;
     if (operand->dims[i - lead] != result->dims[i])
       return diag_error(evaluation->run->diag, evaluation->node->loc,
-                        "%s: operand %d has dim %d = %lld, wanted %lld or 1", op_info[evaluation->node->op].text,
-                        number, i - lead, (long long)operand->dims[i - lead], (long long)result->dims[i]);
+                        "%s: operand %d has dim %d = %lld, wanted %lld or 1",
+                        op_info[evaluation->node->op].text, number, i - lead,
+                        (long long)operand->dims[i - lead], (long long)result->dims[i]);
     strides[i] = dense[i - lead];
   }
   return true;
@@ -155,9 +162,12 @@ AxisView axis_view(const Tensor *tensor, int64_t axis) {
   AxisView view = {1, 1, 1};
   if (axis < 0) axis += tensor->rank;
   for (int i = 0; i < tensor->rank; i++) {
-    if (i < axis) view.outer *= tensor->dims[i];
-    else if (i == axis) view.length = tensor->dims[i];
-    else view.inner *= tensor->dims[i];
+    if (i < axis)
+      view.outer *= tensor->dims[i];
+    else if (i == axis)
+      view.length = tensor->dims[i];
+    else
+      view.inner *= tensor->dims[i];
   }
   return view;
 }

@@ -10,7 +10,8 @@ enum { RUN_LENGTH = 512, WALK_TENSORS = 4 };
 void load_doubles(const Tensor *tensor, int64_t start, int64_t step, int64_t count, double *values);
 void load_ints(const Tensor *tensor, int64_t start, int64_t step, int64_t count, int64_t *values);
 // Floats: rounded once; f16 and bf16 over f32, as kernels compute them.
-void store_doubles(Tensor *tensor, int64_t start, int64_t step, int64_t count, const double *values);
+void store_doubles(Tensor *tensor, int64_t start, int64_t step, int64_t count,
+                   const double *values);
 // Integers: the low bits (two's complement).
 void store_ints(Tensor *tensor, int64_t start, int64_t step, int64_t count, const int64_t *values);
 
@@ -32,7 +33,8 @@ typedef struct Walk {
 } Walk;
 
 // Over the elements of shape[], tensor i moving by strides[i][] elements.
-void walk_start(Walk *walk, int rank, const int64_t *dims, int tensors, const int64_t (*strides)[MAX_RANK]);
+void walk_start(Walk *walk, int rank, const int64_t *dims, int tensors,
+                const int64_t (*strides)[MAX_RANK]);
 // Tensor 0: the result; tensors 1..: the node's first operands broadcast to it. False (reported):
 // the shapes of this run do not broadcast.
 bool walk_broadcast(Walk *walk, Evaluation *evaluation, int operands);

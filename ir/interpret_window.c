@@ -7,7 +7,8 @@ static int64_t product(int count, const int64_t *values) {
   return result;
 }
 
-Window window_of(const Node *node, int spatial, const int64_t *large, const int64_t *small, const int64_t *kernel) {
+Window window_of(const Node *node, int spatial, const int64_t *large, const int64_t *small,
+                 const int64_t *kernel) {
   Window w = {.spatial = spatial};
   for (int i = 0; i < spatial; i++) {
     w.large[i] = large[i];
@@ -34,7 +35,8 @@ static void unflatten(int rank, const int64_t *dims, int64_t flat, int64_t *inde
 int64_t window_taps(const Window *window, int64_t number, Tap *taps, int64_t *padded) {
   int64_t origin[MAX_RANK], tap_index[MAX_RANK] = {0}, count = 0;
   unflatten(window->spatial, window->small, number, origin);
-  for (int i = 0; i < window->spatial; i++) origin[i] = origin[i] * window->stride[i] - window->pad[i];
+  for (int i = 0; i < window->spatial; i++)
+    origin[i] = origin[i] * window->stride[i] - window->pad[i];
   if (padded) *padded = 0;
   for (int64_t tap = 0; tap < window->tap_count; tap++) {
     bool inside = true, in_padding = true;
@@ -47,7 +49,8 @@ int64_t window_taps(const Window *window, int64_t number, Tap *taps, int64_t *pa
     }
     if (inside) taps[count++] = (Tap){position, tap};
     if (padded) *padded += in_padding;
-    for (int i = window->spatial - 1; i >= 0 && ++tap_index[i] == window->kernel[i]; i--) tap_index[i] = 0;
+    for (int i = window->spatial - 1; i >= 0 && ++tap_index[i] == window->kernel[i]; i--)
+      tap_index[i] = 0;
   }
   return count;
 }

@@ -19,7 +19,8 @@ typedef struct Tap {
 } Tap;
 
 // From the node's strides, dilations and pads; dims are the spatial ones.
-Window window_of(const Node *node, int spatial, const int64_t *large, const int64_t *small, const int64_t *kernel);
+Window window_of(const Node *node, int spatial, const int64_t *large, const int64_t *small,
+                 const int64_t *kernel);
 // The taps of window `number` that lie inside, in kernel order; `taps` has room for tap_count.
 // `padded` (may be NULL): how many lie inside the input with its padding.
 int64_t window_taps(const Window *window, int64_t number, Tap *taps, int64_t *padded);

@@ -9,7 +9,8 @@ Requantization requantization_of(double real_scale) {
   if (!(real_scale >= 0x1p-32)) return (Requantization){0, 32};
   if (real_scale >= 0x1p30) return (Requantization){INT32_MAX, 1};
   int exponent;
-  double fraction = frexp(real_scale, &exponent); // real_scale = fraction * 2^exponent, fraction in [1/2, 1)
+  double fraction =
+      frexp(real_scale, &exponent); // real_scale = fraction * 2^exponent, fraction in [1/2, 1)
   int64_t multiplier = llrint(ldexp(fraction, 31));
   int shift = 31 - exponent;
   if (multiplier == INT64_C(1) << 31) {
@@ -29,7 +30,8 @@ static int32_t clamp(int64_t value, int32_t low, int32_t high) {
   return value < low ? low : value > high ? high : (int32_t)value;
 }
 
-int32_t requantize(int32_t accumulator, Requantization by, int32_t zero, int32_t low, int32_t high) {
+int32_t requantize(int32_t accumulator, Requantization by, int32_t zero, int32_t low,
+                   int32_t high) {
   int64_t product = (int64_t)accumulator * by.multiplier + (INT64_C(1) << (by.shift - 1));
   return clamp(zero + (product >> by.shift), low, high);
 }
@@ -58,9 +60,11 @@ const Quant *quant_per_tensor(Arena *arena, float scale, int32_t zero) {
   return quant_per_axis(arena, -1, 1, &scale, &zero);
 }
 
-const Quant *quant_per_axis(Arena *arena, int axis, int count, const float *scale, const int32_t *zero) {
+const Quant *quant_per_axis(Arena *arena, int axis, int count, const float *scale,
+                            const int32_t *zero) {
   Quant *quant = NEW(arena, Quant);
-  *quant = (Quant){axis, count, arena_grow(arena, scale, (size_t)count, (size_t)count, sizeof *scale),
-                   arena_grow(arena, zero, (size_t)count, (size_t)count, sizeof *zero)};
+  *quant =
+      (Quant){axis, count, arena_grow(arena, scale, (size_t)count, (size_t)count, sizeof *scale),
+              arena_grow(arena, zero, (size_t)count, (size_t)count, sizeof *zero)};
   return quant;
 }
