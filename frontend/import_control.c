@@ -169,6 +169,18 @@ static bool import_branch(const Region *region, Node *owner, const char *name, c
   return good;
 }
 
+// Branches of different types often differ by a dim that would be known with fixed shapes.
+static bool note_open_condition(OnnxNode *node, const Value *condition) {
+  for (int depth = 0; depth < 16 && condition && condition->definition; depth++) {
+    if (condition->definition->op == OP_SHAPE) {
+      diag_note(node->importer->diag, node->loc, "the condition depends on dims that are not fixed; give them with --shape or --dim");
+      break;
+    }
+    condition = node_operand(condition->definition, 0);
+  }
+  return false;
+}
+
 bool import_if(OnnxNode *node) {
   const Onnx__GraphProto *then = onnx_graph(node, "then_branch"), *otherwise = onnx_graph(node, "else_branch");
   if (!then || !otherwise || !onnx_need_inputs(node, 1)) return false;
@@ -186,7 +198,8 @@ bool import_if(OnnxNode *node) {
   Node *owner = build_begin_results(&node->builder, OP_IF, operands, region.value_count + 1, (int)then->n_output);
   bool good = import_branch(&region, owner, "then", then);
   good &= import_branch(&region, owner, "else", otherwise);
-  if (!good || !build_end(&node->builder, owner)) return false;
+  if (!good) return false;
+  if (!build_end(&node->builder, owner)) return note_open_condition(node, condition);
   for (int i = 0; i < node->output_count; i++)
     if (!onnx_output(node, i, owner->results[i])) return false;
   return true;

@@ -99,6 +99,7 @@ static uint32_t encode_power_of_two(double value) { // F8E8M0, rounds up as ONNX
 static uint32_t encode_magnitude(FloatFormat f, double magnitude, uint32_t largest) {
   if (magnitude == 0) return 0;
   int exponent;
+  if (magnitude == 0) return 0;
   frexp(magnitude, &exponent);
   exponent -= 1;
   int lowest = 1 - f.bias;

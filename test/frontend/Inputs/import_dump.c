@@ -2,6 +2,7 @@
 //   import_dump MODEL                           prints the IR
 //   import_dump MODEL INPUT.pb.. -o DIRECTORY   writes DIRECTORY/output_0.pb, ...
 //   import_dump MODEL --expect DIRECTORY        runs DIRECTORY/input_*.pb, compares with output_*.pb
+// With --static the dims of the inputs are those of the files.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ typedef struct Session {
   Arena *arena;
   Diag *diag;
   const char *model, *output, *expect;
+  bool is_static;
   const char *files[MAX_FILES];
   int file_count;
   Tensor tensors[MAX_FILES]; // of the files
@@ -35,6 +37,15 @@ static bool read_inputs(Session *session) {
   for (int i = 0; i < session->file_count; i++)
     if (!onnx_tensor_file_read(session->arena, session->diag, session->files[i], &session->tensors[i])) return false;
   return true;
+}
+
+// "name=1x3x224": what --shape would say.
+static const char *shape_text(Session *session, int input) {
+  const Tensor *tensor = &session->tensors[input];
+  const char *text = arena_printf(session->arena, "%s=", session->names[input]);
+  for (int i = 0; i < tensor->rank; i++)
+    text = arena_printf(session->arena, "%s%s%lld", text, i ? "x" : "", (long long)tensor->dims[i]);
+  return text;
 }
 
 static bool compare(Session *session, const Tensor *outputs, int count) {
@@ -80,6 +91,7 @@ static void parse(Session *session, int count, char **arguments) {
   for (int i = 1; i < count; i++) {
     if (strcmp(arguments[i], "-o") == 0 && i + 1 < count) session->output = arguments[++i];
     else if (strcmp(arguments[i], "--expect") == 0 && i + 1 < count) session->expect = arguments[++i];
+    else if (strcmp(arguments[i], "--static") == 0) session->is_static = true;
     else if (!session->model) session->model = arguments[i];
     else if (session->file_count < MAX_FILES) session->files[session->file_count++] = arguments[i];
   }
@@ -99,6 +111,10 @@ int main(int argument_count, char **arguments) {
   FrontendOptions options = {.value_of_input = value_of_input, .user = &session};
   if (!read_inputs(&session)) return 1;
   if (!frontend_input_names(session.arena, &diag, session.model, &session.names, &session.name_count)) return 1;
+  const char *shapes[MAX_FILES];
+  for (int i = 0; session.is_static && i < session.file_count && i < session.name_count; i++)
+    shapes[options.shape_count++] = shape_text(&session, i);
+  options.shapes = shapes;
   Module *module = frontend_load(session.arena, &diag, session.model, &options);
   bool good = module && module_verify(module, NULL, &diag);
   if (good && !session.output && !session.expect) module_print(stdout, module);
