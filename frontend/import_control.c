@@ -233,8 +233,12 @@ static bool loop_begin(OnnxNode *node, Loop *loop) {
   return !node->builder.failed && region_begin(node, &loop->region, loop->body, NULL);
 }
 
-// The body: outputs are the condition, what is carried, the captures again, what is collected.
-static Node *import_loop_body(OnnxNode *node, const Loop *loop) {
+// A node that was not inserted and will not be: its operands must not list it as a user.
+static void drop_operands(Node *node) {
+  for (int i = 0; i < node->operand_count; i++) node_set_operand(node, i, NULL);
+}
+
+static Node *begin_loop(OnnxNode *node, const Loop *loop) {
   const Region *region = &loop->region;
   int count = 2 + loop->carried + region->value_count, results = loop->carried + region->value_count + loop->scanned;
   Value **operands = NEW_ARRAY(node->importer->arena, Value *, count);
@@ -242,23 +246,27 @@ static Node *import_loop_body(OnnxNode *node, const Loop *loop) {
   operands[1] = loop->condition;
   for (int i = 0; i < loop->carried; i++) operands[2 + i] = onnx_input(node, 2 + i);
   for (int i = 0; i < region->value_count; i++) operands[2 + loop->carried + i] = region->values[i];
-  Node *owner = build_begin_results(&node->builder, OP_LOOP, operands, count, results);
-  if (!owner) return NULL;
+  return build_begin_results(&node->builder, OP_LOOP, operands, count, results);
+}
+
+// The body: outputs are the condition, what is carried, the captures again, what is collected.
+static bool import_loop_body(const Loop *loop, Node *owner) {
+  const Region *region = &loop->region;
   Scope *scope = region_scope(region, owner, "body");
   define_region_input(region, scope, loop->body, 0, type_tensor(I64, 0, NULL));
   define_region_input(region, scope, loop->body, 1, type_tensor(BOOL, 0, NULL));
   for (int i = 0; i < loop->carried; i++) define_region_input(region, scope, loop->body, (size_t)i + 2, loop->types[i]);
-  if (!define_captures(region, scope) || !import_body(region, scope, loop->body)) return NULL;
+  if (!define_captures(region, scope) || !import_body(region, scope, loop->body)) return false;
   for (int i = 0; i <= loop->carried + loop->scanned; i++) {
     Value *value = region_output(region, scope, loop->body->output[i]->name);
-    if (!value) return NULL;
+    if (!value) return false;
     if (i == loop->carried + 1)
       for (int k = 0; k < region->value_count; k++) graph_add_output(scope->graph, scope->graph->inputs[2 + loop->carried + k]);
     graph_add_output(scope->graph, value);
   }
   for (int k = 0; loop->scanned == 0 && k < region->value_count; k++)
     graph_add_output(scope->graph, scope->graph->inputs[2 + loop->carried + k]);
-  return owner;
+  return true;
 }
 
 // Dims that change from iteration to iteration become symbols of the body. False: there are none.
@@ -286,14 +294,18 @@ static bool loop_outputs(OnnxNode *node, const Loop *loop, const Node *owner) {
 }
 
 static bool build_loop(OnnxNode *node, Loop *loop) {
-  Node *owner = NULL;
   for (int round = 0; round < SHAPE_ROUNDS; round++) {
-    owner = import_loop_body(node, loop);
+    Node *owner = begin_loop(node, loop);
     if (!owner) return false;
-    if (!loosen_dims(node, loop, owner)) break;
+    bool good = import_loop_body(loop, owner);
+    if (good && (round == SHAPE_ROUNDS - 1 || !loosen_dims(node, loop, owner))) {
+      build_end(&node->builder, owner);
+      return !node->builder.failed && loop_outputs(node, loop, owner);
+    }
+    drop_operands(owner);
+    if (!good) return false;
   }
-  build_end(&node->builder, owner);
-  return !node->builder.failed && loop_outputs(node, loop, owner);
+  return false;
 }
 
 // --- loops whose number of iterations is known, without a loop
