@@ -1,6 +1,7 @@
-"""Two kinds of tests that are not a file with RUN lines."""
+"""Kinds of tests that are not a file with RUN lines."""
 import os
 import subprocess
+import tempfile
 
 import lit.formats
 import lit.Test
@@ -16,6 +17,24 @@ class UnitTests(lit.formats.FileBasedTest):
         if not test.config.unit_tests:
             return lit.Test.UNSUPPORTED, "this build has no unit tests (TENON_UNIT_TESTS=OFF)"
         return run([program], test, lit_config)
+
+
+class FuzzTargets(lit.formats.FileBasedTest):
+    """test/fuzz/NAME.c is a libFuzzer program; it runs over `seeds` and `runs` mutations of them, the same each time."""
+
+    def __init__(self, seeds, runs):
+        self.seeds = seeds
+        self.runs = runs
+
+    def execute(self, test, lit_config):
+        stem = os.path.splitext(test.path_in_suite[-1])[0]
+        program = os.path.join(test.config.tenon_build_dir, "test", "fuzz", stem)
+        if not test.config.fuzz:
+            return lit.Test.UNSUPPORTED, "this build has no fuzz targets (they need clang and sanitizers)"
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as found:
+            return run([program, f"-runs={self.runs}", "-seed=1", "-timeout=20", "-rss_limit_mb=4000", "-print_final_stats=1",
+                        f"-artifact_prefix={test.config.tenon_build_dir}/test/fuzz/{stem}-", found, *self.seeds],
+                       test, lit_config)
 
 
 class Folders(lit.formats.TestFormat):

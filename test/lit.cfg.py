@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(config.tenon_source_dir, "test"))
 config.name = "tenon"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".tir", ".test", ".c"]
-config.excludes = ["Inputs", "fuzz"]
+config.excludes = ["Inputs"]
 config.test_source_root = os.path.join(config.tenon_source_dir, "test")
 config.test_exec_root = os.path.join(config.tenon_build_dir, "test")
 
@@ -111,7 +111,8 @@ found = subprocess.run(
      "    spec = importlib.util.find_spec(name)\n"
      "    print(os.path.dirname(spec.origin) if spec and spec.origin else '')", *packages],
     capture_output=True, text=True).stdout.splitlines()
-for name, folder in zip(packages, found):
+config.package_folders = dict(zip(packages, found))
+for name, folder in config.package_folders.items():
     if folder:
         config.available_features.add("python-" + name.replace("_", "-"))
         substitute("%{package:" + name.replace("_", "-") + "}", folder)
