@@ -410,6 +410,7 @@ static bool parse_return(Parser *p, Graph *graph) {
   if (p->lexer.token.kind != TOKEN_VALUE) return true;
   do {
     Value *value;
+    if (parse_is_word(p, "_")) return parse_expected(p, "a value (%name)");
     if (!parse_use(p, graph, &value)) return false;
     graph_add_output(graph, value);
   } while (parse_accept_mark(p, ','));

@@ -7,7 +7,7 @@
 #include "ir/parser.h"
 #include "ir/tensor.h"
 
-enum { MAX_MADE_BYTES = 1 << 30, MAX_CENTROIDS = 65536, MAX_PARAMETER = 1 << 20 };
+enum { MAX_MADE_BYTES = 256 << 20, MAX_CENTROIDS = 65536, MAX_PARAMETER = 1 << 20 };
 
 // --- values in the text
 
@@ -192,7 +192,7 @@ static bool make_data(Parser *p, Node *node, const ParsedValues *parsed) {
   type_max_count(type, &values.count);
   type_max_bytes(type, &bytes);
   if (bytes > MAX_MADE_BYTES - p->made_bytes)
-    return PARSE_ERROR(p, "constants of more than 1 GiB without a weights file");
+    return PARSE_ERROR(p, "constants of more than 256 MiB without a weights file");
   p->made_bytes += bytes;
   if (is_complex != parsed->pairs && parsed->form != VALUES_RANDOM && parsed->count)
     return PARSE_ERROR(p, "complex values, and only these, are pairs in parentheses");

@@ -418,7 +418,9 @@ void module_print(FILE *stream, const Module *module) {
   fprintf(stream, "tenon %d\n", TEXT_VERSION);
   print_directive(stream, "module", module->name);
   print_directive(stream, "producer", module->producer);
-  print_directive(stream, "source", module->source);
+  // Without its folder: the text does not depend on where the model lies.
+  const char *slash = module->source ? strrchr(module->source, '/') : NULL;
+  print_directive(stream, "source", slash ? slash + 1 : module->source);
   for (int i = 0; i < dim_symbol_count(module->dims); i++) {
     const Atom *symbol = dim_symbol_at(module->dims, i);
     fprintf(stream, "symbol %s %lld..", symbol->name, (long long)symbol->low);

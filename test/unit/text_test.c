@@ -231,7 +231,7 @@ static const BadText bad_texts[] = {
     {"%c = const : f32[4] store layout(panels)\nreturn %c",
      "layout panels needs a tile"},
     {"%c = const : f32[1000000,1000000]\nreturn %c",
-     "constants of more than 1 GiB without a weights file"},
+     "constants of more than 256 MiB without a weights file"},
     {"%c = const @a : f32[1]\n%d = const @a : f32[1]\nreturn %c",
      "@a is used twice or is no name for a symbol"},
     {"input %x : f32[2]\n%y = relu %x : f32[3]\nreturn %y", NULL},
@@ -251,6 +251,8 @@ static const BadText bad_texts[] = {
      "expected a node or 'return', found the end of the file"},
     {"input %x : f32[((((((((N]\nreturn %x",
      "not a dimension (a number, a symbol, +, *, div, min, max of these)"},
+    {"input %x : f32[2]\nreturn %x, _", "expected a value (%name), found '_'"},
+    {"input %x : f32[4-N]\n%y = relu %x\nreturn %y, %z", "%z is not defined before its use"},
     {"\x01", "expected a node or 'return', found"}};
 
 static void check_errors(void) {
