@@ -2,9 +2,9 @@
 
   conformance.py TENON [--interpret] [--every N] [--only REGEX] [--update] [--json FILE]
 
-test/conformance_passing.txt names the cases that pass; it only grows. The exit status is 1 if one of them fails. All
-other cases run too: those that fail are printed with the first line of the reason, those that pass by now are counted
-and, with --update, added to the list.
+test/conformance_passing.txt names the cases that pass as compiled code, test/conformance_interpreted.txt those that pass
+in the interpreter; both only grow. The exit status is 1 if a listed case fails. All other cases run too: those that fail
+are printed with the first line of the reason, those that pass by now are counted and, with --update, added to the list.
 
 A floating-point output passes within rtol 1e-3 and atol 1e-5 (or the case's own tolerance where that is wider), an
 integer or string output only if equal. bfloat16, whose last bit is 2^-8, has rtol 2^-6.
@@ -27,7 +27,8 @@ from onnx.backend.test import loader
 
 import tensors
 
-LIST = pathlib.Path(__file__).with_name("conformance_passing.txt")
+HERE = pathlib.Path(__file__).resolve().parent
+LISTS = {False: HERE / "conformance_passing.txt", True: HERE / "conformance_interpreted.txt"}
 # The expected outputs of these are one draw of a random generator: no implementation can be compared with them.
 RANDOM = {"Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"}
 
@@ -70,11 +71,11 @@ def first_line(output):
     return (errors or lines or ["no message"])[0].strip()[:160]
 
 
-def run_tenon(arguments, timeout):
+def run_tenon(arguments, folder, timeout):
     """None, or why the command did not succeed."""
     try:
-        done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout)
+        done = subprocess.run(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout)
     except subprocess.TimeoutExpired:
         return f"no end after {timeout} s"
     if done.returncode == 0:
@@ -88,12 +89,12 @@ def check_data_set(case, data_set, folder, options):
     graph = case.model.graph
     files = []
     for index, (value, info) in enumerate(zip(inputs, graph.input)):
-        files.append(str(folder / f"input_{index}.pb"))
-        tensors.write_value(files[-1], value, info)
+        files.append(f"input_{index}.pb")
+        tensors.write_value(folder / files[-1], value, info)
     outputs = folder / "outputs"
     outputs.mkdir()
-    reason = run_tenon([options.tenon, "run", str(folder / "model.onnx"), *files, "-o", str(outputs), *options.mode],
-                       options.timeout)
+    mode = ["--interpret"] if options.interpret else []
+    reason = run_tenon([options.tenon, "run", "model.onnx", *files, "-o", "outputs", *mode], folder, options.timeout)
     if reason:
         return reason
     for index, (value, info) in enumerate(zip(expected, graph.output)):
@@ -122,23 +123,20 @@ def check_case(case, options):
     return None
 
 
-def listed_cases():
-    if not LIST.exists():
-        return set()
-    lines = (line.split("#")[0].strip() for line in LIST.read_text().splitlines())
+def read_list(path):
+    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
     return {line for line in lines if line}
 
 
-def write_list(names):
-    LIST.write_text("# Backend cases of the onnx package that tenon passes; test/conformance.py --update adds to it.\n"
+def write_list(path, names):
+    path.write_text("# Backend cases of the onnx package that pass; test/conformance.py --update adds to this list.\n"
                     + "".join(name + "\n" for name in sorted(names)))
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tenon", type=os.path.abspath)
-    parser.add_argument("--interpret", dest="mode", action="store_const", const=["--interpret"], default=[],
-                        help="run the reference interpreter instead of compiled code")
+    parser.add_argument("--interpret", action="store_true", help="run the reference interpreter instead of compiled code")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth case")
     parser.add_argument("--only", default="", metavar="REGEX", help="only cases whose name matches")
     parser.add_argument("--listed", action="store_true", help="only cases of the list")
@@ -151,7 +149,8 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    listed = listed_cases()
+    list_path = LISTS[options.interpret]
+    listed = read_list(list_path)
     everything = sorted([*node_cases(), *packaged_cases()], key=lambda case: case.name)
     unknown = listed - {case.name for case in everything}
     cases = [case for case in everything if not is_random(case.model) and re.search(options.only, case.name)]
@@ -179,8 +178,8 @@ def main():
         print(f"not in this version of the onnx package ({onnx.__version__}): {name}")
     new = passing - listed
     if options.update:
-        write_list(listed | passing)
-        print(f"{len(new)} cases added to {LIST.name}")
+        write_list(list_path, listed | passing)
+        print(f"{len(new)} cases added to {list_path.name}")
     print(f"{len(passing)} of {len(reasons)} backend cases pass; of the {len(listed & set(reasons))} listed ones "
           f"{len(lost)} fail; {len(new)} pass that are not listed; {len(everything) - len(cases)} not run")
     if options.json:
