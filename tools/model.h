@@ -40,14 +40,16 @@ typedef struct Runnable {
   const char *path, *how; // "interpreter", "compiled", "shared object"
   PortInfo *inputs, *outputs;
   int input_count, output_count;
-  Executor *executor;
+  Executor *executor; // interpreter; else NULL
   Program *program;
+  struct ModelCall *call; // compiled code
 } Runnable;
 
-// Passes and the -O pipeline run on the module as the options say. NULL: reported.
-Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module);
+// Passes run on the module as the options say; without --interpret it is compiled for this machine.
+// A shared object needs no module. NULL: reported, *status says how.
+Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module, Status *status);
 // Opens, loads and prepares in one step, without given inputs.
-Runnable *runnable_open(Tool *tool, const char *path);
+Runnable *runnable_open(Tool *tool, const char *path, Status *status);
 // Outputs lie in `arena`.
 bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena,
                   Diag *diag);

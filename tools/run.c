@@ -1,4 +1,5 @@
 // tenon run: executes a model once, on given or random inputs, or on every sample of a data set.
+#include "tools/data.h"
 #include "tools/model.h"
 #include "tools/values.h"
 
@@ -27,22 +28,54 @@ static void print_outputs(const Runnable *runnable, const Tensor *outputs) {
   }
 }
 
-Status command_run(Tool *tool) {
-  ModelFile file;
-  if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
-  Tensor *given = NEW_ARRAY(tool->arena, Tensor, file.input_count);
-  if (!inputs_read(tool, &file, 1, given)) return STATUS_REFUSED;
-  Module *module = model_load(tool, &file, given);
-  Runnable *runnable = module ? runnable_create(tool, &file, module) : NULL;
-  if (!runnable) return STATUS_REFUSED;
+// --data: every sample; the outputs become one array each.
+static Status run_set(Tool *tool, Runnable *runnable) {
+  Dataset *dataset = data_open(tool);
+  const char *path = tool_text(tool, OPTION_OUTPUT);
+  if (!dataset) return STATUS_REFUSED;
+  if (!path) return usage_error("'run --data' wants -o OUT.npz");
+  int64_t count = data_count(tool, dataset);
+  int outputs = runnable->output_count;
+  if (!count) return diag_error(&tool->diag, loc_file(dataset->path), "the data set is empty"), STATUS_REFUSED;
+  Tensor *results = NEW_ARRAY(tool->arena, Tensor, (size_t)count * (size_t)outputs); // by output, then sample
+  Tensor *inputs = NEW_ARRAY(tool->arena, Tensor, runnable->input_count), *sample = NEW_ARRAY(tool->arena, Tensor, outputs);
+  for (int64_t i = 0; i < count; i++) {
+    Arena *scratch = arena_create();
+    bool done = data_sample(tool, dataset, runnable, i, inputs, scratch) && runnable_run(runnable, inputs, sample, scratch, &tool->diag);
+    for (int k = 0; k < outputs && done; k++) results[k * count + i] = tensor_copy(tool->arena, &sample[k]);
+    arena_destroy(scratch);
+    if (!done) return STATUS_REFUSED;
+  }
+  Tensor *stacked = NEW_ARRAY(tool->arena, Tensor, outputs);
+  for (int k = 0; k < outputs; k++) {
+    stacked[k] = dataset_stack(tool->arena, &tool->diag, runnable->outputs[k].name, results + k * count, count);
+    if (!stacked[k].data) return STATUS_REFUSED;
+  }
+  return npz_file_write(tool->arena, &tool->diag, path, stacked, outputs) ? STATUS_DONE : STATUS_REFUSED;
+}
+
+static Status run_once(Tool *tool, Runnable *runnable, const ModelFile *file, const Tensor *given) {
   Tensor *inputs = NEW_ARRAY(tool->arena, Tensor, runnable->input_count);
   Tensor *outputs = NEW_ARRAY(tool->arena, Tensor, runnable->output_count);
-  if (!inputs_complete(tool, &file, given, runnable, inputs)) return STATUS_REFUSED;
-  if (!runnable_run(runnable, inputs, outputs, tool->arena, &tool->diag)) return STATUS_REFUSED;
   const char *path = tool_text(tool, OPTION_OUTPUT);
   Status status = STATUS_DONE;
+  if (!inputs_complete(tool, file, given, runnable, inputs)) return STATUS_REFUSED;
+  if (!runnable_run(runnable, inputs, outputs, tool->arena, &tool->diag)) return STATUS_REFUSED;
   if (path && !outputs_write(tool, runnable, outputs, path)) return STATUS_REFUSED;
   if (!outputs_compare(tool, runnable, outputs, &status)) return STATUS_REFUSED;
   if (!path && !tool_flag(tool, OPTION_EXPECT)) print_outputs(runnable, outputs);
   return status;
+}
+
+Status command_run(Tool *tool) {
+  ModelFile file;
+  Status status;
+  Module *module = NULL;
+  if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
+  Tensor *given = NEW_ARRAY(tool->arena, Tensor, file.input_count);
+  if (!inputs_read(tool, &file, 1, given)) return STATUS_REFUSED;
+  if (file.format != FORMAT_SHARED && !(module = model_load(tool, &file, given))) return STATUS_REFUSED;
+  Runnable *runnable = runnable_create(tool, &file, module, &status);
+  if (!runnable) return status;
+  return tool_flag(tool, OPTION_DATA) ? run_set(tool, runnable) : run_once(tool, runnable, &file, given);
 }

@@ -1,8 +1,13 @@
 // Runnable: one way to call a model, however it is executed.
+#include <dlfcn.h>
 #include <string.h>
 
+#include "codegen/object.h"
+#include "frontend/tensor_proto.h"
 #include "ir/print.h"
+#include "runtime/tenon.h"
 #include "tools/model.h"
+#include "tools/prepare.h"
 
 static PortInfo port_of_value(const Value *value) {
   PortInfo port = {.name = value->name ? value->name : "",
@@ -22,34 +27,110 @@ static PortInfo *ports_of_values(Arena *arena, Value *const *values, int count) 
   return ports;
 }
 
-Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module) {
-  Runnable *runnable = NEW(tool->arena, Runnable);
-  const Graph *graph = module->main;
-  if (!module_verify(module, NULL, &tool->diag)) return NULL;
-  *runnable =
-      (Runnable){.path = file->path,
-                 .how = "interpreter",
-                 .input_count = graph->input_count,
-                 .output_count = graph->output_count,
-                 .inputs = ports_of_values(tool->arena, graph->inputs, graph->input_count),
-                 .outputs = ports_of_values(tool->arena, graph->outputs, graph->output_count)};
+static bool prepare_interpreter(Tool *tool, const Plan *plan, Runnable *runnable, Module *module) {
+  if (!plan_run_passes(tool, plan, module, tool_flag(tool, OPTION_LEVEL))) return false;
+  runnable->how = "interpreter";
   runnable->executor = executor_interpreter(tool->arena);
-  runnable->program =
-      runnable->executor->prepare(runnable->executor, graph, tool->arena, &tool->diag);
-  return runnable->program ? runnable : NULL;
+  runnable->program = runnable->executor->prepare(runnable->executor, module->main, tool->arena, &tool->diag);
+  return runnable->program != NULL;
 }
 
-Runnable *runnable_open(Tool *tool, const char *path) {
+static bool prepare_compiled(Tool *tool, const Plan *plan, Runnable *runnable, Module *module) {
+  runnable->how = "compiled";
+  Compiled *compiled = plan_compile(tool, plan, module, "model");
+  Loaded *loaded = compiled ? jit_load(compiled, tool->arena, &tool->diag) : NULL;
+  runnable->call = loaded ? model_call_create(jit_model(loaded), tool->arena, &tool->diag) : NULL;
+  return runnable->call != NULL;
+}
+
+// --- shared objects
+
+static ElementType element_of_port(const tenon_value *value) { return onnx_element_type(value->type); }
+
+static PortInfo port_of_description(const tenon_value *value) {
+  PortInfo port = {.name = value->name, .element = element_of_port(value), .rank = value->rank};
+  for (int i = 0; i < port.rank && i < MAX_RANK; i++) {
+    const tenon_dim *dim = &value->dims[i];
+    port.low[i] = dim->min;
+    port.high[i] = dim->max;
+    port.dims[i] = dim->word < 0 ? dim->min : -1;
+  }
+  return port;
+}
+
+static void close_library(void *library) { dlclose(library); }
+
+// The symbol NAME_model that the library exports.
+static const char *model_symbol(Tool *tool, const char *path) {
+  enum { SYMBOL_SIZE = 24, NAME_OFFSET = 0, INDEX_OFFSET = 6 };
+  size_t size;
+  const uint8_t *bytes = file_map(tool->arena, &tool->diag, path, &size);
+  ObjectFile *object = bytes ? object_read(tool->arena, &tool->diag, path, bytes, size) : NULL;
+  const ObjectSection *symbols = object ? object_find_section(object, ".dynsym") : NULL;
+  const ObjectSection *strings = object ? object_find_section(object, ".dynstr") : NULL;
+  if (!symbols || !strings || !symbols->bytes || !strings->bytes || !object->is_64) return NULL;
+  for (uint64_t at = 0; at + SYMBOL_SIZE <= symbols->size; at += SYMBOL_SIZE) {
+    uint32_t offset;
+    uint16_t section;
+    memcpy(&offset, symbols->bytes + at + NAME_OFFSET, sizeof offset);
+    memcpy(&section, symbols->bytes + at + INDEX_OFFSET, sizeof section);
+    if (!section || offset >= strings->size || !memchr(strings->bytes + offset, 0, strings->size - offset)) continue;
+    const char *name = (const char *)strings->bytes + offset;
+    size_t length = strlen(name);
+    if (length > 6 && strcmp(name + length - 6, "_model") == 0) return name;
+  }
+  return NULL;
+}
+
+static bool load_shared(Tool *tool, Runnable *runnable) {
+  const char *path = runnable->path, *symbol = model_symbol(tool, path);
+  if (!symbol) return diag_error(&tool->diag, loc_file(path), "not a shared object that tenon compiled: it exports no NAME_model");
+  void *library = dlopen(strchr(path, '/') ? path : arena_printf(tool->arena, "./%s", path), RTLD_NOW | RTLD_LOCAL);
+  if (!library) return diag_error(&tool->diag, loc_file(path), "cannot be loaded: %s", dlerror());
+  arena_on_destroy(tool->arena, close_library, library);
+  const tenon_model *model = dlsym(library, symbol);
+  runnable->how = "shared object";
+  runnable->call = model ? model_call_create(model, tool->arena, &tool->diag) : NULL;
+  if (!runnable->call) return false;
+  runnable->input_count = (int)model->input_count;
+  runnable->output_count = (int)model->output_count;
+  runnable->inputs = NEW_ARRAY(tool->arena, PortInfo, runnable->input_count);
+  runnable->outputs = NEW_ARRAY(tool->arena, PortInfo, runnable->output_count);
+  for (int i = 0; i < runnable->input_count; i++) runnable->inputs[i] = port_of_description(&model->inputs[i]);
+  for (int i = 0; i < runnable->output_count; i++) runnable->outputs[i] = port_of_description(&model->outputs[i]);
+  return true;
+}
+
+Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module, Status *status) {
+  Runnable *runnable = NEW(tool->arena, Runnable);
+  Plan plan;
+  runnable->path = file->path;
+  *status = STATUS_REFUSED;
+  if (file->format == FORMAT_SHARED) return load_shared(tool, runnable) ? runnable : NULL;
+  if (!plan_make(tool, true, &plan, status)) return NULL;
+  *status = STATUS_REFUSED;
+  if (!module || !module_verify(module, NULL, &tool->diag)) return NULL;
+  const Graph *graph = module->main;
+  runnable->input_count = graph->input_count;
+  runnable->output_count = graph->output_count;
+  runnable->inputs = ports_of_values(tool->arena, graph->inputs, graph->input_count);
+  runnable->outputs = ports_of_values(tool->arena, graph->outputs, graph->output_count);
+  bool done = tool_flag(tool, OPTION_INTERPRET) ? prepare_interpreter(tool, &plan, runnable, module)
+                                                : prepare_compiled(tool, &plan, runnable, module);
+  return done ? runnable : NULL;
+}
+
+Runnable *runnable_open(Tool *tool, const char *path, Status *status) {
   ModelFile file;
+  *status = STATUS_REFUSED;
   if (!model_open(tool, path, &file)) return NULL;
-  Module *module = model_load(tool, &file, NULL);
-  return module ? runnable_create(tool, &file, module) : NULL;
+  Module *module = file.format == FORMAT_SHARED ? NULL : model_load(tool, &file, NULL);
+  return module || file.format == FORMAT_SHARED ? runnable_create(tool, &file, module, status) : NULL;
 }
 
-bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena,
-                  Diag *diag) {
-  return runnable->executor->run(runnable->executor, runnable->program, inputs, outputs, arena,
-                                 diag);
+bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag) {
+  if (runnable->call) return model_call_run(runnable->call, inputs, outputs, arena, diag);
+  return runnable->executor->run(runnable->executor, runnable->program, inputs, outputs, arena, diag);
 }
 
 int runnable_find_input(const Runnable *runnable, const char *name) {
