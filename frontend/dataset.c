@@ -22,7 +22,9 @@ static bool is_sample_folder(Arena *arena, const char *path) {
 }
 
 // test_data_set_2 comes before test_data_set_10.
-static int compare_names(const struct dirent **a, const struct dirent **b) { return strverscmp((*a)->d_name, (*b)->d_name); }
+static int compare_names(const struct dirent **a, const struct dirent **b) {
+  return strverscmp((*a)->d_name, (*b)->d_name);
+}
 
 static bool add_folder(Dataset *dataset, Diag *diag, const char *path) {
   struct dirent **entries;
@@ -41,7 +43,8 @@ static bool add_folder(Dataset *dataset, Diag *diag, const char *path) {
   if (count >= 0) free(entries);
   return dataset->count > before
              ? true
-             : diag_error(diag, loc_file(path), "no data set: neither this folder nor one in it has an input_0.pb");
+             : diag_error(diag, loc_file(path),
+                          "no data set: neither this folder nor one in it has an input_0.pb");
 }
 
 // Samples of an archive: the first dim, which all arrays share.
@@ -53,14 +56,18 @@ static bool count_samples(Dataset *dataset, Diag *diag) {
     if (!npz_array(dataset->npz, diag, &dataset->npz->members[i], &array)) return false;
     if (array.rank == 0) continue; // a setting, not data
     if (dataset->count >= 0 && array.dims[0] != dataset->count)
-      return diag_error(diag, loc_file(dataset->path), "array '%s' has %" PRId64 " samples, the others have %" PRId64, name, array.dims[0], dataset->count);
+      return diag_error(diag, loc_file(dataset->path),
+                        "array '%s' has %" PRId64 " samples, the others have %" PRId64, name,
+                        array.dims[0], dataset->count);
     dataset->count = array.dims[0];
   }
-  if (dataset->count < 0) return diag_error(diag, loc_file(dataset->path), "the data set has no arrays");
+  if (dataset->count < 0)
+    return diag_error(diag, loc_file(dataset->path), "the data set has no arrays");
   return true;
 }
 
-Dataset *dataset_open(Arena *arena, Diag *diag, const char *const *paths, int path_count, DatasetConversion conversion) {
+Dataset *dataset_open(Arena *arena, Diag *diag, const char *const *paths, int path_count,
+                      DatasetConversion conversion) {
   Dataset *dataset = NEW(arena, Dataset);
   *dataset = (Dataset){.arena = arena, .path = paths[0], .conversion = conversion};
   for (int i = 0; i < path_count; i++) {
@@ -84,7 +91,8 @@ static double channel_value(const double *values, int count, int64_t channel, do
 }
 
 // Elements from one step of the channel axis to the next, and the number of channels.
-static bool find_channels(const DatasetConversion *by, const Tensor *tensor, int64_t *stride, int64_t *channels) {
+static bool find_channels(const DatasetConversion *by, const Tensor *tensor, int64_t *stride,
+                          int64_t *channels) {
   int64_t wanted = by->mean_count > by->std_count ? by->mean_count : by->std_count;
   *stride = *channels = 1;
   if (wanted <= 1) return true;
@@ -92,7 +100,8 @@ static bool find_channels(const DatasetConversion *by, const Tensor *tensor, int
   if (axis < 0 || tensor->dims[axis] != wanted) return false;
   for (int i = axis + 1; i < tensor->rank; i++) *stride *= tensor->dims[i];
   *channels = wanted;
-  return (by->mean_count <= 1 || by->mean_count == wanted) && (by->std_count <= 1 || by->std_count == wanted);
+  return (by->mean_count <= 1 || by->mean_count == wanted) &&
+         (by->std_count <= 1 || by->std_count == wanted);
 }
 
 static bool scale_to_float(const DatasetConversion *by, const Tensor *from, Tensor *to) {
@@ -100,28 +109,39 @@ static bool scale_to_float(const DatasetConversion *by, const Tensor *from, Tens
   if (!find_channels(by, to, &stride, &channels)) return false;
   for (int64_t i = 0, n = tensor_count(from); i < n; i++) {
     int64_t channel = i / stride % channels;
-    double real = element_load(from->element, from->data, i) * by->scale - channel_value(by->mean, by->mean_count, channel, 0);
-    element_store(to->element, to->data, i, real / channel_value(by->std, by->std_count, channel, 1));
+    double real = element_load(from->element, from->data, i) * by->scale -
+                  channel_value(by->mean, by->mean_count, channel, 0);
+    element_store(to->element, to->data, i,
+                  real / channel_value(by->std, by->std_count, channel, 1));
   }
   return true;
 }
 
 // Integers feed floats and wider or narrower integers, floats feed floats.
-static bool convert(const Dataset *dataset, const DatasetInput *input, Tensor *tensor, Arena *arena, Diag *diag) {
+static bool convert(const Dataset *dataset, const DatasetInput *input, Tensor *tensor, Arena *arena,
+                    Diag *diag) {
   bool from_float = element_is_float(tensor->element), to_float = element_is_float(input->element);
   if (tensor->element == input->element || input->element == ELEMENT_NONE) return true;
-  bool numbers = (from_float || element_is_integer(tensor->element) || tensor->element == BOOL) && (to_float || element_is_integer(input->element));
+  bool numbers = (from_float || element_is_integer(tensor->element) || tensor->element == BOOL) &&
+                 (to_float || element_is_integer(input->element));
   if (!numbers || (from_float && !to_float))
-    return diag_error(diag, loc_file(dataset->path), "input '%s' wants %s, the data set has %s", input->name,
-                      element_info[input->element].text, element_info[tensor->element].text);
+    return diag_error(diag, loc_file(dataset->path), "input '%s' wants %s, the data set has %s",
+                      input->name, element_info[input->element].text,
+                      element_info[tensor->element].text);
   Tensor converted = tensor_create(arena, input->element, tensor->rank, tensor->dims);
   if (to_float && !from_float) {
     if (!scale_to_float(&dataset->conversion, tensor, &converted))
-      return diag_error(diag, loc_file(dataset->path), "--mean and --std do not have as many numbers as '%s' has channels", input->name);
+      return diag_error(diag, loc_file(dataset->path),
+                        "--mean and --std do not have as many numbers as '%s' has channels",
+                        input->name);
   } else {
     for (int64_t i = 0, n = tensor_count(tensor); i < n; i++)
-      if (to_float) element_store(input->element, converted.data, i, element_load(tensor->element, tensor->data, i));
-      else element_store_int(input->element, converted.data, i, element_load_int(tensor->element, tensor->data, i));
+      if (to_float)
+        element_store(input->element, converted.data, i,
+                      element_load(tensor->element, tensor->data, i));
+      else
+        element_store_int(input->element, converted.data, i,
+                          element_load_int(tensor->element, tensor->data, i));
   }
   *tensor = converted;
   return true;
@@ -149,12 +169,14 @@ static bool dims_fit(const DatasetInput *input, const Tensor *tensor) {
 static const char *shape_text(Arena *arena, const int64_t *dims, int rank) {
   const char *text = "[";
   for (int i = 0; i < rank; i++)
-    text = dims[i] < 0 ? arena_printf(arena, "%s%s?", text, i ? "," : "") : arena_printf(arena, "%s%s%" PRId64, text, i ? "," : "", dims[i]);
+    text = dims[i] < 0 ? arena_printf(arena, "%s%s?", text, i ? "," : "")
+                       : arena_printf(arena, "%s%s%" PRId64, text, i ? "," : "", dims[i]);
   return arena_printf(arena, "%s]", text);
 }
 
 // [N, 1, d..] or [N, d0, d..] give the row as it is; [N, d..] gives [1, d..].
-static bool shape_row(const Dataset *dataset, const DatasetInput *input, Tensor *row, Arena *arena, Diag *diag) {
+static bool shape_row(const Dataset *dataset, const DatasetInput *input, Tensor *row, Arena *arena,
+                      Diag *diag) {
   Tensor with_batch = *row;
   if (dims_fit(input, row)) return true;
   if (row->rank + 1 <= MAX_RANK && row->rank + 1 == input->rank) {
@@ -163,8 +185,10 @@ static bool shape_row(const Dataset *dataset, const DatasetInput *input, Tensor 
     memcpy(with_batch.dims + 1, row->dims, (size_t)row->rank * sizeof *row->dims);
     if (dims_fit(input, &with_batch)) return *row = with_batch, true;
   }
-  return diag_error(diag, loc_file(dataset->path), "input '%s' has the shape %s, a sample of the data set has %s", input->name,
-                    shape_text(arena, input->dims, input->rank), shape_text(arena, row->dims, row->rank));
+  return diag_error(diag, loc_file(dataset->path),
+                    "input '%s' has the shape %s, a sample of the data set has %s", input->name,
+                    shape_text(arena, input->dims, input->rank),
+                    shape_text(arena, row->dims, row->rank));
 }
 
 // The array for an input: by its name; else the only array of a model with one input.
@@ -177,7 +201,9 @@ static NpzMember *find_array(const Dataset *dataset, const char *name, int input
   found = npz_find(dataset->npz, number);
   for (int i = 0; i < dataset->npz->count; i++) {
     NpzMember *member = &dataset->npz->members[i];
-    if (strcmp(member->name, "labels") == 0 || !strcmp(member->name, "label") || !strcmp(member->name, "y")) continue;
+    if (strcmp(member->name, "labels") == 0 || !strcmp(member->name, "label") ||
+        !strcmp(member->name, "y"))
+      continue;
     other = member;
     others++;
   }
@@ -185,7 +211,8 @@ static NpzMember *find_array(const Dataset *dataset, const char *name, int input
 }
 
 static bool read_pb(Arena *arena, Diag *diag, const char *folder, int input, Tensor *tensor) {
-  return onnx_tensor_file_read(arena, diag, arena_printf(arena, "%s/input_%d.pb", folder, input), tensor);
+  return onnx_tensor_file_read(arena, diag, arena_printf(arena, "%s/input_%d.pb", folder, input),
+                               tensor);
 }
 
 bool dataset_sample(Dataset *dataset, const DatasetInput *inputs, int input_count, int64_t index,
@@ -194,14 +221,20 @@ bool dataset_sample(Dataset *dataset, const DatasetInput *inputs, int input_coun
     if (dataset->npz) {
       Tensor array;
       NpzMember *member = find_array(dataset, inputs[i].name, i, input_count);
-      if (!member) return diag_error(diag, loc_file(dataset->path), "the data set has no array '%s'", inputs[i].name);
+      if (!member)
+        return diag_error(diag, loc_file(dataset->path), "the data set has no array '%s'",
+                          inputs[i].name);
       if (!npz_array(dataset->npz, diag, member, &array)) return false;
-      if (array.rank == 0) tensors[i] = array;
-      else tensors[i] = dataset_row(&array, index);
+      if (array.rank == 0)
+        tensors[i] = array;
+      else
+        tensors[i] = dataset_row(&array, index);
     } else if (!read_pb(arena, diag, dataset->folders[index], i, &tensors[i])) {
       return false;
     }
-    if (!shape_row(dataset, &inputs[i], &tensors[i], arena, diag) || !convert(dataset, &inputs[i], &tensors[i], arena, diag)) return false;
+    if (!shape_row(dataset, &inputs[i], &tensors[i], arena, diag) ||
+        !convert(dataset, &inputs[i], &tensors[i], arena, diag))
+      return false;
   }
   return true;
 }
@@ -214,23 +247,29 @@ bool dataset_array(Dataset *dataset, Diag *diag, const char *name, Tensor *array
   return array->rank > 0;
 }
 
-Tensor dataset_stack(Arena *arena, Diag *diag, const char *name, const Tensor *samples, int64_t count) {
+Tensor dataset_stack(Arena *arena, Diag *diag, const char *name, const Tensor *samples,
+                     int64_t count) {
   Tensor first = samples[0];
   int drop = first.rank > 0 && first.dims[0] == 1;
   int64_t dims[MAX_RANK + 1] = {count};
   memcpy(dims + 1, first.dims + drop, (size_t)(first.rank - drop) * sizeof *dims);
   int rank = first.rank - drop + 1;
   if (rank > MAX_RANK) {
-    diag_error(diag, (Loc){.node = name}, "output '%s' has too many dimensions for one array", name);
+    diag_error(diag, (Loc){.node = name}, "output '%s' has too many dimensions for one array",
+               name);
     return (Tensor){0};
   }
   for (int64_t i = 1; i < count; i++)
-    if (samples[i].rank != first.rank || memcmp(samples[i].dims, first.dims, (size_t)first.rank * sizeof *dims) != 0) {
-      diag_error(diag, (Loc){.node = name}, "output '%s' has another shape for sample %" PRId64 " than for the first", name, i);
+    if (samples[i].rank != first.rank ||
+        memcmp(samples[i].dims, first.dims, (size_t)first.rank * sizeof *dims) != 0) {
+      diag_error(diag, (Loc){.node = name},
+                 "output '%s' has another shape for sample %" PRId64 " than for the first", name,
+                 i);
       return (Tensor){0};
     }
   Tensor stacked = tensor_create(arena, first.element, rank, dims);
-  for (int64_t i = 0; i < count; i++) memcpy((uint8_t *)stacked.data + (size_t)i * first.bytes, samples[i].data, first.bytes);
+  for (int64_t i = 0; i < count; i++)
+    memcpy((uint8_t *)stacked.data + (size_t)i * first.bytes, samples[i].data, first.bytes);
   stacked.name = name;
   return stacked;
 }

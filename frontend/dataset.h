@@ -22,16 +22,17 @@ typedef struct DatasetConversion {
 
 typedef struct Dataset {
   Arena *arena;
-  const char *path; // for messages: the first one
-  int64_t count;    // samples
-  Npz *npz;         // an archive with [count, ..] arrays; else:
+  const char *path;     // for messages: the first one
+  int64_t count;        // samples
+  Npz *npz;             // an archive with [count, ..] arrays; else:
   const char **folders; // count folders with input_K.pb and output_K.pb
   int folder_capacity;
   DatasetConversion conversion;
 } Dataset;
 
 // Paths: one .npz, or folders test_data_set_N, or folders that contain such. NULL: reported.
-Dataset *dataset_open(Arena *arena, Diag *diag, const char *const *paths, int path_count, DatasetConversion conversion);
+Dataset *dataset_open(Arena *arena, Diag *diag, const char *const *paths, int path_count,
+                      DatasetConversion conversion);
 // Sample `index` for inputs in the model's order, in `arena` or in mapped memory. False: reported.
 bool dataset_sample(Dataset *dataset, const DatasetInput *inputs, int input_count, int64_t index,
                     Tensor *tensors, Arena *arena, Diag *diag);
@@ -43,6 +44,7 @@ Tensor dataset_row(const Tensor *array, int64_t index);
 
 // Several outputs of the same name as one array: [1, d..] and [d..] become [count, d..].
 // NULL data (reported): their shapes differ.
-Tensor dataset_stack(Arena *arena, Diag *diag, const char *name, const Tensor *samples, int64_t count);
+Tensor dataset_stack(Arena *arena, Diag *diag, const char *name, const Tensor *samples,
+                     int64_t count);
 
 #endif

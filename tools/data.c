@@ -12,7 +12,9 @@ static bool read_numbers(Tool *tool, OptionId id, const double **numbers, int *c
   while (text && *text) {
     char *end;
     double number = strtod(text, &end);
-    if (end == text || (*end && *end != ',')) return diag_error(&tool->diag, (Loc){0}, "--%s: '%s' is not a list of numbers", option_info[id].names, tool_text(tool, id));
+    if (end == text || (*end && *end != ','))
+      return diag_error(&tool->diag, (Loc){0}, "--%s: '%s' is not a list of numbers",
+                        option_info[id].names, tool_text(tool, id));
     ARENA_PUSH(tool->arena, list, *count, capacity, number);
     text = *end ? end + 1 : end;
   }
@@ -25,8 +27,10 @@ Dataset *data_open(Tool *tool) {
   DatasetConversion conversion = {.scale = 1};
   const double *scale;
   int scale_count;
-  if (!read_numbers(tool, OPTION_SCALE, &scale, &scale_count) || !read_numbers(tool, OPTION_MEAN, &conversion.mean, &conversion.mean_count) ||
-      !read_numbers(tool, OPTION_STD, &conversion.std, &conversion.std_count)) return NULL;
+  if (!read_numbers(tool, OPTION_SCALE, &scale, &scale_count) ||
+      !read_numbers(tool, OPTION_MEAN, &conversion.mean, &conversion.mean_count) ||
+      !read_numbers(tool, OPTION_STD, &conversion.std, &conversion.std_count))
+    return NULL;
   if (scale_count > 1) {
     diag_error(&tool->diag, (Loc){0}, "--scale: wanted one number");
     return NULL;
@@ -40,7 +44,8 @@ int64_t data_count(const Tool *tool, const Dataset *dataset) {
   return samples->given && samples->number < dataset->count ? samples->number : dataset->count;
 }
 
-bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t index, Tensor *inputs, Arena *arena) {
+bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t index,
+                 Tensor *inputs, Arena *arena) {
   DatasetInput *wanted = NEW_ARRAY(arena, DatasetInput, runnable->input_count);
   for (int i = 0; i < runnable->input_count; i++) {
     const PortInfo *port = &runnable->inputs[i];
@@ -50,11 +55,13 @@ bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t
   return dataset_sample(dataset, wanted, runnable->input_count, index, inputs, arena, &tool->diag);
 }
 
-static bool sample_for_pass(DataSet *data, const Graph *graph, int64_t index, Tensor *inputs, Arena *arena, Diag *diag) {
+static bool sample_for_pass(DataSet *data, const Graph *graph, int64_t index, Tensor *inputs,
+                            Arena *arena, Diag *diag) {
   DatasetInput *wanted = NEW_ARRAY(arena, DatasetInput, graph->input_count);
   for (int i = 0; i < graph->input_count; i++) {
     const Type *type = &graph->inputs[i]->type;
-    wanted[i] = (DatasetInput){.name = graph->inputs[i]->name, .element = type->element, .rank = type->rank};
+    wanted[i] = (DatasetInput){
+        .name = graph->inputs[i]->name, .element = type->element, .rank = type->rank};
     for (int k = 0; k < type->rank; k++)
       if (!dim_is_constant(type->dims[k], &wanted[i].dims[k])) wanted[i].dims[k] = -1;
   }
@@ -65,6 +72,7 @@ DataSet *data_for_passes(Tool *tool) {
   Dataset *dataset = data_open(tool);
   if (!dataset) return NULL;
   DataSet *data = NEW(tool->arena, DataSet);
-  *data = (DataSet){.count = data_count(tool, dataset), .sample = sample_for_pass, .state = dataset};
+  *data =
+      (DataSet){.count = data_count(tool, dataset), .sample = sample_for_pass, .state = dataset};
   return data;
 }

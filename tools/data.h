@@ -11,7 +11,8 @@ Dataset *data_open(Tool *tool);
 // The number of samples to use: --samples at most.
 int64_t data_count(const Tool *tool, const Dataset *dataset);
 // Sample `index` for a runnable's inputs.
-bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t index, Tensor *inputs, Arena *arena);
+bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t index,
+                 Tensor *inputs, Arena *arena);
 DataSet *data_for_passes(Tool *tool);
 
 #endif

@@ -16,8 +16,10 @@ Status command_opt(Tool *tool) {
   if (!module || !module_verify(module, NULL, &tool->diag)) return STATUS_REFUSED;
   // -O asks for its pipeline; without it only --passes run.
   if (!plan_run_passes(tool, &plan, module, tool_flag(tool, OPTION_LEVEL))) return STATUS_REFUSED;
-  if (plan.report && !report_write(plan.report, tool_text(tool, OPTION_REPORT), &tool->diag)) return STATUS_REFUSED;
-  if (path && strcmp(path, "-") != 0) return module_write(module, path, &tool->diag) ? STATUS_DONE : STATUS_REFUSED;
+  if (plan.report && !report_write(plan.report, tool_text(tool, OPTION_REPORT), &tool->diag))
+    return STATUS_REFUSED;
+  if (path && strcmp(path, "-") != 0)
+    return module_write(module, path, &tool->diag) ? STATUS_DONE : STATUS_REFUSED;
   module_print(stdout, module);
   return STATUS_DONE;
 }

@@ -13,24 +13,33 @@ static bool read_level(Tool *tool, Plan *plan) {
   if (!text) return true;
   plan->optimise_size = strcmp(text, "s") == 0;
   if (plan->optimise_size) return true;
-  if (text[0] < '0' || text[0] > '3' || text[1]) return usage_error("'-O%s': wanted -O0, -O1, -O2, -O3 or -Os", text), false;
+  if (text[0] < '0' || text[0] > '3' || text[1])
+    return usage_error("'-O%s': wanted -O0, -O1, -O2, -O3 or -Os", text), false;
   plan->level = text[0] - '0';
   return true;
 }
 
 bool plan_make(Tool *tool, bool native, Plan *plan, Status *status) {
-  TargetOptions options = {
-    .triple = tool_text(tool, OPTION_TARGET), .march = tool_text(tool, OPTION_MARCH), .mcpu = tool_text(tool, OPTION_MCPU),
-    .mattr = tool_text(tool, OPTION_MATTR), .mabi = tool_text(tool, OPTION_MABI), .mfloat_abi = tool_text(tool, OPTION_MFLOAT_ABI),
-    .mfpu = tool_text(tool, OPTION_MFPU), .mthumb = tool_flag(tool, OPTION_MTHUMB)};
-  bool any = options.triple || options.march || options.mcpu || options.mattr || options.mabi || options.mfloat_abi || options.mfpu || options.mthumb;
+  TargetOptions options = {.triple = tool_text(tool, OPTION_TARGET),
+                           .march = tool_text(tool, OPTION_MARCH),
+                           .mcpu = tool_text(tool, OPTION_MCPU),
+                           .mattr = tool_text(tool, OPTION_MATTR),
+                           .mabi = tool_text(tool, OPTION_MABI),
+                           .mfloat_abi = tool_text(tool, OPTION_MFLOAT_ABI),
+                           .mfpu = tool_text(tool, OPTION_MFPU),
+                           .mthumb = tool_flag(tool, OPTION_MTHUMB)};
+  bool any = options.triple || options.march || options.mcpu || options.mattr || options.mabi ||
+             options.mfloat_abi || options.mfpu || options.mthumb;
   *plan = (Plan){0};
   *status = STATUS_USAGE;
   if (!read_level(tool, plan)) return false;
   *status = STATUS_REFUSED;
   (void)native;
-  plan->target = target_find(any && options.triple ? options.triple : any && options.mcpu ? options.mcpu : "x86-64-v3");
-  if (!plan->target) return diag_error(&tool->diag, (Loc){0}, "there is no such target (tenon targets)");
+  plan->target = target_find(any && options.triple ? options.triple
+                             : any && options.mcpu ? options.mcpu
+                                                   : "x86-64-v3");
+  if (!plan->target)
+    return diag_error(&tool->diag, (Loc){0}, "there is no such target (tenon targets)");
   if (tool_flag(tool, OPTION_REPORT)) {
     plan->report = NEW(tool->arena, Report);
     plan->report->arena = tool->arena;
@@ -63,19 +72,27 @@ bool plan_run_passes(Tool *tool, const Plan *plan, Module *module, bool optimise
   const char *text = pipeline_text(tool);
   const char *level = plan->optimise_size ? "s" : arena_printf(tool->arena, "%d", plan->level);
   if (!text) return false;
-  if (optimise) text = arena_printf(tool->arena, "%s%sdefault<O%s>", text, is_blank(text) ? "" : ", ", level);
-  PassContext context = {
-    .module = module, .diag = &tool->diag, .target = plan->target, .report = plan->report, .level = plan->level,
-    .optimise_size = plan->optimise_size, .strict = tool_flag(tool, OPTION_STRICT)};
+  if (optimise)
+    text = arena_printf(tool->arena, "%s%sdefault<O%s>", text, is_blank(text) ? "" : ", ", level);
+  PassContext context = {.module = module,
+                         .diag = &tool->diag,
+                         .target = plan->target,
+                         .report = plan->report,
+                         .level = plan->level,
+                         .optimise_size = plan->optimise_size,
+                         .strict = tool_flag(tool, OPTION_STRICT)};
   const char *io = tool_text(tool, OPTION_IO);
   context.io_workspace = io && strcmp(io, "workspace") == 0;
   context.executor = executor_interpreter(tool->arena);
   if (tool_flag(tool, OPTION_DATA) && !(context.data = data_for_passes(tool))) return false;
-  PipelineOptions options = {
-    .print_before = chosen_pass(tool, OPTION_PRINT_BEFORE), .print_after = chosen_pass(tool, OPTION_PRINT_AFTER),
-    .print_changed = tool_flag(tool, OPTION_PRINT_CHANGED), .stop_after = tool_text(tool, OPTION_STOP_AFTER),
-    .verify = tool_flag(tool, OPTION_VERIFY_EACH), .stats = tool_flag(tool, OPTION_STATS),
-    .time = tool_flag(tool, OPTION_TIME_PASSES), .out = stderr};
+  PipelineOptions options = {.print_before = chosen_pass(tool, OPTION_PRINT_BEFORE),
+                             .print_after = chosen_pass(tool, OPTION_PRINT_AFTER),
+                             .print_changed = tool_flag(tool, OPTION_PRINT_CHANGED),
+                             .stop_after = tool_text(tool, OPTION_STOP_AFTER),
+                             .verify = tool_flag(tool, OPTION_VERIFY_EACH),
+                             .stats = tool_flag(tool, OPTION_STATS),
+                             .time = tool_flag(tool, OPTION_TIME_PASSES),
+                             .out = stderr};
   const char *each = tool_text(tool, OPTION_VERIFY_EACH);
   options.verify_run = each && strcmp(each, "run") == 0;
 #ifndef NDEBUG
@@ -91,11 +108,19 @@ bool plan_run_passes(Tool *tool, const Plan *plan, Module *module, bool optimise
 Compiled *plan_compile(Tool *tool, const Plan *plan, Module *module, const char *prefix) {
   const OptionValue *threads = tool_value(tool, OPTION_THREADS);
   const char *io = tool_text(tool, OPTION_IO);
-  CodegenOptions options = {
-    .target = plan->target, .prefix = prefix, .level = plan->level, .optimise_size = plan->optimise_size,
-    .pic = tool_flag(tool, OPTION_PIC), .debug = tool_flag(tool, OPTION_DEBUG), .trust_indices = tool_flag(tool, OPTION_TRUST_INDICES),
-    .threads = threads->given && threads->number > 0 ? (int)threads->number : 1, .weights = tool_text(tool, OPTION_WEIGHTS),
-    .io_workspace = io && strcmp(io, "workspace") == 0, .version = TENON_VERSION, .command = tool->command_line};
+  CodegenOptions options = {.target = plan->target,
+                            .prefix = prefix,
+                            .level = plan->level,
+                            .optimise_size = plan->optimise_size,
+                            .pic = tool_flag(tool, OPTION_PIC),
+                            .debug = tool_flag(tool, OPTION_DEBUG),
+                            .trust_indices = tool_flag(tool, OPTION_TRUST_INDICES),
+                            .threads =
+                                threads->given && threads->number > 0 ? (int)threads->number : 1,
+                            .weights = tool_text(tool, OPTION_WEIGHTS),
+                            .io_workspace = io && strcmp(io, "workspace") == 0,
+                            .version = TENON_VERSION,
+                            .command = tool->command_line};
   if (!options.weights) options.weights = "embed";
   if (!plan_run_passes(tool, plan, module, true)) return NULL;
   return codegen_module(module, &options, tool->arena, &tool->diag);

@@ -11,7 +11,7 @@ typedef struct Plan {
   const Target *target;
   int level;
   bool optimise_size;
-  Report *report;   // NULL: not asked for
+  Report *report; // NULL: not asked for
 } Plan;
 
 // `native`: without target options this machine's processor is meant. False: *status says why.

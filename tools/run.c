@@ -1,4 +1,7 @@
 // tenon run: executes a model once, on given or random inputs, or on every sample of a data set.
+#include <string.h>
+
+#include "frontend/npz.h"
 #include "tools/data.h"
 #include "tools/model.h"
 #include "tools/values.h"
@@ -36,22 +39,30 @@ static Status run_set(Tool *tool, Runnable *runnable) {
   if (!path) return usage_error("'run --data' wants -o OUT.npz");
   int64_t count = data_count(tool, dataset);
   int outputs = runnable->output_count;
-  if (!count) return diag_error(&tool->diag, loc_file(dataset->path), "the data set is empty"), STATUS_REFUSED;
-  Tensor *results = NEW_ARRAY(tool->arena, Tensor, (size_t)count * (size_t)outputs); // by output, then sample
-  Tensor *inputs = NEW_ARRAY(tool->arena, Tensor, runnable->input_count), *sample = NEW_ARRAY(tool->arena, Tensor, outputs);
+  if (!count)
+    return diag_error(&tool->diag, loc_file(dataset->path), "the data set is empty"),
+           STATUS_REFUSED;
+  Tensor *results =
+      NEW_ARRAY(tool->arena, Tensor, (size_t)count * (size_t)outputs); // by output, then sample
+  Tensor *inputs = NEW_ARRAY(tool->arena, Tensor, runnable->input_count),
+         *sample = NEW_ARRAY(tool->arena, Tensor, outputs);
   for (int64_t i = 0; i < count; i++) {
     Arena *scratch = arena_create();
-    bool done = data_sample(tool, dataset, runnable, i, inputs, scratch) && runnable_run(runnable, inputs, sample, scratch, &tool->diag);
-    for (int k = 0; k < outputs && done; k++) results[k * count + i] = tensor_copy(tool->arena, &sample[k]);
+    bool done = data_sample(tool, dataset, runnable, i, inputs, scratch) &&
+                runnable_run(runnable, inputs, sample, scratch, &tool->diag);
+    for (int k = 0; k < outputs && done; k++)
+      results[k * count + i] = tensor_copy(tool->arena, &sample[k]);
     arena_destroy(scratch);
     if (!done) return STATUS_REFUSED;
   }
   Tensor *stacked = NEW_ARRAY(tool->arena, Tensor, outputs);
   for (int k = 0; k < outputs; k++) {
-    stacked[k] = dataset_stack(tool->arena, &tool->diag, runnable->outputs[k].name, results + k * count, count);
+    stacked[k] = dataset_stack(tool->arena, &tool->diag, runnable->outputs[k].name,
+                               results + k * count, count);
     if (!stacked[k].data) return STATUS_REFUSED;
   }
-  return npz_file_write(tool->arena, &tool->diag, path, stacked, outputs) ? STATUS_DONE : STATUS_REFUSED;
+  return npz_file_write(tool->arena, &tool->diag, path, stacked, outputs) ? STATUS_DONE
+                                                                          : STATUS_REFUSED;
 }
 
 static Status run_once(Tool *tool, Runnable *runnable, const ModelFile *file, const Tensor *given) {
@@ -67,15 +78,36 @@ static Status run_once(Tool *tool, Runnable *runnable, const ModelFile *file, co
   return status;
 }
 
+// What the description in a shared object says of its inputs.
+static void describe_shared(Tool *tool, ModelFile *file, const Runnable *runnable) {
+  file->input_count = runnable->input_count;
+  file->inputs = NEW_ARRAY(tool->arena, FileInput, runnable->input_count);
+  for (int i = 0; i < runnable->input_count; i++) {
+    const PortInfo *port = &runnable->inputs[i];
+    file->inputs[i] = (FileInput){
+        .name = port->name, .kind = VALUE_TENSOR, .element = port->element, .rank = port->rank};
+    memcpy(file->inputs[i].dims, port->dims, sizeof port->dims);
+  }
+}
+
 Status command_run(Tool *tool) {
   ModelFile file;
   Status status;
   Module *module = NULL;
+  Runnable *runnable = NULL;
   if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
+  if (file.format == FORMAT_SHARED) {
+    runnable = runnable_create(tool, &file, NULL, &status);
+    if (!runnable) return status;
+    describe_shared(tool, &file, runnable);
+  }
   Tensor *given = NEW_ARRAY(tool->arena, Tensor, file.input_count);
   if (!inputs_read(tool, &file, 1, given)) return STATUS_REFUSED;
-  if (file.format != FORMAT_SHARED && !(module = model_load(tool, &file, given))) return STATUS_REFUSED;
-  Runnable *runnable = runnable_create(tool, &file, module, &status);
-  if (!runnable) return status;
-  return tool_flag(tool, OPTION_DATA) ? run_set(tool, runnable) : run_once(tool, runnable, &file, given);
+  if (!runnable) {
+    module = model_load(tool, &file, given);
+    runnable = module ? runnable_create(tool, &file, module, &status) : NULL;
+    if (!runnable) return module ? status : STATUS_REFUSED;
+  }
+  return tool_flag(tool, OPTION_DATA) ? run_set(tool, runnable)
+                                      : run_once(tool, runnable, &file, given);
 }

@@ -31,7 +31,8 @@ static bool prepare_interpreter(Tool *tool, const Plan *plan, Runnable *runnable
   if (!plan_run_passes(tool, plan, module, tool_flag(tool, OPTION_LEVEL))) return false;
   runnable->how = "interpreter";
   runnable->executor = executor_interpreter(tool->arena);
-  runnable->program = runnable->executor->prepare(runnable->executor, module->main, tool->arena, &tool->diag);
+  runnable->program =
+      runnable->executor->prepare(runnable->executor, module->main, tool->arena, &tool->diag);
   return runnable->program != NULL;
 }
 
@@ -45,7 +46,9 @@ static bool prepare_compiled(Tool *tool, const Plan *plan, Runnable *runnable, M
 
 // --- shared objects
 
-static ElementType element_of_port(const tenon_value *value) { return onnx_element_type(value->type); }
+static ElementType element_of_port(const tenon_value *value) {
+  return onnx_element_type(value->type);
+}
 
 static PortInfo port_of_description(const tenon_value *value) {
   PortInfo port = {.name = value->name, .element = element_of_port(value), .rank = value->rank};
@@ -74,7 +77,9 @@ static const char *model_symbol(Tool *tool, const char *path) {
     uint16_t section;
     memcpy(&offset, symbols->bytes + at + NAME_OFFSET, sizeof offset);
     memcpy(&section, symbols->bytes + at + INDEX_OFFSET, sizeof section);
-    if (!section || offset >= strings->size || !memchr(strings->bytes + offset, 0, strings->size - offset)) continue;
+    if (!section || offset >= strings->size ||
+        !memchr(strings->bytes + offset, 0, strings->size - offset))
+      continue;
     const char *name = (const char *)strings->bytes + offset;
     size_t length = strlen(name);
     if (length > 6 && strcmp(name + length - 6, "_model") == 0) return name;
@@ -84,8 +89,11 @@ static const char *model_symbol(Tool *tool, const char *path) {
 
 static bool load_shared(Tool *tool, Runnable *runnable) {
   const char *path = runnable->path, *symbol = model_symbol(tool, path);
-  if (!symbol) return diag_error(&tool->diag, loc_file(path), "not a shared object that tenon compiled: it exports no NAME_model");
-  void *library = dlopen(strchr(path, '/') ? path : arena_printf(tool->arena, "./%s", path), RTLD_NOW | RTLD_LOCAL);
+  if (!symbol)
+    return diag_error(&tool->diag, loc_file(path),
+                      "not a shared object that tenon compiled: it exports no NAME_model");
+  void *library = dlopen(strchr(path, '/') ? path : arena_printf(tool->arena, "./%s", path),
+                         RTLD_NOW | RTLD_LOCAL);
   if (!library) return diag_error(&tool->diag, loc_file(path), "cannot be loaded: %s", dlerror());
   arena_on_destroy(tool->arena, close_library, library);
   const tenon_model *model = dlsym(library, symbol);
@@ -96,8 +104,10 @@ static bool load_shared(Tool *tool, Runnable *runnable) {
   runnable->output_count = (int)model->output_count;
   runnable->inputs = NEW_ARRAY(tool->arena, PortInfo, runnable->input_count);
   runnable->outputs = NEW_ARRAY(tool->arena, PortInfo, runnable->output_count);
-  for (int i = 0; i < runnable->input_count; i++) runnable->inputs[i] = port_of_description(&model->inputs[i]);
-  for (int i = 0; i < runnable->output_count; i++) runnable->outputs[i] = port_of_description(&model->outputs[i]);
+  for (int i = 0; i < runnable->input_count; i++)
+    runnable->inputs[i] = port_of_description(&model->inputs[i]);
+  for (int i = 0; i < runnable->output_count; i++)
+    runnable->outputs[i] = port_of_description(&model->outputs[i]);
   return true;
 }
 
@@ -125,12 +135,15 @@ Runnable *runnable_open(Tool *tool, const char *path, Status *status) {
   *status = STATUS_REFUSED;
   if (!model_open(tool, path, &file)) return NULL;
   Module *module = file.format == FORMAT_SHARED ? NULL : model_load(tool, &file, NULL);
-  return module || file.format == FORMAT_SHARED ? runnable_create(tool, &file, module, status) : NULL;
+  return module || file.format == FORMAT_SHARED ? runnable_create(tool, &file, module, status)
+                                                : NULL;
 }
 
-bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag) {
+bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena,
+                  Diag *diag) {
   if (runnable->call) return model_call_run(runnable->call, inputs, outputs, arena, diag);
-  return runnable->executor->run(runnable->executor, runnable->program, inputs, outputs, arena, diag);
+  return runnable->executor->run(runnable->executor, runnable->program, inputs, outputs, arena,
+                                 diag);
 }
 
 int runnable_find_input(const Runnable *runnable, const char *name) {

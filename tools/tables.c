@@ -6,17 +6,20 @@
 Status command_targets(Tool *tool) {
   (void)tool;
   printf("%-18s %-32s %s\n", "target", "triple", "vectors, dot products, notes");
-  static const char *const dots[] = {[DOT_NONE] = "", [DOT_MADD] = ", pmaddwd", [DOT_VNNI] = ", vpdpbusd", [DOT_SDOT] = ", sdot",
-                                     [DOT_SMLAD] = ", smlad", [DOT_MVE] = ", vmladav", [DOT_RVV] = ", vwmacc"};
+  static const char *const dots[] = {
+      [DOT_NONE] = "",       [DOT_MADD] = ", pmaddwd", [DOT_VNNI] = ", vpdpbusd",
+      [DOT_SDOT] = ", sdot", [DOT_SMLAD] = ", smlad",  [DOT_MVE] = ", vmladav",
+      [DOT_RVV] = ", vwmacc"};
   for (int i = 0; i < target_count(); i++) {
     const Target *target = target_at(i);
-    printf("%-18s %-32s %d x %d bits%s; %s\n", target->name, target->triple, target->vector_registers, target->vector_bits,
-           dots[target->dot], target->help);
+    printf("%-18s %-32s %d x %d bits%s; %s\n", target->name, target->triple,
+           target->vector_registers, target->vector_bits, dots[target->dot], target->help);
   }
   return STATUS_DONE;
 }
 
-static const char *const class_text[] = {[PASS_EXACT] = "exact", [PASS_ROUNDING] = "rounding", [PASS_LOSSY] = "lossy"};
+static const char *const class_text[] = {
+    [PASS_EXACT] = "exact", [PASS_ROUNDING] = "rounding", [PASS_LOSSY] = "lossy"};
 static const char *const kind_text[] = {"int", "float", "bool", "string", "choice"};
 
 static void print_option(const PassOption *option) {
