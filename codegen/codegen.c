@@ -65,8 +65,6 @@ Compiled *codegen_module(const Module *module, const CodegenOptions *options, Ar
 
 // --- the object
 
-static bool write_weights(void *user, OutputSink *sink) { return weights_stream(user, sink); }
-
 static const char *weights_section(Compiled *compiled) {
   const char *where = compiled->options.weights;
   if (where && !strncmp(where, "section:", 8)) return arena_printf(compiled->arena, "%s", where + 8);
@@ -94,17 +92,21 @@ bool compiled_link(Compiled *compiled) {
   if (!compiled->object && !machine_emit(compiled)) return false;
   Arena *arena = compiled->arena;
   const char *prefix = compiled->options.prefix;
-  ObjectInput input = {prefix, (const uint8_t *)LLVMGetBufferStart(compiled->object), LLVMGetBufferSize(compiled->object)};
+  // The image keeps pointers to these.
+  ObjectInput *input = NEW(arena, ObjectInput);
+  ObjectDataSymbol *symbol = NEW(arena, ObjectDataSymbol);
+  ObjectDataSection *data = NEW(arena, ObjectDataSection);
   uint64_t bytes = (uint64_t)compiled->weights.bytes[HOME_WEIGHTS];
-  ObjectDataSymbol symbol = {arena_printf(arena, "%s_weights", prefix), 0, bytes, OBJECT_HIDDEN};
-  ObjectDataSection data = {.name = weights_section(compiled), .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
-                            .size = bytes, .symbols = &symbol, .symbol_count = 1, .write = write_weights, .user = &compiled->weights};
+  *input = (ObjectInput){prefix, (const uint8_t *)LLVMGetBufferStart(compiled->object), LLVMGetBufferSize(compiled->object)};
+  *symbol = (ObjectDataSymbol){arena_printf(arena, "%s_weights", prefix), 0, bytes, OBJECT_HIDDEN};
+  *data = (ObjectDataSection){.name = weights_section(compiled), .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
+                              .size = bytes, .symbols = symbol, .symbol_count = 1, .write = weights_stream, .user = &compiled->weights};
   const char *exported[] = {arena_printf(arena, "%s_run", prefix), arena_printf(arena, "%s_shapes", prefix),
                             arena_printf(arena, "%s_init", prefix), arena_printf(arena, "%s_model", prefix), NULL};
   bool bare = target_has(compiled->target, TARGET_BARE);
   const char *note = note_text(compiled);
   bool in_file = compiled->options.weights && !strncmp(compiled->options.weights, "file:", 5);
-  ObjectRequest request = {.inputs = &input, .input_count = 1, .data = &data, .data_count = bytes && !in_file ? 1 : 0, .note = note,
+  ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = bytes && !in_file ? 1 : 0, .note = note,
                            .note_bytes = strlen(note), .exported = exported,
                            .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};

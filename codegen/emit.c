@@ -40,14 +40,17 @@ Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
 
 // --- the kernel function of a node
 
-static bool is_inlined(const Value *value) {
+// One-element constants of pointwise bodies are immediates; their values belong to the key.
+static bool is_inlined(const Node *node, int operand) {
   int64_t count;
-  return value_is_constant(value) && type_max_count(&value->type, &count) && count == 1;
+  const Value *value = node->operands[operand];
+  bool pointwise = node_has_trait(node, POINTWISE) || operand >= node_own_operands(node);
+  return pointwise && value_is_constant(value) && type_max_count(&value->type, &count) && count == 1;
 }
 
 static bool is_parameter(const KernelRow *row, const Node *node, int operand) {
   const Value *value = node->operands[operand];
-  if (!value || is_inlined(value)) return false;
+  if (!value || is_inlined(node, operand)) return false;
   return !(row->packed_operands >> operand & 1 && value_is_constant(value));
 }
 

@@ -3,7 +3,7 @@
 //
 // Equal (row, types, attributes, storage) give one function in the object, called with the buffers of
 // each node. Therefore `lower` must not look at names, offsets or the contents of constants (one-element
-// constants excepted: their values belong to the key and appear through kernel_scalar), and whatever
+// constants of pointwise ops and epilogues excepted: their values belong to the key, see kernel_scalar), and whatever
 // depends on contents is made by `pack`, once per node.
 #ifndef TENON_CODEGEN_KERNEL_H
 #define TENON_CODEGEN_KERNEL_H
@@ -15,7 +15,8 @@ enum { MAX_VIEWS = 64, MAX_PACKED = 8 };
 
 // A tensor in memory: pointer, and per axis the dim and the stride in elements.
 typedef struct View {
-  Val pointer; // NULL: absent operand, one-element constant, or operand that exists only packed
+  Val pointer; // NULL: absent operand, operand that exists only packed, or one-element constant of a
+               // pointwise op or an epilogue (kernel_scalar gives its value)
   const Type *type;
   ElementType element;
   int rank;

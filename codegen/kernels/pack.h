@@ -4,4 +4,6 @@
 
 #include "codegen/kernel.h"
 
+bool pack_matmul_panels(Pack *pack);
+
 #endif

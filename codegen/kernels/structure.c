@@ -24,8 +24,6 @@ Val kernel_bytes(Kernel *kernel, const View *view) {
 
 bool lower_copy(Kernel *kernel) {
   const View *from = &kernel->operands[0], *to = &kernel->results[0];
-  Val scalar = from->pointer ? NULL : kernel_scalar(kernel, 0);
-  if (scalar) kernel_store(kernel, to->element, scalar, to->pointer, nest_const(kernel->nest, 0));
-  else nest_copy(kernel->nest, to->pointer, from->pointer, kernel_bytes(kernel, to));
+  nest_copy(kernel->nest, to->pointer, from->pointer, kernel_bytes(kernel, to));
   return true;
 }
