@@ -5,5 +5,6 @@
 #include "codegen/kernel.h"
 
 bool pack_matmul_panels(Pack *pack);
+bool pack_conv_panels(Pack *pack);
 
 #endif
