@@ -164,10 +164,10 @@ bool compiled_write_llvm(Compiled *compiled, const char *path, bool bitcode, Dia
   return written;
 }
 
-CompiledSizes compiled_sizes(const Compiled *compiled) {
+CompiledSizes compiled_sizes(Compiled *compiled) {
+  if (!compiled_link(compiled)) return (CompiledSizes){0};
   CompiledSizes sizes = {.workspace = compiled->module->main->workspace_bytes, .stack = compiled->stack_bytes,
                          .decoded = compiled->weights.bytes[HOME_DECODED]};
-  if (!compiled->image) return sizes;
   ObjectSizes object = object_image_sizes(compiled->image);
   sizes.weights = compiled->weights.bytes[HOME_WEIGHTS];
   sizes.code = (int64_t)(object.code + object.read_only) - sizes.weights;

@@ -30,7 +30,7 @@ Compiled *codegen_module(const Module *module, const CodegenOptions *options, Ar
 typedef struct CompiledSizes {
   int64_t code, weights, workspace, stack, data, state, decoded;
 } CompiledSizes;
-CompiledSizes compiled_sizes(const Compiled *compiled);
+CompiledSizes compiled_sizes(Compiled *compiled); // emits and links; all 0: an error was reported
 
 // Outputs. Each writes a temporary file and renames it.
 bool compiled_write_object(Compiled *compiled, const char *path, Diag *diag);

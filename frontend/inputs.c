@@ -50,3 +50,56 @@ bool frontend_inputs(Arena *arena, Diag *diag, const char *path, FileInput **inp
       (*inputs)[(*count)++] = describe(arena, graph->input[i]);
   return true;
 }
+
+// --- external data
+
+typedef struct Locations {
+  Arena *arena;
+  const char **items;
+  int count, capacity;
+} Locations;
+
+static void add_tensor(Locations *locations, const Onnx__TensorProto *tensor) {
+  if (tensor->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) return;
+  for (size_t i = 0; i < tensor->n_external_data; i++) {
+    const Onnx__StringStringEntryProto *entry = tensor->external_data[i];
+    if (strcmp(entry->key, "location") != 0) continue;
+    for (int k = 0; k < locations->count; k++)
+      if (strcmp(locations->items[k], entry->value) == 0) return;
+    ARENA_PUSH(locations->arena, locations->items, locations->count, locations->capacity,
+               arena_strdup(locations->arena, entry->value));
+    return;
+  }
+}
+
+static void add_graph(Locations *locations, const Onnx__GraphProto *graph);
+
+static void add_node(Locations *locations, const Onnx__NodeProto *node) {
+  for (size_t i = 0; i < node->n_attribute; i++) {
+    const Onnx__AttributeProto *attribute = node->attribute[i];
+    if (attribute->t) add_tensor(locations, attribute->t);
+    for (size_t k = 0; k < attribute->n_tensors; k++) add_tensor(locations, attribute->tensors[k]);
+    if (attribute->g) add_graph(locations, attribute->g);
+    for (size_t k = 0; k < attribute->n_graphs; k++) add_graph(locations, attribute->graphs[k]);
+  }
+}
+
+// The depth of graphs in graphs is limited by the wire walker.
+static void add_graph(Locations *locations, const Onnx__GraphProto *graph) {
+  for (size_t i = 0; i < graph->n_initializer; i++) add_tensor(locations, graph->initializer[i]);
+  for (size_t i = 0; i < graph->n_node; i++) add_node(locations, graph->node[i]);
+}
+
+bool frontend_external_files(Arena *arena, Diag *diag, const char *path, const char ***items,
+                             int *count) {
+  OnnxFile *file;
+  Locations locations = {.arena = arena};
+  if (!onnx_file_open(arena, diag, path, NULL, &file)) return false;
+  add_graph(&locations, file->model->graph);
+  for (size_t i = 0; i < file->model->n_functions; i++)
+    for (size_t k = 0; k < file->model->functions[i]->n_node; k++)
+      add_node(&locations, file->model->functions[i]->node[k]);
+  *items = locations.items;
+  *count = locations.count;
+  return true;
+}

@@ -15,5 +15,8 @@ typedef struct FileInput {
 
 // In the order of the file; initializers are not inputs. False: reported.
 bool frontend_inputs(Arena *arena, Diag *diag, const char *path, FileInput **inputs, int *count);
+// The data files that the model's tensors name, without repetition, relative to the model's folder.
+bool frontend_external_files(Arena *arena, Diag *diag, const char *path, const char ***locations,
+                             int *count);
 
 #endif

@@ -32,9 +32,12 @@ typedef struct PortInfo {
   const char *name;
   ElementType element;
   int rank;
-  int64_t dims[MAX_RANK]; // -1: open
-  int64_t low[MAX_RANK], high[MAX_RANK];
+  int64_t dims[MAX_RANK];   // -1: open
+  int64_t sample[MAX_RANK]; // dims that fit together, small: for made-up inputs
 } PortInfo;
+
+// What the module says of its inputs or outputs.
+PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *values, int count);
 
 typedef struct Runnable {
   const char *path, *how; // "interpreter", "compiled", "shared object"

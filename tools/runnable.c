@@ -9,21 +9,22 @@
 #include "tools/model.h"
 #include "tools/prepare.h"
 
-static PortInfo port_of_value(const Value *value) {
-  PortInfo port = {.name = value->name ? value->name : "",
-                   .element = value->type.element,
-                   .rank = value->type.rank};
-  for (int i = 0; i < port.rank; i++) {
-    port.low[i] = dim_low(value->type.dims[i]);
-    port.high[i] = dim_high(value->type.dims[i]);
-    port.dims[i] = port.low[i] == port.high[i] ? port.low[i] : -1;
-  }
-  return port;
-}
-
-static PortInfo *ports_of_values(Arena *arena, Value *const *values, int count) {
+PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *values, int count) {
   PortInfo *ports = NEW_ARRAY(arena, PortInfo, count);
-  for (int i = 0; i < count; i++) ports[i] = port_of_value(values[i]);
+  int symbols = dim_symbol_count(module->dims);
+  int64_t *sample = NEW_ARRAY(arena, int64_t, symbols);
+  for (int i = 0; i < symbols; i++)
+    sample[i] = dim_symbol_at(module->dims, i)->low > 0 ? dim_symbol_at(module->dims, i)->low : 1;
+  for (int i = 0; i < count; i++) {
+    const Type *type = &values[i]->type;
+    ports[i] = (PortInfo){.name = values[i]->name ? values[i]->name : "",
+                          .element = type->element,
+                          .rank = type->rank};
+    for (int k = 0; k < type->rank; k++) {
+      ports[i].sample[k] = dim_evaluate(type->dims[k], sample);
+      if (!dim_is_constant(type->dims[k], &ports[i].dims[k])) ports[i].dims[k] = -1;
+    }
+  }
   return ports;
 }
 
@@ -54,8 +55,7 @@ static PortInfo port_of_description(const tenon_value *value) {
   PortInfo port = {.name = value->name, .element = element_of_port(value), .rank = value->rank};
   for (int i = 0; i < port.rank && i < MAX_RANK; i++) {
     const tenon_dim *dim = &value->dims[i];
-    port.low[i] = dim->min;
-    port.high[i] = dim->max;
+    port.sample[i] = dim->min > 0 ? dim->min : 1;
     port.dims[i] = dim->word < 0 ? dim->min : -1;
   }
   return port;
@@ -123,8 +123,8 @@ Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module, Sta
   const Graph *graph = module->main;
   runnable->input_count = graph->input_count;
   runnable->output_count = graph->output_count;
-  runnable->inputs = ports_of_values(tool->arena, graph->inputs, graph->input_count);
-  runnable->outputs = ports_of_values(tool->arena, graph->outputs, graph->output_count);
+  runnable->inputs = ports_of_values(tool->arena, module, graph->inputs, graph->input_count);
+  runnable->outputs = ports_of_values(tool->arena, module, graph->outputs, graph->output_count);
   bool done = tool_flag(tool, OPTION_INTERPRET) ? prepare_interpreter(tool, &plan, runnable, module)
                                                 : prepare_compiled(tool, &plan, runnable, module);
   return done ? runnable : NULL;

@@ -119,11 +119,8 @@ static double normal(uint64_t *state) {
 
 Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed) {
   enum { SMALL_INTEGERS = 8 };
-  int64_t dims[MAX_RANK];
   uint64_t state = seed;
-  for (int i = 0; i < port->rank; i++)
-    dims[i] = port->dims[i] >= 0 ? port->dims[i] : port->low[i] > 0 ? port->low[i] : 1;
-  Tensor tensor = tensor_create(arena, port->element, port->rank, dims);
+  Tensor tensor = tensor_create(arena, port->element, port->rank, port->sample);
   tensor.name = port->name;
   ElementClass class = element_info[port->element].class;
   int bits = element_info[port->element].bits;

@@ -1,0 +1,250 @@
+// The program is C99 and stands alone: `cc -DTENON_TEST_MAIN model.test.c model.o`. Data are arrays
+// of bits, so that NaN, infinities and every last bit are what they are.
+#include "tools/ctest.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "codegen/interface.h"
+#include "ir/file.h"
+#include "ir/interpret.h"
+#include "tools/data.h"
+#include "tools/prepare.h"
+#include "tools/values.h"
+
+typedef struct TestData {
+  const Graph *graph;
+  Tensor *inputs, *outputs;
+  const Interface *interface;
+} TestData;
+
+static bool make_data(Tool *tool, const Module *module, TestData *data) {
+  const Graph *graph = module->main;
+  PortInfo *ports = ports_of_values(tool->arena, module, graph->inputs, graph->input_count);
+  data->graph = graph;
+  data->inputs = NEW_ARRAY(tool->arena, Tensor, graph->input_count);
+  data->outputs = NEW_ARRAY(tool->arena, Tensor, graph->output_count);
+  if (tool_flag(tool, OPTION_DATA)) {
+    Runnable described = {.inputs = ports, .input_count = graph->input_count};
+    Dataset *dataset = data_open(tool);
+    if (!dataset || !data_sample(tool, dataset, &described, 0, data->inputs, tool->arena))
+      return false;
+  } else {
+    for (int i = 0; i < graph->input_count; i++)
+      data->inputs[i] = random_input(tool->arena, &ports[i], (uint64_t)i * 1000003 + 1);
+  }
+  return interpret(graph, data->inputs, data->outputs, tool->arena, &tool->diag);
+}
+
+static int unit_bytes(ElementType element) {
+  int bits = element_info[element].bits;
+  return element_info[element].class == CLASS_COMPLEX ? bits / 16 : bits < 8 ? 1 : bits / 8;
+}
+
+static void put_array(OutputSink *sink, const char *kind, int number, const Tensor *tensor) {
+  int unit = unit_bytes(tensor->element);
+  size_t count = tensor->bytes / (size_t)unit;
+  sink_printf(sink, "TEST_CONST static const TENON_ALIGNED(16) uint%d_t %s_%d[] = {", unit * 8,
+              kind, number);
+  for (size_t i = 0; i < count; i++) {
+    uint64_t word = 0;
+    memcpy(&word, (const uint8_t *)tensor->data + i * (size_t)unit, (size_t)unit);
+    sink_printf(sink, "%s0x%" PRIx64 "%s",
+                i % 16 ? ","
+                : i    ? ",\n  "
+                       : "\n  ",
+                word, unit == 8 ? "u" : "");
+  }
+  sink_text(sink, count ? "};\n" : "0};\n"); // an empty array is not C
+}
+
+static const char head[] =
+    "#include <stdint.h>\n#include <string.h>\n\n"
+    "#if defined TENON_TEST_BENCH\n"
+    "#include \"bench.h\"\n#define TEST_CONST BENCH_CONST\n#define TEST_VAR BENCH_VAR\n#define "
+    "TEST_CODE BENCH_CODE\n"
+    "#else\n#define TEST_CONST\n#define TEST_VAR\n#define TEST_CODE\n#endif\n\n";
+
+static const char compare_float[] =
+    "/* Within 1e-3 of the largest magnitude; NaN equals NaN. */\n"
+    "TEST_CODE static int wrong_%s(const void *found, const void *wanted, size_t count) {\n"
+    "  int wrong = 0;\n  size_t i;\n  %s a, b, largest = 0, limit;\n"
+    "  for (i = 0; i < count; i++) {\n"
+    "    memcpy(&b, (const char *)wanted + i * sizeof b, sizeof b);\n"
+    "    if (b < 0) b = -b;\n"
+    "    if (b - b == 0 && b > largest) largest = b;\n  }\n"
+    "  limit = largest > 0 ? largest / 1000 : (%s)0.001;\n"
+    "  for (i = 0; i < count; i++) {\n"
+    "    memcpy(&a, (const char *)found + i * sizeof a, sizeof a);\n"
+    "    memcpy(&b, (const char *)wanted + i * sizeof b, sizeof b);\n"
+    "    if (!(a == b || (a != a && b != b) || (a - b <= limit && b - a <= limit))) wrong++;\n  }\n"
+    "  return wrong;\n}\n\n";
+
+static const char compare_half[] =
+    "/* 16-bit floats: at most 8 steps apart. */\n"
+    "TEST_CODE static int wrong_half(const void *found, const void *wanted, size_t count) {\n"
+    "  int wrong = 0, step;\n  size_t i;\n  int16_t a, b;\n"
+    "  for (i = 0; i < count; i++) {\n"
+    "    memcpy(&a, (const char *)found + i * 2, 2);\n    memcpy(&b, (const char *)wanted + i * 2, "
+    "2);\n"
+    "    step = (a < 0 ? -32768 - a : a) - (b < 0 ? -32768 - b : b);\n"
+    "    if (step > 8 || step < -8) wrong++;\n  }\n"
+    "  return wrong;\n}\n\n";
+
+static const char compare_bytes[] =
+    "TEST_CODE static int wrong_bytes(const void *found, const void *wanted, size_t count) {\n"
+    "  int wrong = 0;\n  size_t i;\n"
+    "  for (i = 0; i < count; i++) wrong += ((const unsigned char *)found)[i] != ((const unsigned "
+    "char *)wanted)[i];\n"
+    "  return wrong;\n}\n\n";
+
+static const char *comparison(ElementType element) {
+  return element == F32 || element == C64    ? "float"
+         : element == F64 || element == C128 ? "double"
+         : element == F16 || element == BF16 ? "half"
+                                             : "bytes";
+}
+
+static size_t compared_count(const Tensor *tensor) {
+  const char *how = comparison(tensor->element);
+  return tensor->bytes / (how[0] == 'f' ? 4 : how[0] == 'd' ? 8 : how[0] == 'h' ? 2 : 1);
+}
+
+static void put_comparisons(OutputSink *sink, const TestData *data) {
+  bool used[4] = {false};
+  static const char *const names[] = {"float", "double", "half", "bytes"};
+  for (int i = 0; i < data->graph->output_count; i++)
+    for (int k = 0; k < 4; k++)
+      used[k] |= strcmp(names[k], comparison(data->outputs[i].element)) == 0;
+  for (int k = 0; k < 2; k++)
+    if (used[k]) sink_printf(sink, compare_float, names[k], names[k], names[k]);
+  if (used[2]) sink_text(sink, compare_half);
+  if (used[3]) sink_text(sink, compare_bytes);
+}
+
+static bool is_in_workspace(Tool *tool) {
+  const char *io = tool_text(tool, OPTION_IO);
+  return io && strcmp(io, "workspace") == 0;
+}
+
+// Inputs and outputs as fields of the structs, or copied to their places in the workspace.
+static void put_arguments(Tool *tool, OutputSink *sink, const TestData *data) {
+  const Interface *interface = data->interface;
+  const char *macro = interface->macro_prefix;
+  for (int i = 0; i < interface->input_count; i++) {
+    const InterfaceValue *value = &interface->inputs[i];
+    if (is_in_workspace(tool))
+      sink_printf(sink, "  memcpy((char *)context->workspace + %s_%s_OFFSET, input_%d, %zu);\n",
+                  macro, value->macro, i, data->inputs[i].bytes);
+    else
+      sink_printf(sink, "  in.%s = (const void *)input_%d;\n", value->field, i);
+    for (int axis = 0; axis < value->value->type.rank; axis++)
+      for (int k = 0; k < interface->input_dim_count; k++)
+        if (value->dims[axis].word == interface->input_dims[k].word &&
+            value->dims[axis].dim == interface->input_dims[k].dim)
+          sink_printf(sink, "  in.%s = %" PRId64 ";\n", interface->input_dims[k].field,
+                      data->inputs[i].dims[axis]);
+  }
+  for (int i = 0; i < interface->output_count && !is_in_workspace(tool); i++)
+    sink_printf(sink, "  out.%s = (void *)output_%d;\n", interface->outputs[i].field, i);
+}
+
+static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
+  const Interface *interface = data->interface;
+  const char *prefix = interface->prefix, *macro = interface->macro_prefix;
+  sink_printf(sink,
+              "/* 0: every output is as expected; > 0: the number of elements that are not; < 0: "
+              "minus an error code. */\n"
+              "int %s_selftest(tenon_context *context);\n"
+              "TEST_CODE static int test_run(tenon_context *context) {\n  %s_inputs in;\n  "
+              "%s_outputs out;\n"
+              "  memset(&in, 0, sizeof in);\n  memset(&out, 0, sizeof out);\n",
+              prefix, prefix, prefix);
+  put_arguments(tool, sink, data);
+  sink_printf(sink, "  return %s_run(context, &in, &out);\n}\n\n", prefix);
+  sink_printf(sink, "TEST_CODE static int test_compare(const tenon_context *context) {\n  int "
+                    "wrong = 0;\n  (void)context;\n");
+  for (int i = 0; i < interface->output_count; i++) {
+    const char *found =
+        is_in_workspace(tool)
+            ? arena_printf(tool->arena, "(const char *)context->workspace + %s_%s_OFFSET", macro,
+                           interface->outputs[i].macro)
+            : arena_printf(tool->arena, "output_%d", i);
+    sink_printf(sink, "  wrong += wrong_%s(%s, wanted_%d, %zu);\n",
+                comparison(data->outputs[i].element), found, i, compared_count(&data->outputs[i]));
+  }
+  sink_printf(sink,
+              "  return wrong;\n}\n\nTEST_CODE int %s_selftest(tenon_context *context) {\n  int "
+              "code = test_run(context);\n"
+              "  return code ? -code : test_compare(context);\n}\n\n",
+              prefix);
+}
+
+static const char tail[] =
+    "#if defined TENON_TEST_MAIN || defined TENON_TEST_BENCH\n"
+    "static TENON_ALIGNED(64) unsigned char test_workspace[%s_WORKSPACE_BYTES ? %s_WORKSPACE_BYTES "
+    ": 1];\n"
+    "#if %s_NEEDS_INIT\nstatic TENON_ALIGNED(64) unsigned char "
+    "test_memory[%s_INIT_BYTES];\n#endif\n"
+    "static tenon_context test_context = TENON_CONTEXT(%s, test_workspace);\n\n"
+    "TEST_CODE static int test_setup(void) {\n"
+    "#if %s_NEEDS_INIT\n  test_context.weights = test_memory;\n  return %s_init(&test_context, 0, "
+    "test_memory);\n#else\n  return 0;\n#endif\n}\n#endif\n\n"
+    "#ifdef TENON_TEST_MAIN\n#include <stdio.h>\n\nint main(void) {\n  int code = test_setup();\n  "
+    "if (!code) code = %s_selftest(&test_context);\n"
+    "  if (code < 0) printf(\"%s: %%s\\n\", tenon_error_text(-code));\n  else printf(\"%s: %%d "
+    "elements differ\\n\", code);\n  return code != 0;\n}\n#endif\n\n"
+    "#ifdef TENON_TEST_BENCH\nvoid bench_setup(void) {\n  if (test_setup()) bench_exit(3);\n}\n"
+    "void bench_run(void) {\n  if (test_run(&test_context)) bench_exit(2);\n}\n"
+    "TEST_CODE void bench_report(void) {\n  int wrong = test_compare(&test_context);\n  "
+    "bench_print(\"%s: elements that differ: \");\n  bench_print_int(wrong);\n"
+    "  bench_print(\"\\n\");\n  if (wrong) bench_exit(1);\n}\n#endif\n";
+
+static void put_tail(OutputSink *sink, const Interface *interface) {
+  const char *macro = interface->macro_prefix, *prefix = interface->prefix;
+  sink_printf(sink, tail, macro, macro, macro, macro, macro, macro, prefix, prefix, prefix, prefix,
+              prefix);
+}
+
+static bool can_be_tested(Tool *tool, const TestData *data) {
+  for (int i = 0; i < data->graph->output_count; i++)
+    if (data->outputs[i].element == STR)
+      return diag_error(&tool->diag, (Loc){0}, "--emit=c-test: strings are not supported");
+  for (int i = 0; i < data->graph->input_count; i++)
+    if (data->inputs[i].element == STR)
+      return diag_error(&tool->diag, (Loc){0}, "--emit=c-test: strings are not supported");
+  return true;
+}
+
+bool c_test_write(Tool *tool, const Module *module, const char *prefix, const char *header,
+                  const char *path) {
+  TestData data;
+  CodegenOptions options = {.prefix = prefix, .version = TENON_VERSION};
+  const char *slash = strrchr(header, '/');
+  if (!make_data(tool, module, &data) || !can_be_tested(tool, &data)) return false;
+  data.interface = interface_create(module, &options, tool->arena, &tool->diag);
+  if (!data.interface) return false;
+  OutputFile *file = output_open(tool->arena, &tool->diag, path);
+  if (!file) return false;
+  OutputSink *sink = output_sink(file);
+  sink_printf(sink,
+              "/* Made by tenon %s: runs %s on recorded inputs and compares with the interpreter's "
+              "outputs.\n"
+              "   cc -DTENON_TEST_MAIN this.c model.o; with -DTENON_TEST_BENCH it is a benchmark "
+              "(bench_run, bench_report). */\n"
+              "#include \"%s\"\n",
+              TENON_VERSION, prefix, slash ? slash + 1 : header);
+  sink_text(sink, head);
+  for (int i = 0; i < data.graph->input_count; i++) put_array(sink, "input", i, &data.inputs[i]);
+  for (int i = 0; i < data.graph->output_count; i++) {
+    put_array(sink, "wanted", i, &data.outputs[i]);
+    if (!is_in_workspace(tool))
+      sink_printf(sink, "TEST_VAR static TENON_ALIGNED(16) unsigned char output_%d[%zu];\n", i,
+                  data.outputs[i].bytes ? data.outputs[i].bytes : 1);
+  }
+  sink_text(sink, "\n");
+  put_comparisons(sink, &data);
+  put_selftest(tool, sink, &data);
+  put_tail(sink, data.interface);
+  return output_commit(file, &tool->diag);
+}
