@@ -2,7 +2,7 @@
 
   compare_with_onnxruntime.py TENON MODEL [--dim NAME=SIZE] [--input NAME=KIND:A:B] [--samples N]
 
-An input is normal(A, B), uniform(A, B), int(A, B) (B excluded) or the value A; without --input it is normal(0, 1) or,
+An input is normal(A, B), uniform(A, B), int(A, B) (B excluded), print(A, B) (an image of text) or the value A; without --input it is normal(0, 1) or,
 for an integer type, int(0, 2). Symbolic dims without --dim are 1. The worst error of each output must be at most --tolerance times
 the output's largest magnitude; integers must be equal.
 """
@@ -33,6 +33,10 @@ def draw(random, info, shape, recipe):
         value = random.uniform(a, b, shape)
     elif kind == "int":
         value = random.integers(int(a), int(b), shape)
+    elif kind == "print":  # a page of paper B with a line of dots of A, A or B each
+        value = np.full(shape, b)
+        line = value[..., shape[-2] // 3:shape[-2] // 2, 8:-8]
+        line[...] = np.where(random.random(line.shape[-2:]) < 0.5, a, b)
     elif kind == "value":
         value = np.full(shape, a)
     else:

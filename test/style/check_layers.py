@@ -1,6 +1,6 @@
 """check_layers.py ROOT: each layer includes only what it may know, and no file is open-ended.
 
-    frontend -> ir     passes -> ir     codegen -> ir     tools -> all of them
+    frontend -> ir     passes -> ir     codegen -> ir, runtime (tenon.h)     tools -> all of them
 Only frontend/ sees protobuf-c, only codegen/ sees LLVM. Files over 600 lines are printed, but allowed.
 """
 import pathlib
@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "ir": {"ir"},
     "frontend": {"ir", "frontend"},
     "passes": {"ir", "passes"},
-    "codegen": {"ir", "codegen"},
+    "codegen": {"ir", "codegen", "runtime"},
     "runtime": {"runtime"},
     "tools": {"ir", "frontend", "passes", "codegen", "runtime", "tools"},
 }
