@@ -3,6 +3,19 @@
 
 enum { DEFAULT_ALIGNMENT = 64, LARGEST_WORKSPACE_BITS = 46 };
 
+// The caller's memory is known by the number of the input or output, which takes the offset's place.
+static void number_callers(MemoryPlan *plan) {
+  const Graph *graph = plan->graph;
+  for (int i = 0; i < graph->input_count; i++) {
+    Group *group = plan_group(plan, graph->inputs[i]);
+    if (group->kind == PLACE_INPUT) group->offset = i;
+  }
+  for (int i = 0; i < graph->output_count; i++) {
+    Group *group = plan_group(plan, graph->outputs[i]);
+    if (group->kind == PLACE_OUTPUT) group->offset = i;
+  }
+}
+
 static void write_placements(const MemoryPlan *plan) {
   for (int i = 0; i < plan->member_count; i++) {
     Value *value = plan->members[i].value;
@@ -27,6 +40,7 @@ bool place_memory(Graph *graph, PassContext *context, bool reuse) {
   plan_sharing(&plan);
   int alignment = context->target ? target_alignment(context->target) : DEFAULT_ALIGNMENT;
   graph->workspace_bytes = plan_offsets(&plan, alignment);
+  number_callers(&plan);
   write_placements(&plan);
   return true;
 }
