@@ -21,6 +21,15 @@ static Val segment_pointer(Compiled *compiled, Frame *frame, int segment) {
   return at_offset(frame, placed->home == HOME_DECODED ? frame->decoded : frame->weights, placed->offset);
 }
 
+// Which of the graph's outputs the value is.
+static int output_number(const Value *value) {
+  const Graph *graph = value->graph;
+  int number = 0;
+  while (number < graph->output_count && graph->outputs[number] != value) number++;
+  assert(number < graph->output_count && "placed as an output, but is none");
+  return number;
+}
+
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   const Constant *constant = value_constant(value);
   if (constant) return segment_pointer(compiled, frame, weights_add_dense(&compiled->weights, constant, &value->type, compiled->target));
@@ -28,8 +37,8 @@ Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   switch (place->kind) {
   case PLACE_WORKSPACE: return at_offset(frame, frame->workspace, place->offset);
   case PLACE_FAST: return at_offset(frame, frame->fast, place->offset);
-  case PLACE_INPUT: return frame->input_pointers[place->offset];
-  case PLACE_OUTPUT: return frame->output_pointers[place->offset];
+  case PLACE_INPUT: return frame->input_pointers[value->index];
+  case PLACE_OUTPUT: return frame->output_pointers[output_number(value)];
   case PLACE_ALIAS: return emit_pointer(compiled, frame, place->alias);
   case PLACE_WEIGHTS:
   case PLACE_NONE: break;
