@@ -172,3 +172,25 @@ bool import_conv_transpose(OnnxNode *node) {
   node_set_dims(conv, ATTR_SIZES, sizes, window.spatial);
   return onnx_output(node, 0, onnx_channels_first(node, build_end(&node->builder, conv)));
 }
+
+// --- causal: the past comes before the input instead of padding
+
+bool import_causal_conv(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 2)) return false;
+  Value *x = onnx_input(node, 0), *w = onnx_input(node, 1), *past = onnx_input(node, 3);
+  int64_t kernel, channels;
+  if (x->type.rank != 3 || w->type.rank != 3 || !dim_is_constant(w->type.dims[2], &kernel) || !dim_is_constant(w->type.dims[0], &channels) ||
+      kernel < 1 || kernel > WINDOW_LIMIT || channels < 1 || channels > WINDOW_LIMIT)
+    return onnx_error(node, "input and weights must have rank 3, and the weights be static");
+  if (!past) {
+    Value *zero = onnx_scalar_like(node, x, 0);
+    past = zero ? build_expand(&node->builder, zero, 3, (const Dim *[]){x->type.dims[0], x->type.dims[1], import_dim(node->importer, kernel - 1)}) : NULL;
+  }
+  Value *padded = past ? build_concat(&node->builder, (Value *[]){past, x}, 2, 2) : NULL;
+  Window window = {.spatial = 1, .kernel = {kernel}, .strides = {1}, .dilations = {1}};
+  Value *y = padded ? onnx_build_conv(node, padded, w, onnx_input(node, 2), &window, channels) : NULL;
+  const char *activation = onnx_string(node, "activation", "none");
+  if (strcmp(activation, "none") != 0) y = onnx_unary(node, OP_SWISH, y);
+  if (!onnx_output(node, 0, y)) return false;
+  return onnx_output(node, 1, build_slice_axis(&node->builder, padded, 2, x->type.dims[2], import_dim(node->importer, kernel - 1), 1));
+}

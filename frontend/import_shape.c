@@ -166,7 +166,9 @@ bool import_space_to_depth(OnnxNode *node) {
   const Dim *const *d = x->type.dims, *b = import_dim(importer, block);
   const Dim *h = dim_floordiv(table, d[2], b), *w = dim_floordiv(table, d[3], b);
   const Dim *four[4] = {d[0], dim_mul_int(table, d[1], block * block), h, w};
-  return move_blocks(node, x, (const Dim *[]){d[0], d[1], h, b, w, b}, (int64_t[]){0, 3, 5, 1, 2, 4}, four);
+  const Dim *six[6] = {d[0], d[1], h, b, w, b};
+  bool column_first = strcmp(onnx_string(node, "mode", "DCR"), "CRD") == 0;
+  return move_blocks(node, x, six, column_first ? (int64_t[]){0, 1, 3, 5, 2, 4} : (int64_t[]){0, 3, 5, 1, 2, 4}, four);
 }
 
 // --- repetition
