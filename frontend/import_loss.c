@@ -39,7 +39,7 @@ static Value *sum_all(OnnxNode *node, OpCode op, Value *x) {
 }
 
 static bool reduce_loss(OnnxNode *node, Value *scores) {
-  Loss loss;
+  Loss loss = {NULL, NULL};
   const char *reduction = onnx_string(node, "reduction", "mean");
   if (!scores || !element_loss(node, scores, &loss)) return false;
   if (strcmp(reduction, "none") == 0) return onnx_output(node, 0, loss.loss);

@@ -74,30 +74,45 @@ bool import_global_lp_pool(OnnxNode *node) {
   return onnx_output(node, 0, onnx_binary(node, OP_POW, sum, onnx_scalar_like(node, x, 1.0 / (double)p)));
 }
 
-// The result's spatial dims are what the pool had as input, if it divided evenly, or are given.
+// What is missing to the given shape follows at the end of each spatial axis.
+static Value *extend_to(OnnxNode *node, Value *x, const Dim *const *from, const Dim *const *to, int spatial) {
+  int64_t pads[2 * MAX_RANK] = {0};
+  bool any = false;
+  for (int i = 0; x && i < spatial; i++) {
+    int64_t *pad = &pads[x->type.rank + 1 + i];
+    if (!dim_is_constant(dim_sub(node->importer->dims, to[i], from[i]), pad) || *pad > 1 << 24 || *pad < -(1 << 24))
+      return onnx_error(node, "output_shape does not fit the input"), NULL;
+    any |= *pad != 0;
+  }
+  Node *pad = x && any ? build_begin(&node->builder, OP_PAD, &x, 1) : NULL;
+  if (!pad) return x;
+  node_set_ints(pad, ATTR_PADS, pads, 2 * x->type.rank);
+  return build_end(&node->builder, pad);
+}
+
+// The indices belong to the shape that the pool had as input if it divided evenly.
 bool import_max_unpool(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   Value *x = onnx_input(node, 0);
   Window window;
   if (x->type.rank < 3) return onnx_error(node, "input of rank %d, wanted 3 or more", x->type.rank);
   if (!onnx_window(node, x->type.rank - 2, NULL, &window)) return false;
-  const Dim *sizes[MAX_RANK];
+  const Dim *sizes[MAX_RANK], *const *shape = NULL;
   DimTable *table = node->importer->dims;
+  int count;
   if (onnx_has_input(node, 2)) {
-    int count;
-    const Dim *const *shape = onnx_dims_input(node, 2, &count);
-    if (!shape) return false;
+    if (!(shape = onnx_dims_input(node, 2, &count))) return false;
     if (count != x->type.rank) return onnx_error(node, "output_shape has %d entries, wanted %d", count, x->type.rank);
-    for (int i = 0; i < window.spatial; i++) sizes[i] = shape[2 + i];
-  } else {
-    for (int i = 0; i < window.spatial; i++) {
-      const Dim *steps = dim_mul_int(table, dim_add_int(table, x->type.dims[2 + i], -1), window.strides[i]);
-      sizes[i] = dim_add_int(table, steps, window.kernel[i] - window.pads[i] - window.pads[window.spatial + i]);
-    }
+  }
+  for (int i = 0; i < window.spatial; i++) {
+    const Dim *steps = dim_mul_int(table, dim_add_int(table, x->type.dims[2 + i], -1), window.strides[i]);
+    sizes[i] = dim_add_int(table, steps, window.kernel[i] - window.pads[i] - window.pads[window.spatial + i]);
   }
   Value *operands[2] = {onnx_channels_last(node, x), onnx_channels_last(node, onnx_input(node, 1))};
   if (node->builder.failed) return false;
   Node *unpool = build_begin(&node->builder, OP_MAX_UNPOOL, operands, 2);
   node_set_dims(unpool, ATTR_SIZES, sizes, window.spatial);
-  return onnx_output(node, 0, onnx_channels_first(node, build_end(&node->builder, unpool)));
+  Value *result = build_end(&node->builder, unpool);
+  if (shape) result = extend_to(node, result, sizes, shape + 2, window.spatial);
+  return onnx_output(node, 0, onnx_channels_first(node, result));
 }

@@ -18,7 +18,8 @@ typedef struct QuantOperands {
 static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *zero, QuantOperands *operands) {
   *operands = (QuantOperands){scale, zero, -1, onnx_int(node, "block_size", 0)};
   int rank = scale->type.rank;
-  if (zero && zero->type.rank != rank) return onnx_error(node, "the scale has rank %d, the zero point %d", rank, zero->type.rank);
+  bool one_zero = zero && zero->type.rank == 1 && dim_is(zero->type.dims[0], 1) && rank == 0;
+  if (zero && zero->type.rank != rank && !one_zero) return onnx_error(node, "the scale has rank %d, the zero point %d", rank, zero->type.rank);
   if (rank == 0 || (rank == 1 && x->rank != 1 && dim_is(scale->type.dims[0], 1))) return true;
   if (operands->block < 0) return onnx_error(node, "block_size %lld", (long long)operands->block);
   if (rank != 1 && (rank != x->rank || !operands->block)) return onnx_error(node, "a scale of rank %d for an input of rank %d", rank, x->rank);

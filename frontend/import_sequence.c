@@ -101,8 +101,8 @@ static bool part_sizes(OnnxNode *node, const Type *x, int axis, int64_t **sizes,
 bool import_split_to_sequence(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
-  int axis, count;
-  int64_t *sizes, start = 0;
+  int axis, count = 0;
+  int64_t *sizes = NULL, start = 0;
   if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis) || !part_sizes(node, &x->type, axis, &sizes, &count)) return false;
   bool drop = !onnx_has_input(node, 1) && !onnx_int(node, "keepdims", 1);
   Value **parts = NEW_ARRAY(node->importer->arena, Value *, count + 1);
