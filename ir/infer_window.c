@@ -23,8 +23,9 @@ static bool pool_type(const Node *node, Diag *diag, const Type *x, Type *result)
   const int64_t *kernel = node_ints(node, ATTR_KERNEL, &count);
   if (count != spatial)
     return refuse(node, diag, "kernel has %d entries, wanted %d", count, spatial);
+  int64_t taps = 1;
   for (int i = 0; i < spatial; i++)
-    if (kernel[i] < 1 || kernel[i] > INT32_MAX)
+    if (kernel[i] < 1 || __builtin_mul_overflow(taps, kernel[i], &taps) || taps > INT32_MAX)
       return refuse(node, diag, "kernel[%d] = %lld", i, (long long)kernel[i]);
   if (!check_window(node, diag, spatial)) return false;
   *result = *x;

@@ -90,13 +90,14 @@ static bool check_channels(const Evaluation *evaluation, int64_t found, int64_t 
                     op_info[evaluation->node->op].text, (long long)found, (long long)wanted);
 }
 
-static void convolution_start(Convolution *c, Evaluation *evaluation) {
+static bool convolution_start(Convolution *c, Evaluation *evaluation) {
   Arena *arena = evaluation->run->arena;
-  c->product = product_start(evaluation);
+  if (!product_start(&c->product, evaluation)) return false;
   c->x = product_factor(&c->product, 0);
   c->w = product_factor(&c->product, 1);
   c->batch = evaluation->operands[0].dims[0];
   c->taps = NEW_ARRAY(arena, Tap, c->window.tap_count);
+  return true;
 }
 
 bool interpret_conv(Evaluation *evaluation) {
@@ -107,7 +108,7 @@ bool interpret_conv(Evaluation *evaluation) {
   if (!check_channels(evaluation, x->dims[x->rank - 1], c.in * c.groups)) return false;
   c.out = w->dims[0] / c.groups;
   c.window = window_of(evaluation->node, spatial, x->dims + 1, y->dims + 1, w->dims + 1);
-  convolution_start(&c, evaluation);
+  if (!convolution_start(&c, evaluation)) return false;
   c.panel = NEW_ARRAY(evaluation->run->arena, double, tensor_count(w));
   c.sums = NEW_ARRAY(evaluation->run->arena, double, c.groups *c.out);
   if (c.product.integer)
@@ -125,7 +126,7 @@ bool interpret_conv_transpose(Evaluation *evaluation) {
   Convolution c = {.groups = node_int(evaluation->node, ATTR_GROUP), .out = w->dims[w->rank - 1]};
   c.in = w->dims[0] / c.groups;
   c.window = window_of(evaluation->node, spatial, y->dims + 1, x->dims + 1, w->dims + 1);
-  convolution_start(&c, evaluation);
+  if (!convolution_start(&c, evaluation)) return false;
   c.sums = NEW_ARRAY(evaluation->run->arena, double, c.window.large_count *c.groups *c.out);
   if (c.product.integer)
     transposed_ints(&c);

@@ -67,11 +67,10 @@ bool interpret_matmul(Evaluation *evaluation) {
                *y = &evaluation->results[0];
   bool ta = node_int(evaluation->node, ATTR_TRANSPOSE_A) != 0,
        tb = node_int(evaluation->node, ATTR_TRANSPOSE_B) != 0;
-  MatMul m = {.product = product_start(evaluation),
-              .rows = y->dims[y->rank - 2],
+  MatMul m = {.rows = y->dims[y->rank - 2],
               .columns = y->dims[y->rank - 1],
               .inner = a->dims[a->rank - 1 - ta]};
-  if (!check_inner(evaluation, &m, b, tb)) return false;
+  if (!check_inner(evaluation, &m, b, tb) || !product_start(&m.product, evaluation)) return false;
   m.a = product_factor(&m.product, 0);
   m.b = product_factor(&m.product, 1);
   m.a_row = ta ? 1 : m.inner;

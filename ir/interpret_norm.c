@@ -4,12 +4,27 @@
 #include "ir/interpret_ops.h"
 #include "ir/interpret_values.h"
 
-// Operand `index` broadcast to the last dims of x, `count` elements; NULL: absent.
-static double *factor_over(Evaluation *evaluation, int index, int64_t count) {
-  if (!operand_present(evaluation, index)) return NULL;
+static bool factor_fits(Evaluation *evaluation, int index) {
   const Tensor *x = &evaluation->operands[0], *factor = &evaluation->operands[index];
-  double *given = all_doubles(evaluation, factor),
-         *values = NEW_ARRAY(evaluation->run->arena, double, count);
+  for (int k = 0; k < factor->rank; k++) {
+    int64_t found = factor->dims[k], wanted = x->dims[x->rank - factor->rank + k];
+    if (found != 1 && found != wanted)
+      return diag_error(evaluation->run->diag, evaluation->node->loc,
+                        "%s: operand %d has dim %d = %lld, wanted %lld",
+                        op_info[evaluation->node->op].text, index, k, (long long)found,
+                        (long long)wanted);
+  }
+  return true;
+}
+
+// Operand `index` broadcast to the last dims of x, `count` elements; *values NULL: absent.
+static bool factor_over(Evaluation *evaluation, int index, int64_t count, double **values) {
+  *values = NULL;
+  if (!operand_present(evaluation, index)) return true;
+  if (!factor_fits(evaluation, index)) return false;
+  const Tensor *x = &evaluation->operands[0], *factor = &evaluation->operands[index];
+  double *given = all_doubles(evaluation, factor);
+  *values = NEW_ARRAY(evaluation->run->arena, double, count);
   int64_t strides[MAX_RANK];
   dense_strides(factor->rank, factor->dims, strides);
   for (int64_t i = 0; i < count; i++) {
@@ -18,9 +33,9 @@ static double *factor_over(Evaluation *evaluation, int index, int64_t count) {
       if (factor->dims[k] != 1) at += rest % x->dims[d] * strides[k];
       rest /= x->dims[d];
     }
-    values[i] = given[at];
+    (*values)[i] = given[at];
   }
-  return values;
+  return true;
 }
 
 // x becomes (x - mean) / sqrt(variance + epsilon), or x / sqrt(mean(x^2) + epsilon).
@@ -39,7 +54,9 @@ bool interpret_layer_norm(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0];
   AxisView view = axis_view(x, node_int(evaluation->node, ATTR_AXIS));
   int64_t count = view.length * view.inner;
-  double *scale = factor_over(evaluation, 1, count), *bias = factor_over(evaluation, 2, count);
+  double *scale, *bias;
+  if (!factor_over(evaluation, 1, count, &scale) || !factor_over(evaluation, 2, count, &bias))
+    return false;
   double *values = NEW_ARRAY(evaluation->run->arena, double, count);
   for (int64_t row = 0; row < view.outer && count; row++) {
     load_doubles(x, row * count, 1, count, values);
@@ -61,8 +78,9 @@ bool interpret_group_norm(Evaluation *evaluation) {
                       (long long)channels, (long long)groups);
   int64_t spatial = 1;
   for (int i = 1; i < x->rank - 1; i++) spatial *= x->dims[i];
-  double *scale = factor_over(evaluation, 1, channels),
-         *bias = factor_over(evaluation, 2, channels);
+  double *scale, *bias;
+  if (!factor_over(evaluation, 1, channels, &scale) || !factor_over(evaluation, 2, channels, &bias))
+    return false;
   double *values = NEW_ARRAY(evaluation->run->arena, double, spatial *each);
   for (int64_t i = 0; i < x->dims[0] * groups && spatial > 0 && each > 0; i++) {
     int64_t first = i % groups * each, base = i / groups * spatial * channels + first;

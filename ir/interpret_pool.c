@@ -4,6 +4,7 @@
 
 #include "ir/interpret_ops.h"
 #include "ir/interpret_window.h"
+#include "ir/move.h"
 #include "ir/quant.h"
 
 typedef struct Pool {
@@ -147,6 +148,7 @@ bool interpret_max_unpool(Evaluation *evaluation) {
   int64_t count = tensor_count(y), channels = y->dims[y->rank - 1], spatial = 1;
   size_t bytes = (size_t)element_info[x->element].bits / 8;
   for (int i = 1; i < y->rank - 1; i++) spatial *= y->dims[i];
+  if (!check_count(evaluation, 1, tensor_count(x))) return false;
   for (int64_t i = 0, n = tensor_count(x); i < n; i++) {
     if (indices[i] < 0 || indices[i] >= count)
       return diag_error(evaluation->run->diag, evaluation->node->loc,

@@ -1,10 +1,14 @@
 // Factors, bias and results of products.
 #include "ir/interpret_product.h"
 
-Product product_start(Evaluation *evaluation) {
+#include "ir/move.h"
+
+bool product_start(Product *product, Evaluation *evaluation) {
   Product p = {.evaluation = evaluation};
+  const Tensor *result = &evaluation->results[0];
   p.integer = element_is_integer(evaluation->operands[0].element);
   if (operand_present(evaluation, 2)) {
+    if (!check_count(evaluation, 2, result->dims[result->rank - 1])) return false;
     if (p.integer)
       p.int_bias = all_ints(evaluation, &evaluation->operands[2]);
     else
@@ -15,7 +19,8 @@ Product product_start(Evaluation *evaluation) {
   p.w = operand_type(evaluation, 1)->quant;
   bool codes = p.result->quant && element_info[p.result->element].bits <= 16;
   if (codes) quant_range(p.result->element, &p.low, &p.high);
-  return p;
+  *product = p;
+  return true;
 }
 
 Factor product_factor(Product *product, int index) {

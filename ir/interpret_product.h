@@ -24,7 +24,8 @@ typedef struct Product {
   int32_t low, high;
 } Product;
 
-Product product_start(Evaluation *evaluation);
+// False (reported): the bias does not have one value per output channel.
+bool product_start(Product *product, Evaluation *evaluation);
 // Operand `index` as a factor, zero points subtracted; with quantization along `axis` of the
 // operand.
 Factor product_factor(Product *product, int index);

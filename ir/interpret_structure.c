@@ -4,6 +4,7 @@
 #include "ir/builder.h"
 #include "ir/interpret_ops.h"
 #include "ir/interpret_values.h"
+#include "ir/move.h"
 
 bool interpret_const(Evaluation *evaluation) {
   Tensor tensor;
@@ -36,19 +37,6 @@ bool interpret_copy(Evaluation *evaluation) {
   return true;
 }
 
-static void copy_element(Tensor *to, int64_t to_index, const Tensor *from, int64_t from_index) {
-  size_t bytes = (size_t)element_info[from->element].bits / 8;
-  if (bytes)
-    memcpy((char *)to->data + to_index * (int64_t)bytes,
-           (const char *)from->data + from_index * (int64_t)bytes, bytes);
-  else if (element_is_float(from->element))
-    element_store(to->element, to->data, to_index,
-                  element_load(from->element, from->data, from_index));
-  else
-    element_store_int(to->element, to->data, to_index,
-                      element_load_int(from->element, from->data, from_index));
-}
-
 bool interpret_where(Evaluation *evaluation) {
   Walk walk;
   if (!walk_broadcast(&walk, evaluation, 3)) return false;
@@ -56,8 +44,9 @@ bool interpret_where(Evaluation *evaluation) {
   for (Run run; walk_next(&walk, &run);)
     for (int64_t i = 0; i < run.count; i++) {
       int chosen = condition[run.start[1] + i * run.step[1]] ? 1 : 2;
-      copy_element(&evaluation->results[0], run.start[0] + i * run.step[0],
-                   &evaluation->operands[chosen], run.start[chosen + 1] + i * run.step[chosen + 1]);
+      copy_elements(evaluation->results[0].element, evaluation->results[0].data,
+                    run.start[0] + i * run.step[0], evaluation->operands[chosen].data,
+                    run.start[chosen + 1] + i * run.step[chosen + 1], 1);
     }
   return true;
 }
