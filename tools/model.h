@@ -56,6 +56,8 @@ Runnable *runnable_open(Tool *tool, const char *path, Status *status);
 // Outputs lie in `arena`.
 bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena,
                   Diag *diag);
+// Fills file->inputs of a shared object with what its description says.
+void model_describe_runnable(Tool *tool, ModelFile *file, const Runnable *runnable);
 int runnable_find_input(const Runnable *runnable, const char *name); // -1: none
 
 #endif

@@ -1,6 +1,4 @@
 // tenon run: executes a model once, on given or random inputs, or on every sample of a data set.
-#include <string.h>
-
 #include "frontend/npz.h"
 #include "tools/data.h"
 #include "tools/model.h"
@@ -65,12 +63,10 @@ static Status run_set(Tool *tool, Runnable *runnable) {
                                                                           : STATUS_REFUSED;
 }
 
-static Status run_once(Tool *tool, Runnable *runnable, const ModelFile *file, const Tensor *given) {
-  Tensor *inputs = NEW_ARRAY(tool->arena, Tensor, runnable->input_count);
+static Status run_once(Tool *tool, Runnable *runnable, const Tensor *inputs) {
   Tensor *outputs = NEW_ARRAY(tool->arena, Tensor, runnable->output_count);
   const char *path = tool_text(tool, OPTION_OUTPUT);
   Status status = STATUS_DONE;
-  if (!inputs_complete(tool, file, given, runnable, inputs)) return STATUS_REFUSED;
   if (!runnable_run(runnable, inputs, outputs, tool->arena, &tool->diag)) return STATUS_REFUSED;
   if (path && !outputs_write(tool, runnable, outputs, path)) return STATUS_REFUSED;
   if (!outputs_compare(tool, runnable, outputs, &status)) return STATUS_REFUSED;
@@ -78,36 +74,14 @@ static Status run_once(Tool *tool, Runnable *runnable, const ModelFile *file, co
   return status;
 }
 
-// What the description in a shared object says of its inputs.
-static void describe_shared(Tool *tool, ModelFile *file, const Runnable *runnable) {
-  file->input_count = runnable->input_count;
-  file->inputs = NEW_ARRAY(tool->arena, FileInput, runnable->input_count);
-  for (int i = 0; i < runnable->input_count; i++) {
-    const PortInfo *port = &runnable->inputs[i];
-    file->inputs[i] = (FileInput){
-        .name = port->name, .kind = VALUE_TENSOR, .element = port->element, .rank = port->rank};
-    memcpy(file->inputs[i].dims, port->dims, sizeof port->dims);
-  }
-}
-
 Status command_run(Tool *tool) {
-  ModelFile file;
-  Status status;
-  Module *module = NULL;
-  Runnable *runnable = NULL;
-  if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
-  if (file.format == FORMAT_SHARED) {
-    runnable = runnable_create(tool, &file, NULL, &status);
-    if (!runnable) return status;
-    describe_shared(tool, &file, runnable);
+  if (tool_flag(tool, OPTION_DATA)) {
+    Status status;
+    Runnable *runnable = runnable_open(tool, tool_argument(tool, 0), &status);
+    return runnable ? run_set(tool, runnable) : status;
   }
-  Tensor *given = NEW_ARRAY(tool->arena, Tensor, file.input_count);
-  if (!inputs_read(tool, &file, 1, given)) return STATUS_REFUSED;
-  if (!runnable) {
-    module = model_load(tool, &file, given);
-    runnable = module ? runnable_create(tool, &file, module, &status) : NULL;
-    if (!runnable) return module ? status : STATUS_REFUSED;
-  }
-  return tool_flag(tool, OPTION_DATA) ? run_set(tool, runnable)
-                                      : run_once(tool, runnable, &file, given);
+  Runnable *runnable;
+  Tensor *inputs;
+  Status status = runnable_with_inputs(tool, 0, 1, &runnable, &inputs);
+  return status == STATUS_DONE ? run_once(tool, runnable, inputs) : status;
 }

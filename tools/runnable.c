@@ -151,3 +151,15 @@ int runnable_find_input(const Runnable *runnable, const char *name) {
     if (strcmp(runnable->inputs[i].name, name) == 0) return i;
   return -1;
 }
+
+void model_describe_runnable(Tool *tool, ModelFile *file, const Runnable *runnable) {
+  if (file->format != FORMAT_SHARED) return;
+  file->input_count = runnable->input_count;
+  file->inputs = NEW_ARRAY(tool->arena, FileInput, runnable->input_count);
+  for (int i = 0; i < runnable->input_count; i++) {
+    const PortInfo *port = &runnable->inputs[i];
+    file->inputs[i] = (FileInput){
+        .name = port->name, .kind = VALUE_TENSOR, .element = port->element, .rank = port->rank};
+    memcpy(file->inputs[i].dims, port->dims, sizeof port->dims);
+  }
+}

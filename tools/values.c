@@ -160,6 +160,29 @@ bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
   return good;
 }
 
+Status runnable_with_inputs(Tool *tool, int model, int first, Runnable **runnable,
+                            Tensor **inputs) {
+  ModelFile file;
+  Status status;
+  Module *module = NULL;
+  if (!model_open(tool, tool_argument(tool, model), &file)) return STATUS_REFUSED;
+  if (file.format == FORMAT_SHARED) { // its inputs are known when it is loaded
+    *runnable = runnable_create(tool, &file, NULL, &status);
+    if (!*runnable) return status;
+    model_describe_runnable(tool, &file, *runnable);
+  }
+  Tensor *given = NEW_ARRAY(tool->arena, Tensor, file.input_count);
+  if (!inputs_read(tool, &file, first, given)) return STATUS_REFUSED;
+  if (file.format != FORMAT_SHARED) {
+    module = model_load(tool, &file, given);
+    if (!module) return STATUS_REFUSED;
+    *runnable = runnable_create(tool, &file, module, &status);
+    if (!*runnable) return status;
+  }
+  *inputs = NEW_ARRAY(tool->arena, Tensor, (*runnable)->input_count);
+  return inputs_complete(tool, &file, given, *runnable, *inputs) ? STATUS_DONE : STATUS_REFUSED;
+}
+
 // --- outputs
 
 static bool make_folder(Tool *tool, const char *path) {

@@ -22,6 +22,10 @@ Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed);
 bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
                      const Runnable *runnable, Tensor *inputs);
 
+// Opens the model that argument `model` names and reads its inputs from the arguments from number
+// `first` on, which also give open dims their values. STATUS_DONE, or the reason was reported.
+Status runnable_with_inputs(Tool *tool, int model, int first, Runnable **runnable, Tensor **inputs);
+
 // Writes the outputs: to a folder as output_K.pb, to an .npz by name, or one to a .pb or .npy.
 bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, const char *path);
 
