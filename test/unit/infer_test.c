@@ -1,0 +1,112 @@
+// Inference of the arithmetic ops: symbolic dims of the results, and every refusal with its
+// numbers.
+#include "check.h"
+#include "ir/diag.h"
+#include "ir/print.h"
+
+static Module *parse(Arena *arena, Diag *diag, const char *text) {
+  diag_init(diag, arena, NULL);
+  return module_parse_text(arena, diag, "t.tir", text, strlen(text));
+}
+
+// The type of the last node's first result.
+static const struct {
+  const char *text, *type;
+} results[] = {
+    {"input %x : f32[N,1,3]\ninput %y : f32[4,1]\n%z = add %x, %y\nreturn %z", "f32[N,4,3]"},
+    {"input %x : f32[N,3]\ninput %y : f32[7,1]\n%z = mul %x, %y\nreturn %z", "f32[7,3]"},
+    {"input %x : f32[N]\ninput %y : f32[M]\n%z = add %x, %y\nreturn %z", "f32[max(N,M)]"},
+    {"input %x : f32[B,S,8]\ninput %w : f32[8,5]\n%z = matmul %x, %w\nreturn %z", "f32[B,S,5]"},
+    {"input %x : f32[2,H,9,3]\ninput %w : f32[4,3,3,3]\n"
+     "%z = conv %x, %w {strides = [2,2], pads = [1,1,1,1]}\nreturn %z",
+     "f32[2,div(H+1,2),5,4]"},
+    {"input %x : f32[1,5,1]\n%z = max_pool %x {kernel = [2], strides = [2], ceil_mode = 1}\nreturn "
+     "%z",
+     "f32[1,3,1]"},
+    {"input %x : f32[1,4,3,4]\ninput %w : f32[4,3,3,2]\n"
+     "%z = conv_transpose %x, %w {strides = [2,2], group = 2}\nreturn %z",
+     "f32[1,9,7,4]"},
+    {"input %x : f32[A,B,C]\n%z = reduce_sum %x {axes = [-1,0], keep_dims = 0}\nreturn %z",
+     "f32[B]"},
+    {"input %x : f32[A,B]\n%z = reduce_max %x\nreturn %z", "f32[1,1]"},
+    {"input %x : i8[2,3] quant(scale=0.5, zero=1)\ninput %w : i8[3,4]\n%z = matmul %x, %w\nreturn "
+     "%z",
+     "i32[2,4]"},
+    {"input %x : i8[2] quant(scale=0.5, zero=1)\n%z = add %x, %x : i8[2] quant(scale=1, "
+     "zero=0)\nreturn %z",
+     "i8[2] quant(scale=1, zero=0)"},
+    {"input %x : i8[2] quant(scale=0.5, zero=1)\n%z = dequantize %x : f16[2]\nreturn %z", "f16[2]"},
+};
+
+static const struct {
+  const char *text, *error;
+} refusals[] = {
+    {"input %x : str[2]\n%z = neg %x\nreturn %z", "neg: not defined on str (operand 0)"},
+    {"input %x : f32[2]\ninput %y : i32[2]\n%z = add %x, %y\nreturn %z",
+     "add: operand 0 is f32, operand 1 is i32"},
+    {"input %x : f32[2,3]\ninput %y : f32[4]\n%z = add %x, %y\nreturn %z",
+     "add: shapes [2,3] and [4] do not broadcast: 3 and 4 differ"},
+    {"input %x : i8[2] quant(scale=0.5, zero=1)\n%z = add %x, %x\nreturn %z",
+     "add: quantized operands need a quantized result type"},
+    {"input %x : i8[2] quant(scale=0.5, zero=1)\n%z = tanh %x\nreturn %z",
+     "tanh: not defined on quantized values (operand 0 is i8[2] quant(scale=0.5, zero=1))"},
+    {"input %x : f32[2]\n%z = cast %x\nreturn %z", "cast: the result's element type is not given"},
+    {"input %x : f32[2]\n%z = where %x, %x, %x\nreturn %z",
+     "where: the condition is f32, wanted bool"},
+    {"input %x : f32[2]\n%z = quantize %x : i8[2]\nreturn %z",
+     "quantize: the result's quantized type is not given"},
+    {"input %x : f32[2,3]\ninput %w : f32[4,5]\n%z = matmul %x, %w\nreturn %z",
+     "matmul: inner dimensions 3 and 4 differ"},
+    {"input %x : f32[2,3]\ninput %w : f32[3,5]\ninput %b : f32[4]\n%z = matmul %x, %w, %b\nreturn "
+     "%z",
+     "matmul: the bias has 4 values, wanted 5"},
+    {"input %x : f32[2]\ninput %w : f32[2,5]\n%z = matmul %x, %w\nreturn %z",
+     "matmul: rank 1 by rank 2, wanted 2 or more"},
+    {"input %x : f32[1,5,5,3]\ninput %w : f32[4,3,3,4]\n%z = conv %x, %w\nreturn %z",
+     "conv: the input has 3 channels, the weight wants 4"},
+    {"input %x : f32[1,5,5,3]\ninput %w : f32[4,7,3,3]\n%z = conv %x, %w\nreturn %z",
+     "conv: kernel size 7 does not fit into input size 5 with its padding"},
+    {"input %x : f32[1,5,5,3]\ninput %w : f32[4,3,3,3]\n%z = conv %x, %w {strides = [1]}\nreturn "
+     "%z",
+     "conv: strides has 1 entries, wanted 2"},
+    {"input %x : f32[1,5,5,3]\ninput %w : f32[4,3,3,3]\n%z = conv %x, %w {strides = [1,0]}\nreturn "
+     "%z",
+     "conv: strides[1] = 0"},
+    {"input %x : f32[1,5,5,4]\ninput %w : f32[3,3,3,2]\n%z = conv %x, %w {group = 2}\nreturn %z",
+     "conv: 3 output channels do not divide into 2 groups"},
+    {"input %x : f32[1,5,3]\n%z = max_pool %x {kernel = [3,3]}\nreturn %z",
+     "max_pool: kernel has 2 entries, wanted 1"},
+    {"input %x : f32[1,5,3]\n%z = average_pool %x {kernel = [9]}\nreturn %z",
+     "average_pool: kernel size 9 does not fit into input size 5 with its padding"},
+    {"input %x : f32[2,3]\n%z = reduce_sum %x {axes = [2]}\nreturn %z",
+     "reduce_sum: axis 2 of rank 2"},
+    {"input %x : f32[2,3]\n%z = reduce_sum %x {axes = [1,-1]}\nreturn %z",
+     "reduce_sum: axis -1 twice"},
+    {"input %x : f32[2,3]\ninput %s : f32[4]\n%z = layer_norm %x, %s\nreturn %z",
+     "layer_norm: operand 1 has shape [4], normalised are dims 1.. of [2,3]"},
+    {"input %x : f32[2,5,3]\n%z = group_norm %x {group = 2}\nreturn %z",
+     "group_norm: 3 channels do not divide into 2 groups"},
+    {"input %x : i32[2]\n%z = softmax %x\nreturn %z", "softmax: not defined on i32 (operand 0)"},
+    {"input %x : i8[2] quant(scale=-1, zero=0)\n%z = dequantize %x\nreturn %z",
+     "dequantize: scale -1 is not above 0"},
+};
+
+int main(void) {
+  for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+    Arena *arena = arena_create();
+    Diag diag;
+    Module *module = parse(arena, &diag, results[i].text);
+    CHECK_TEXT(module ? type_text(arena, &node_result(module->main->last)->type) : diag.first_error,
+               results[i].type);
+    arena_destroy(arena);
+  }
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    Arena *arena = arena_create();
+    Diag diag;
+    Module *module = parse(arena, &diag, refusals[i].text);
+    CHECK(!module);
+    CHECK_TEXT(module ? "no error" : diag.first_error, refusals[i].error);
+    arena_destroy(arena);
+  }
+  return check_status();
+}
