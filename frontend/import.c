@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { NEWEST_OPSET = 28, CALL_DEPTH = 100, UNSUPPORTED_NAMES = 3 };
+enum { NEWEST_OPSET = 28, NEWEST_IR_VERSION = 20, CALL_DEPTH = 100, UNSUPPORTED_NAMES = 3 };
 
 static const Operator operators[] = {
 #define ONNX_OPERATOR(domain, type, low, function, argument) {domain, #type, low, import_##function, argument},
@@ -119,6 +119,7 @@ static bool inline_function(OnnxNode *node, const Onnx__FunctionProto *function)
     bool given = i < (size_t)node->input_count && node->inputs[i];
     *item = given ? *node->inputs[i] : (Item){.is_optional = true};
   }
+  if (!import_count_inlined(node, function->n_node)) return false;
   importer->depth++;
   bool good = import_nodes(importer, scope, function->n_node, function->node);
   importer->depth--;
@@ -162,7 +163,7 @@ static bool outputs_complete(OnnxNode *node) {
 
 static bool run_importer(OnnxNode *node) {
   if (!node->row->import(node) || node->builder.failed) return false;
-  return outputs_complete(node);
+  return outputs_complete(node) && import_check_outputs(node);
 }
 
 // What is known already makes constants of the results.
@@ -206,7 +207,7 @@ static bool import_one(OnnxNode *node) {
     find_inputs(node);
     return onnx_unsupported(node, "");
   }
-  if (!find_inputs(node)) return false;
+  if (!find_inputs(node) || !import_check_attributes(node)) return false;
   if (function) return inline_function(node, function);
   node->version = opset_version(node, domain);
   if (!node->version) return onnx_error(node, "the model imports no operator set of domain '%s'", *domain ? domain : "ai.onnx");
@@ -285,14 +286,27 @@ static const char *file_stem(Arena *arena, const char *path) {
   return arena_strndup(arena, name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
 }
 
-static bool check_opsets(const Importer *importer) {
+static bool same_function(const Onnx__FunctionProto *a, const Onnx__FunctionProto *b) {
+  return strcmp(a->name, b->name) == 0 && strcmp(plain_domain(a->domain), plain_domain(b->domain)) == 0 && strcmp(a->overload, b->overload) == 0;
+}
+
+static bool check_model(const Importer *importer) {
   const Onnx__ModelProto *model = importer->model;
   Loc loc = loc_file(importer->module->source);
+  if (model->ir_version > NEWEST_IR_VERSION)
+    return diag_error(importer->diag, loc, "IR version %lld is newer than %d", (long long)model->ir_version, NEWEST_IR_VERSION);
+  for (size_t i = 0; i < model->n_functions && i < 1000; i++)
+    for (size_t k = 0; k < i; k++)
+      if (same_function(model->functions[i], model->functions[k]))
+        return diag_error(importer->diag, loc, "function '%s' is defined twice", model->functions[i]->name);
   for (size_t i = 0; i < model->n_opset_import; i++) {
     int64_t version = model->opset_import[i]->version;
     if (version < 1 || version > INT32_MAX) return diag_error(importer->diag, loc, "operator set version %lld", (long long)version);
     if (!*plain_domain(model->opset_import[i]->domain) && version > NEWEST_OPSET)
-      diag_warning(importer->diag, loc, "operator set version %lld is newer than %d, which is read here", (long long)version, NEWEST_OPSET);
+      return diag_error(importer->diag, loc, "operator set version %lld is newer than %d, the newest that is known", (long long)version, NEWEST_OPSET);
+    for (size_t k = 0; k < i && i < 1000; k++)
+      if (strcmp(plain_domain(model->opset_import[i]->domain), plain_domain(model->opset_import[k]->domain)) == 0)
+        return diag_error(importer->diag, loc, "the operator set of domain '%s' is imported twice", model->opset_import[i]->domain);
   }
   return true;
 }
@@ -300,7 +314,7 @@ static bool check_opsets(const Importer *importer) {
 static bool import_model(Importer *importer) {
   Scope *scope = scope_create(importer, NULL, importer->module->main);
   const Onnx__GraphProto *graph = importer->model->graph;
-  bool good = check_opsets(importer) && import_initializers(importer, scope, graph);
+  bool good = check_model(importer) && import_initializers(importer, scope, graph);
   good = good && import_inputs(importer, scope);
   if (!good) return false;
   good = import_nodes(importer, scope, graph->n_node, graph->node);

@@ -54,6 +54,7 @@ typedef struct Importer {
   Unsupported *unsupported;
   int unsupported_count, unsupported_capacity;
   int depth;    // of functions and regions
+  size_t inlined_nodes;
   bool *wanted; // by node of the model's graph; NULL: all
 } Importer;
 
@@ -158,6 +159,15 @@ bool import_outputs(Importer *importer, Scope *scope);
 void import_find_wanted(Importer *importer);
 bool import_wanted(const Importer *importer, const Scope *scope, const Onnx__NodeProto *node);
 void import_remove_dead(Graph *graph);
+
+// --- checks (import_check.c); false: reported
+bool import_check_attributes(OnnxNode *node);
+bool import_check_outputs(OnnxNode *node);
+bool import_check_size(const Importer *importer, Loc loc, const char *name, const Type *type);
+bool import_count_inlined(OnnxNode *node, size_t nodes); // of functions
+// Constant indices for an axis of that size; of rows for axes first_axis ...
+bool onnx_check_indices(OnnxNode *node, int input, const Dim *dim);
+bool onnx_check_index_rows(OnnxNode *node, int input, const Type *data, int first_axis);
 
 // --- shared by the families
 const Dim *import_dim(Importer *importer, int64_t value);

@@ -12,6 +12,7 @@ static bool constant_list(OnnxNode *node, ElementType element, int64_t count, co
 bool import_constant(OnnxNode *node) {
   Tensor tensor;
   int count;
+  if (node->proto->n_attribute > 1) return onnx_error(node, "a constant with %zu attributes, wanted one", node->proto->n_attribute);
   if (onnx_tensor_attribute(node, "value", &tensor)) return onnx_output(node, 0, build_constant_tensor(&node->builder, &tensor, node->loc.node));
   if (node->builder.failed) return false;
   if (onnx_attribute(node, "value_float")) return onnx_output(node, 0, build_scalar(&node->builder, F32, onnx_float(node, "value_float", 0)));

@@ -8,6 +8,7 @@ bool import_gather(OnnxNode *node) { // Gather, GatherElements
   int axis;
   Value *x = onnx_input(node, 0);
   if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis)) return false;
+  if (!onnx_check_indices(node, 1, x->type.dims[axis])) return false;
   Node *gather = build_begin(&node->builder, (OpCode)node->row->argument, (Value *[]){x, onnx_input(node, 1)}, 2);
   node_set_int(gather, ATTR_AXIS, axis);
   return onnx_output(node, 0, build_end(&node->builder, gather));
@@ -15,6 +16,9 @@ bool import_gather(OnnxNode *node) { // Gather, GatherElements
 
 bool import_gather_nd(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
+  int64_t batch = onnx_int(node, "batch_dims", 0);
+  if (batch < 0 || batch > MAX_RANK) return onnx_error(node, "batch_dims %lld", (long long)batch);
+  if (!onnx_check_index_rows(node, 1, &onnx_input(node, 0)->type, (int)batch)) return false;
   Node *gather = build_begin(&node->builder, OP_GATHER_ND, (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
   node_set_int(gather, ATTR_BATCH_DIMS, onnx_int(node, "batch_dims", 0));
   return onnx_output(node, 0, build_end(&node->builder, gather));
@@ -30,6 +34,8 @@ bool import_scatter(OnnxNode *node) { // Scatter, ScatterElements, ScatterND
   if (strcmp(reduction, "none") != 0 && strcmp(reduction, "add") != 0 && strcmp(reduction, "mul") != 0 &&
       strcmp(reduction, "min") != 0 && strcmp(reduction, "max") != 0)
     return onnx_error(node, "reduction '%s'", reduction);
+  bool rows = op == OP_SCATTER_ND;
+  if (rows ? !onnx_check_index_rows(node, 1, &operands[0]->type, 0) : !onnx_check_indices(node, 1, operands[0]->type.dims[axis])) return false;
   Node *scatter = build_begin(&node->builder, op, operands, 3);
   if (op == OP_SCATTER_ELEMENTS) node_set_int(scatter, ATTR_AXIS, axis);
   node_set_string(scatter, ATTR_REDUCTION, reduction);
@@ -73,6 +79,11 @@ bool import_reverse_sequence(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   int time, batch, rank = onnx_input(node, 0)->type.rank;
   if (!onnx_axis(node, onnx_int(node, "time_axis", 0), rank, &time) || !onnx_axis(node, onnx_int(node, "batch_axis", 1), rank, &batch)) return false;
+  const Tensor *lengths = import_contents(node->importer, onnx_input(node, 1)).tensor;
+  int64_t steps;
+  for (int64_t i = 0; lengths && dim_is_constant(onnx_input(node, 0)->type.dims[time], &steps) && i < tensor_count(lengths); i++)
+    if (element_load_int(lengths->element, lengths->data, i) < 0 || element_load_int(lengths->element, lengths->data, i) > steps)
+      return onnx_error(node, "length %lld of %lld", (long long)element_load_int(lengths->element, lengths->data, i), (long long)steps);
   if (time == batch) return onnx_error(node, "time_axis and batch_axis are both %d", time);
   Node *reverse = build_begin(&node->builder, OP_REVERSE_SEQUENCE, (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
   node_set_int(reverse, ATTR_AXIS, time);

@@ -146,7 +146,9 @@ static bool file_type(Importer *importer, const char *name, const Onnx__TypeProt
 
 static bool add_input(Importer *importer, Scope *scope, const Onnx__ValueInfoProto *info, bool cut) {
   Type type;
+  if (!info->name[0]) return diag_error(importer->diag, loc_file(importer->module->source), "an input of the model has no name");
   if (!file_type(importer, info->name, info->type, &type)) return false;
+  if (!import_check_size(importer, (Loc){.file = importer->module->source, .node = info->name}, info->name, &type)) return false;
   Item *item = scope_define(importer, scope, info->name);
   if (!item)
     return diag_error(importer->diag, loc_file(importer->module->source), "input '%s' is defined twice", info->name);
@@ -198,6 +200,15 @@ static bool is_output_already(const Graph *graph, const Value *value) {
 }
 
 // An output carries its own name: what is an input or another output too is copied.
+static bool check_declared(const Importer *importer, Loc loc, const char *name, const Type *type) {
+  const Onnx__ValueInfoProto *info = find_info(importer->model->graph, name);
+  const Onnx__TypeProto *declared = info ? info->type : NULL;
+  if (!declared || declared->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !declared->tensor_type || !declared->tensor_type->elem_type) return true;
+  ElementType element = onnx_element_type(declared->tensor_type->elem_type);
+  if (element == type->element || element == ELEMENT_NONE) return true;
+  return diag_error(importer->diag, loc, "output '%s' is declared as %s, but it is %s", name, element_info[element].text, element_info[type->element].text);
+}
+
 static bool add_output(Importer *importer, Scope *scope, const char *name) {
   Loc loc = {.file = importer->module->source, .node = name};
   Item *item = scope_find_here(scope, name);
@@ -207,6 +218,7 @@ static bool add_output(Importer *importer, Scope *scope, const char *name) {
   Value *value = item->value;
   if (!value)
     return diag_error(importer->diag, loc, "output '%s' is not a tensor (sequences and optionals are not supported as outputs)", name);
+  if (!check_declared(importer, loc, name, &value->type)) return false;
   bool same_name = value->name && strcmp(value->name, name) == 0;
   if (!value->definition || is_output_already(scope->graph, value)) {
     if (!value->definition || !same_name) {

@@ -201,6 +201,10 @@ bool import_array_feature_extractor(OnnxNode *node) {
   Value *x = onnx_input(node, 0), *indices = onnx_input(node, 1);
   if (x->type.rank < 1) return onnx_error(node, "the input is a scalar");
   const Dim *count = type_count(node->importer->dims, &indices->type);
+  const Tensor *known = import_contents(node->importer, indices).tensor;
+  for (int64_t i = 0; known && i < tensor_count(known); i++)
+    if (element_load_int(known->element, known->data, i) < 0) return onnx_error(node, "index %lld", (long long)element_load_int(known->element, known->data, i));
+  if (!onnx_check_indices(node, 1, x->type.dims[x->type.rank - 1])) return false;
   if (x->type.rank == 1) x = onnx_unsqueeze(node, x, (int64_t[]){0}, 1);
   indices = build_reshape(&node->builder, indices, 1, &count);
   if (!x || !indices) return false;
@@ -269,6 +273,8 @@ bool import_label_encoder(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0), *keys = label_list(node, "keys"), *values = label_list(node, "values");
   if (!keys || !values || x->type.element == STR) return node->builder.failed ? false : onnx_unsupported(node, "strings");
+  if (keys->type.rank != 1 || values->type.rank != 1 || keys->type.dims[0] != values->type.dims[0])
+    return onnx_error(node, "keys of shape %s and values of shape %s", type_shape_text(node->importer->arena, &keys->type), type_shape_text(node->importer->arena, &values->type));
   Value *equal = matches(node, x, onnx_convert(node, keys, x->type.element));
   Value *zero = onnx_scalar_like(node, values, 0), *otherwise = label_default(node, values);
   int axis = x->type.rank;

@@ -18,8 +18,10 @@ typedef struct QuantOperands {
 static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *zero, QuantOperands *operands) {
   *operands = (QuantOperands){scale, zero, -1, onnx_int(node, "block_size", 0)};
   int rank = scale->type.rank;
+  if (!element_is_float(scale->type.element)) return onnx_error(node, "the scale is %s", element_info[scale->type.element].text);
   bool one_zero = zero && zero->type.rank == 1 && dim_is(zero->type.dims[0], 1) && rank == 0;
   if (zero && zero->type.rank != rank && !one_zero) return onnx_error(node, "the scale has rank %d, the zero point %d", rank, zero->type.rank);
+  if (zero && zero->type.element == F32) return onnx_error(node, "the zero point is f32");
   if (rank == 0 || (rank == 1 && x->rank != 1 && dim_is(scale->type.dims[0], 1))) return true;
   if (operands->block < 0) return onnx_error(node, "block_size %lld", (long long)operands->block);
   if (rank != 1 && (rank != x->rank || !operands->block)) return onnx_error(node, "a scale of rank %d for an input of rank %d", rank, x->rank);
@@ -179,6 +181,9 @@ bool import_dequantize_linear(OnnxNode *node) {
   Value *x = onnx_input(node, 0);
   QuantOperands operands;
   if (!quant_operands(node, &x->type, onnx_input(node, 1), onnx_input(node, 2), &operands)) return false;
+  if (element_is_float(x->type.element) && element_info[x->type.element].bits > 8) return onnx_error(node, "the input is %s", element_info[x->type.element].text);
+  if (operands.zero && operands.zero->type.element != x->type.element)
+    return onnx_error(node, "the input is %s, the zero point %s", element_info[x->type.element].text, element_info[operands.zero->type.element].text);
   int64_t code = onnx_int(node, "output_dtype", 0);
   ElementType element = code ? onnx_element_type((int32_t)code) : operands.scale->type.element;
   if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");

@@ -55,7 +55,9 @@ static bool recurrent_outputs(OnnxNode *node, Node *recurrent, bool layout) {
 bool import_recurrent(OnnxNode *node) {
   if (!onnx_need_inputs(node, 3)) return false;
   OpCode op = (OpCode)node->row->argument;
-  bool layout = onnx_int(node, "layout", 0) != 0;
+  int64_t order = onnx_int(node, "layout", 0), hidden = onnx_int(node, "hidden_size", 0);
+  if (order < 0 || order > 1 || hidden < 0) return onnx_error(node, "layout %lld, hidden_size %lld", (long long)order, (long long)hidden);
+  bool layout = order != 0;
   Value *operands[8];
   int count = op_info[op].max_operands;
   for (int i = 0; i < count; i++) operands[i] = onnx_input(node, i);

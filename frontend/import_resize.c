@@ -150,6 +150,7 @@ bool import_resize(OnnxNode *node) {
   const char *coordinates = onnx_string(node, "coordinate_transformation_mode", node->version < 11 ? "asymmetric" : "half_pixel");
   int scales = node->version < 11 ? 1 : 2;
   if (!begin_resizing(node, &x->type, &resizing)) return false;
+  if (node->version >= 11 && given_list(node, 2) && given_list(node, 3)) return onnx_error(node, "both scales and sizes are given");
   if (given_list(node, scales)) {
     if (!read_scales(node, &x->type, scales, &resizing)) return false;
   } else if (node->version >= 11 && given_list(node, 3)) {
@@ -163,6 +164,7 @@ bool import_upsample(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
   Resizing resizing;
+  if (node->version >= 10) return onnx_unsupported(node, "operator sets have Resize instead since version 10");
   if (!begin_resizing(node, &x->type, &resizing)) return false;
   if (node->version >= 9) return read_scales(node, &x->type, 1, &resizing) && build_resize(node, x, &resizing, "asymmetric");
   int count;

@@ -6,6 +6,13 @@
 
 // --- reshape
 
+static bool same_dims(const Type *type, int rank, const Dim *const *dims) {
+  if (type->rank != rank) return false;
+  for (int i = 0; i < rank; i++)
+    if (type->dims[i] != dims[i]) return false;
+  return true;
+}
+
 // total / known for the dim that is -1: equal factors cancel first, because a quotient of
 // expressions stays unsimplified.
 static const Dim *remaining_dim(Importer *importer, const Type *from, const Dim *const *target, int count, int skip) {
@@ -59,6 +66,7 @@ bool import_reshape(OnnxNode *node) {
     for (int i = 0; i < count; i++) dims[i] = import_dim(node->importer, target[i]);
   }
   if (!reshape_dims(node, &x->type, dims, count, onnx_int(node, "allowzero", 0) != 0)) return false;
+  if (same_dims(&x->type, count, dims)) return onnx_output(node, 0, x);
   return onnx_output(node, 0, build_reshape(&node->builder, x, count, dims));
 }
 
@@ -124,6 +132,8 @@ bool import_transpose(OnnxNode *node) {
   const int64_t *given = onnx_ints(node, "perm", &count);
   if (given && count != x->type.rank) return onnx_error(node, "perm has %d entries for rank %d", count, x->type.rank);
   if (given && !onnx_axes(node, given, count, x->type.rank, perm)) return false;
+  for (int i = 0; given && i < count; i++)
+    if (given[i] < 0) return onnx_error(node, "perm has the entry %lld", (long long)given[i]);
   for (int i = 0; !given && i < x->type.rank; i++) perm[i] = x->type.rank - 1 - i;
   return onnx_output(node, 0, build_transpose(&node->builder, x, perm));
 }
@@ -196,6 +206,7 @@ bool import_expand(OnnxNode *node) {
       return onnx_error(node, "dim %d of size %lld does not broadcast to %lld", i, (long long)small, (long long)big);
     dims[i] = broadcast_dim(node->importer, a, b);
   }
+  if (same_dims(&x->type, rank, dims)) return onnx_output(node, 0, x);
   return onnx_output(node, 0, build_expand(&node->builder, x, rank, dims));
 }
 

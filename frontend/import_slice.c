@@ -162,6 +162,7 @@ bool import_concat(OnnxNode *node) {
   int axis;
   Value **values = NEW_ARRAY(node->importer->arena, Value *, node->input_count);
   for (int i = 0; i < node->input_count; i++) values[i] = onnx_input(node, i);
+  if (node->version >= 4 && !onnx_attribute(node, "axis")) return onnx_error(node, "attribute 'axis' is missing");
   if (!onnx_axis(node, onnx_int(node, "axis", 1), values[0]->type.rank, &axis)) return false;
   if (node->input_count == 1) return onnx_output(node, 0, values[0]);
   return onnx_output(node, 0, build_concat(&node->builder, values, node->input_count, axis));
@@ -217,6 +218,11 @@ bool import_pad(OnnxNode *node) {
   const char *mode = onnx_string(node, "mode", "constant");
   if (strcmp(mode, "constant") != 0 && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0 && strcmp(mode, "wrap") != 0)
     return onnx_error(node, "mode '%s'", mode);
+  for (int i = 0; strcmp(mode, "reflect") == 0 && i < 2 * x->type.rank; i++) {
+    int64_t size;
+    if (dim_is_constant(x->type.dims[i % x->type.rank], &size) && pads[i] >= size && pads[i] > 0)
+      return onnx_error(node, "a reflected pad of %lld beyond an axis of size %lld", (long long)pads[i], (long long)size);
+  }
   if (!pad_value(node, &value)) return false;
   return onnx_output(node, 0, build_pad(node, x, pads, mode, value));
 }
