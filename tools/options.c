@@ -109,7 +109,8 @@ static bool wrong_option(Arena *arena, const Command *command, const char *text,
     char *names = arena_strdup(arena, option_info[i].names), *rest = names;
     for (char *name; (name = strsep(&rest, "|"));) suggestion_offer(&near, name);
   }
-  const char *dashes = near.best && near.best[1] ? "--" : "-";
+  const char *dashes =
+      near.best && near.best[1] && typed[1] == '-' ? "--" : "-"; // as they were typed
   if (elsewhere)
     usage_error("'tenon %s' has no option '%s'; other commands have it", command->name, typed);
   else if (near.best)
@@ -180,10 +181,9 @@ static bool parse_option(Arena *arena, const Command *command, int count, char *
   size_t length = equals ? (size_t)(equals - name) : strlen(name);
   const char *value = equals ? equals + 1 : NULL;
   int id = find_option(command, name, length);
-  if (id < 0 && !two_dashes) {
-    id = find_joined(command, name, &length);
-    if (id >= 0) value = name + length;
-  }
+  size_t joined = 0;
+  if (id < 0 && !two_dashes && (id = find_joined(command, name, &joined)) >= 0)
+    value = name + joined;
   if (id < 0) return wrong_option(arena, command, text, (size_t)(name - text) + length);
   ArgumentKind kind = option_info[id].kind;
   if (!value && takes_value(kind)) {
