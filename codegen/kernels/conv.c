@@ -9,89 +9,26 @@
 
 #include "codegen/kernels/lower.h"
 #include "codegen/kernels/pack.h"
+#include "codegen/kernels/pixels.h"
 #include "codegen/kernels/product.h"
-#include "codegen/kernels/window.h"
 #include "ir/product_tile.h"
 
 typedef struct Conv {
   Kernel *kernel;
   Nest *nest;
   const View *x, *w, *bias, *y;
-  KernelWindow window;
+  Pixels pixels;
   int64_t group, group_in, group_out; // groups, channels of one
   int rows, vectors, lanes, width;
   LLVMTypeRef element;
-  Val zeros;                          // a line of group_in zeros; NULL: no tap is ever outside
-  Val batch, batch_offset, pixels;    // of the current image
-  Val group_index;
+  Val batch, group_index;
 } Conv;
-
-typedef struct Pixel {
-  Val at[WINDOW_AXES]; // output coordinates
-} Pixel;
-
-static bool any_padding(const Conv *c) {
-  for (int axis = 0; axis < WINDOW_AXES; axis++)
-    if (kernel_window_padded(&c->window, axis)) return true;
-  return false;
-}
-
-static Val line_of_zeros(Conv *c) {
-  int bits = element_info[c->x->element].bits;
-  LLVMTypeRef type = LLVMArrayType2(nest_element_type(c->nest, c->x->element), (uint64_t)c->group_in);
-  Val global = LLVMAddGlobal(c->nest->module, type, "zeros");
-  LLVMSetInitializer(global, LLVMConstNull(type));
-  LLVMSetGlobalConstant(global, true);
-  LLVMSetLinkage(global, LLVMPrivateLinkage);
-  LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
-  LLVMSetAlignment(global, (unsigned)bits / 8);
-  return global;
-}
-
-// --- pixels
-
-static Pixel first_pixel(Conv *c, Val number) {
-  Nest *nest = c->nest;
-  Val width = c->window.output[2], height = c->window.output[1];
-  Val line = nest_udiv(nest, number, width);
-  return (Pixel){{nest_udiv(nest, line, height), nest_urem(nest, line, height), nest_urem(nest, number, width)}};
-}
-
-// The pixel after: one line on where the width is passed. Lines shorter than a tile wrap each time.
-static Pixel next_pixel(Conv *c, Pixel pixel) {
-  Nest *nest = c->nest;
-  Val one = nest_const(nest, 1), zero = nest_const(nest, 0), *at = pixel.at;
-  Val column = nest_add(nest, at[2], one), wraps = nest_compare(nest, LLVMIntEQ, column, c->window.output[2]);
-  at[2] = nest_select(nest, wraps, zero, column);
-  Val line = nest_select(nest, wraps, nest_add(nest, at[1], one), at[1]);
-  Val layer = nest_compare(nest, LLVMIntEQ, line, c->window.output[1]);
-  at[1] = nest_select(nest, layer, zero, line);
-  at[0] = nest_select(nest, layer, nest_add(nest, at[0], one), at[0]);
-  return pixel;
-}
-
-// Address of x's channels under a tap of one pixel, or of zeros.
-static Val tap_address(Conv *c, const Pixel *pixel, const Val *tap) {
-  Nest *nest = c->nest;
-  LLVMTypeRef type = nest_element_type(nest, c->x->element);
-  Val offset = nest_add(nest, c->batch_offset, nest_mul(nest, c->group_index, nest_const(nest, c->group_in))), outside = NULL;
-  for (int axis = 0; axis < WINDOW_AXES; axis++) {
-    Val index = kernel_window_input(nest, &c->window, axis, pixel->at[axis], tap[axis]);
-    offset = nest_add(nest, offset, nest_mul(nest, index, c->window.input_stride[axis]));
-    if (!kernel_window_padded(&c->window, axis)) continue;
-    Val beyond = nest_compare(nest, LLVMIntUGE, index, c->window.input[axis]); // negative ones are huge
-    outside = outside ? nest_or(nest, outside, beyond) : beyond;
-  }
-  // Not inbounds: the address of a tap outside is computed but never used.
-  Val inside = LLVMBuildGEP2(nest->builder, type, c->x->pointer, &offset, 1, "");
-  return outside ? nest_select(nest, outside, c->zeros, inside) : inside;
-}
 
 static Val panel_weights(Conv *c, Val panel, const Val *tap) {
   Nest *nest = c->nest;
   Val index = panel;
   for (int axis = 0; axis < WINDOW_AXES; axis++)
-    index = nest_add(nest, nest_mul(nest, index, nest_const(nest, c->window.kernel[axis])), tap[axis]);
+    index = nest_add(nest, nest_mul(nest, index, nest_const(nest, c->pixels.window.kernel[axis])), tap[axis]);
   Val offset = nest_mul(nest, index, nest_const(nest, c->group_in * c->width));
   return nest_address(nest, c->kernel->packed[0], nest_element_type(nest, c->w->element), offset);
 }
@@ -100,12 +37,12 @@ static void accumulate_taps(Conv *c, Tile *tile, const Pixel *pixels, Val panel,
   Nest *nest = c->nest;
   if (axis == WINDOW_AXES) {
     Val rows[MAX_TILE_ROWS];
-    for (int r = 0; r < tile->rows; r++) rows[r] = tap_address(c, &pixels[r], tap);
+    for (int r = 0; r < tile->rows; r++) rows[r] = pixels_tap(&c->pixels, &pixels[r], tap);
     tile_accumulate(c->kernel, tile, rows, nest_const(nest, 1), c->x->element, panel_weights(c, panel, tap),
                     nest_const(nest, c->width), c->w->element, nest_const(nest, c->group_in), NULL);
     return;
   }
-  FOR(nest, t, nest_const(nest, 0), nest_const(nest, c->window.kernel[axis]), 1) {
+  FOR(nest, t, nest_const(nest, 0), nest_const(nest, c->pixels.window.kernel[axis]), 1) {
     int first = t_loop.carried_count;
     for (int r = 0; r < tile->rows; r++)
       for (int v = 0; v < tile->vectors; v++) tile->sum[r][v] = t_loop.carried[nest_carry(nest, &t_loop, tile->sum[r][v])];
@@ -126,14 +63,14 @@ static void emit_tile(Conv *c, Val pixel, int rows, Val panel, Val channel, int 
   Tile tile = {.rows = rows, .vectors = vectors, .lanes = c->lanes, .element = c->element};
   TileColumns columns = {channel, partial};
   Pixel pixels[MAX_TILE_ROWS];
-  pixels[0] = first_pixel(c, pixel);
-  for (int r = 1; r < rows; r++) pixels[r] = next_pixel(c, pixels[r - 1]);
+  pixels[0] = pixels_at(&c->pixels, pixel);
+  for (int r = 1; r < rows; r++) pixels[r] = pixels_next(&c->pixels, pixels[r - 1]);
   tile_start(c->kernel, &tile, c->bias, &columns);
   Val tap[WINDOW_AXES];
   accumulate_taps(c, &tile, pixels, panel, tap, 0);
   for (int r = 0; r < rows; r++) {
     Val coordinates[MAX_RANK] = {c->batch};
-    int skip = WINDOW_AXES - c->window.rank;
+    int skip = WINDOW_AXES - c->pixels.window.rank;
     for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = pixels[r].at[axis];
     coordinates[c->y->rank - 1] = channel;
     tile_store_row(c->kernel, &tile, r, coordinates, &columns);
@@ -171,9 +108,10 @@ static void emit_group(Conv *c, Val begin, Val end) {
 }
 
 static void emit_image(Conv *c, Val begin, Val end) {
-  c->batch_offset = nest_mul(c->nest, c->batch, c->x->strides[0]);
+  Val image = nest_mul(c->nest, c->batch, c->x->strides[0]);
   FOR(c->nest, group, nest_const(c->nest, 0), nest_const(c->nest, c->group), 1) {
     c->group_index = group;
+    c->pixels.offset = nest_add(c->nest, image, nest_mul(c->nest, group, nest_const(c->nest, c->group_in)));
     emit_group(c, begin, end);
   }
 }
@@ -184,15 +122,17 @@ static Conv describe(Kernel *kernel) {
   if (node_own_operands(kernel->node) > 2 && node_operand(kernel->node, 2)) c.bias = &kernel->operands[2];
   int64_t sizes[MAX_RANK];
   for (int i = 0; i < c.x->rank - 2; i++) sizes[i] = type_dim(c.w->type, 1 + i);
-  c.window = kernel_window(kernel, c.x, c.y, sizes);
+  c.pixels.nest = nest;
+  c.pixels.x = c.x;
+  c.pixels.window = kernel_window(kernel, c.x, c.y, sizes);
   c.group = node_int(kernel->node, ATTR_GROUP);
   c.group_out = type_dim(c.w->type, 0) / c.group;
   c.group_in = type_dim(c.w->type, c.w->rank - 1);
   c.element = c.y->element == F64 ? nest->f64 : nest->f32;
   tile_shape(kernel->target, c.y->element, &c.rows, &c.vectors);
   c.lanes = target_lanes(kernel->target, c.y->element == F64 ? 64 : 32);
-  c.pixels = nest_const(nest, 1);
-  for (int axis = 0; axis < WINDOW_AXES; axis++) c.pixels = nest_mul(nest, c.pixels, c.window.output[axis]);
+  c.pixels.count = nest_const(nest, 1);
+  for (int axis = 0; axis < WINDOW_AXES; axis++) c.pixels.count = nest_mul(nest, c.pixels.count, c.pixels.window.output[axis]);
   return c;
 }
 
@@ -210,19 +150,19 @@ bool lower_conv_panels(Kernel *kernel) {
   c.vectors = (int)node_ints_at(kernel->node, ATTR_TILE, 0, c.vectors);
   c.rows = (int)node_ints_at(kernel->node, ATTR_TILE, 1, c.rows);
   c.width = c.vectors * c.lanes;
-  if (nest_constant(c.pixels, &pixels) && pixels < c.rows) c.rows = pixels > 0 ? (int)pixels : 1;
-  if (any_padding(&c)) c.zeros = line_of_zeros(&c);
+  if (nest_constant(c.pixels.count, &pixels) && pixels < c.rows) c.rows = pixels > 0 ? (int)pixels : 1;
+  if (pixels_padded(&c.pixels)) c.pixels.zeros = pixels_line(&c.pixels, c.group_in, 0);
   if (dim_is(c.y->type->dims[0], 1)) {
     kernel_split(kernel, pixel_tiles(&c));
     c.batch = nest_const(nest, 0);
-    Val rows = nest_const(nest, c.rows), end = nest_umin(nest, nest_mul(nest, kernel->end, rows), c.pixels);
+    Val rows = nest_const(nest, c.rows), end = nest_umin(nest, nest_mul(nest, kernel->end, rows), c.pixels.count);
     emit_image(&c, nest_mul(nest, kernel->begin, rows), end);
     return true;
   }
   kernel_split(kernel, c.y->type->dims[0]);
   FOR(nest, image, kernel->begin, kernel->end, 1) {
     c.batch = image;
-    emit_image(&c, nest_const(nest, 0), c.pixels);
+    emit_image(&c, nest_const(nest, 0), c.pixels.count);
   }
   return true;
 }

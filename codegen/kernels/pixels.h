@@ -1,0 +1,28 @@
+// Output pixels of a convolution and where their taps lie in the input.
+#ifndef TENON_CODEGEN_KERNELS_PIXELS_H
+#define TENON_CODEGEN_KERNELS_PIXELS_H
+
+#include "codegen/kernels/window.h"
+
+typedef struct Pixels {
+  Nest *nest;
+  const View *x;
+  KernelWindow window;
+  Val offset; // elements from x's start: image and first channel of the group
+  Val zeros;  // a line that stands for channels outside the input; NULL: no tap is ever outside
+  Val count;  // of one image
+} Pixels;
+
+typedef struct Pixel {
+  Val at[WINDOW_AXES]; // output coordinates
+} Pixel;
+
+bool pixels_padded(const Pixels *pixels); // can any tap be outside?
+// A constant line of `count` elements of x's type, each `value` (the zero point of codes, else 0).
+Val pixels_line(Pixels *pixels, int64_t count, int32_t value);
+Pixel pixels_at(const Pixels *pixels, Val number);
+Pixel pixels_next(const Pixels *pixels, Pixel pixel);
+// Address of the first channel under a tap of one pixel, or of the line of zeros.
+Val pixels_tap(const Pixels *pixels, const Pixel *pixel, const Val *tap);
+
+#endif

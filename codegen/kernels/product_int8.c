@@ -1,0 +1,402 @@
+// conv_int8, matmul_int8: products of 8-bit codes, summed in 32 bits, requantized in registers.
+//
+//   y[p, m] = requantize(bias'[m] + sum over k of x[p, k] * w[m, k]),  bias' = bias - zero_x * sum of w[m]
+//
+// Panels of `width` output channels; within one [k / group][width][group], as the dot instruction of the
+// row reads them. A tap outside the input reads a line of zero points. Where a tap has few channels
+// (images, spectrograms), the taps of a pixel are gathered into a small buffer first, so that k is one
+// run; weights of a matmul are such a run anyway.
+#include <assert.h>
+#include <string.h>
+
+#include "codegen/dot.h"
+#include "codegen/kernels/lower.h"
+#include "codegen/kernels/pack.h"
+#include "codegen/kernels/pixels.h"
+#include "codegen/kernels/requantize.h"
+
+enum { MAX_ROWS = 8, MAX_VECTORS = 4, GATHER_CHANNELS = 16, GATHER_BYTES = 512 };
+
+// How a node is cut, from its types and target alone: pack and lower agree by it.
+typedef struct Shape {
+  Dot dot;
+  bool is_conv, gathers;
+  int64_t group, inputs, outputs, taps; // groups; channels of one; output channels of one
+  int64_t run, padded_run;              // k of one run (a tap, or all gathered), filled up to whole groups
+  int64_t runs;                         // runs of one output channel
+  int rows, vectors, width;
+  int64_t panels;                       // of one group
+} Shape;
+
+static Shape shape_of(const Node *node, const Target *target) {
+  const Type *w = &node->operands[1]->type;
+  Shape s = {.dot = dot_of(target, node->operands[0]->type.element), .is_conv = node->op == OP_CONV, .group = 1, .taps = 1};
+  if (s.is_conv) {
+    s.group = node_int(node, ATTR_GROUP);
+    s.inputs = type_dim(w, w->rank - 1);
+    s.outputs = type_dim(w, 0) / s.group;
+    for (int i = 1; i < w->rank - 1; i++) s.taps *= type_dim(w, i);
+  } else {
+    bool transposed = node_int(node, ATTR_TRANSPOSE_B);
+    s.inputs = type_dim(w, transposed ? 1 : 0);
+    s.outputs = type_dim(w, transposed ? 0 : 1);
+  }
+  s.gathers = s.taps > 1 && s.inputs < GATHER_CHANNELS && s.taps * s.inputs <= GATHER_BYTES;
+  s.run = s.gathers ? s.taps * s.inputs : s.inputs;
+  s.runs = s.gathers ? 1 : s.taps;
+  s.padded_run = (s.run + s.dot.group - 1) / s.dot.group * s.dot.group;
+  bool vectors = s.dot.lanes > 1;
+  s.rows = vectors ? (target->vector_registers >= 32 ? 6 : 4) : 2;
+  s.vectors = vectors ? (target->vector_registers >= 32 ? 4 : 2) : 2;
+  s.width = s.vectors * s.dot.lanes;
+  s.panels = (s.outputs + s.width - 1) / s.width;
+  return s;
+}
+
+typedef struct Product {
+  Kernel *kernel;
+  Nest *nest;
+  Shape shape;
+  const View *x, *y;
+  Pixels pixels;
+  Val batch, group_index, k; // k: bytes of a row of a matmul
+  bool high_only;
+  const Quant *to;
+  ElementType code;          // element of the product itself, before an epilogue
+  Val buffer;                // gathered taps, rows * padded_run bytes
+} Product;
+
+typedef struct Sums {
+  int rows, vectors;
+  Val sum[MAX_ROWS][MAX_VECTORS];
+} Sums;
+
+static Val byte_at(Nest *nest, Val pointer, Val offset) { return nest_address(nest, pointer, nest->i8, offset); }
+
+// --- accumulation
+
+static void step(Product *p, Sums *sums, const DotOperand *x, Val w) {
+  Nest *nest = p->nest;
+  const Dot *dot = &p->shape.dot;
+  for (int v = 0; v < sums->vectors; v++) {
+    DotOperand columns = dot_load_w(nest, dot, byte_at(nest, w, nest_const(nest, (int64_t)v * dot->lanes * dot->group)));
+    for (int r = 0; r < sums->rows; r++) sums->sum[r][v] = dot_step(nest, dot, sums->sum[r][v], x[r], columns);
+  }
+}
+
+static void carry_in(Product *p, Sums *sums, Loop *loop) {
+  for (int r = 0; r < sums->rows; r++)
+    for (int v = 0; v < sums->vectors; v++) sums->sum[r][v] = loop->carried[nest_carry(p->nest, loop, sums->sum[r][v])];
+}
+
+static void carry_out(Sums *sums, Loop *loop) {
+  for (int r = 0; r < sums->rows; r++)
+    for (int v = 0; v < sums->vectors; v++) {
+      int which = r * sums->vectors + v;
+      nest_carry_next(loop, which, sums->sum[r][v]);
+      if (loop->header) sums->sum[r][v] = loop->carried[which];
+    }
+}
+
+// One run: rows point to its bytes, w to the panel's weights of it.
+static void accumulate_run(Product *p, Sums *sums, const Val *rows, Val w) {
+  Nest *nest = p->nest;
+  const Dot *dot = &p->shape.dot;
+  int64_t length = p->shape.gathers ? p->shape.padded_run : p->shape.run, whole = length / dot->group * dot->group;
+  FOR(nest, k, nest_const(nest, 0), nest_const(nest, whole), dot->group) {
+    carry_in(p, sums, &k_loop);
+    DotOperand x[MAX_ROWS];
+    for (int r = 0; r < sums->rows; r++) x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
+    step(p, sums, x, byte_at(nest, w, nest_mul(nest, k, nest_const(nest, p->shape.width))));
+    carry_out(sums, &k_loop);
+  }
+  if (whole == length) return;
+  DotOperand x[MAX_ROWS];
+  for (int r = 0; r < sums->rows; r++)
+    x[r] = dot_load_x_part(nest, dot, p->x->element, byte_at(nest, rows[r], nest_const(nest, whole)), (int)(length - whole));
+  step(p, sums, x, byte_at(nest, w, nest_const(nest, whole * p->shape.width)));
+}
+
+static void accumulate_taps(Product *p, Sums *sums, const Pixel *pixels, Val w, Val *tap, Val number, int axis) {
+  Nest *nest = p->nest;
+  if (axis == WINDOW_AXES) {
+    Val rows[MAX_ROWS];
+    for (int r = 0; r < sums->rows; r++) rows[r] = pixels_tap(&p->pixels, &pixels[r], tap);
+    accumulate_run(p, sums, rows, byte_at(nest, w, nest_mul(nest, number, nest_const(nest, p->shape.padded_run * p->shape.width))));
+    return;
+  }
+  int64_t size = p->pixels.window.kernel[axis];
+  FOR(nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
+    carry_in(p, sums, &t_loop);
+    tap[axis] = t;
+    accumulate_taps(p, sums, pixels, w, tap, nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
+    carry_out(sums, &t_loop);
+  }
+}
+
+// --- gathering
+
+static void gather_taps(Product *p, const Pixel *pixel, Val to, Val *tap, Val number, int axis) {
+  Nest *nest = p->nest;
+  if (axis == WINDOW_AXES) {
+    Val from = pixels_tap(&p->pixels, pixel, tap), at = nest_mul(nest, number, nest_const(nest, p->shape.inputs));
+    for (int64_t i = 0; i < p->shape.inputs; i++) {
+      Val byte = nest_load(nest, nest->i8, byte_at(nest, from, nest_const(nest, i)), 1);
+      nest_store(nest, byte, byte_at(nest, to, nest_add(nest, at, nest_const(nest, i))), 1);
+    }
+    return;
+  }
+  int64_t size = p->pixels.window.kernel[axis];
+  FOR(nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
+    tap[axis] = t;
+    gather_taps(p, pixel, to, tap, nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
+  }
+}
+
+static void gather(Product *p, const Pixel *pixels, int rows, Val *pointers) {
+  Nest *nest = p->nest;
+  for (int r = 0; r < rows; r++) {
+    Val tap[WINDOW_AXES];
+    pointers[r] = byte_at(nest, p->buffer, nest_const(nest, r * p->shape.padded_run));
+    gather_taps(p, &pixels[r], pointers[r], tap, nest_const(nest, 0), 0);
+    for (int64_t i = p->shape.run; i < p->shape.padded_run; i++) // meets zero weights, but must be defined
+      nest_store(nest, nest_zero(nest->i8), byte_at(nest, pointers[r], nest_const(nest, i)), 1);
+  }
+}
+
+// --- results
+
+static Val load_table(Product *p, Val table, int row, int vector) {
+  Nest *nest = p->nest;
+  int lanes = p->shape.dot.lanes;
+  Val at = nest_const(nest, (int64_t)row * p->shape.width + (int64_t)vector * lanes);
+  return nest_load(nest, nest_vector(nest->i32, lanes), nest_address(nest, table, nest->i32, at), 4);
+}
+
+static void store_row(Product *p, Sums *sums, int row, Val *coordinates, Val table, Val partial) {
+  Nest *nest = p->nest;
+  const View *y = p->y;
+  int lanes = p->shape.dot.lanes;
+  Val first = coordinates[y->rank - 1];
+  int32_t low, high;
+  if (p->to) quant_range(p->code, &low, &high);
+  for (int v = 0; v < sums->vectors; v++) {
+    Val value = sums->sum[row][v], count = v == sums->vectors - 1 ? partial : NULL;
+    if (p->to) {
+      value = requantize_emit(nest, value, load_table(p, table, 1, v), load_table(p, table, 2, v), p->high_only, p->to->zero[0], low, high);
+      value = nest_extend(nest, value, nest_element_type(nest, p->code), true);
+    }
+    coordinates[y->rank - 1] = nest_add(nest, first, nest_const(nest, (int64_t)v * lanes));
+    value = kernel_epilogue(p->kernel, value, coordinates, count);
+    Val offset = view_at(nest, y, coordinates);
+    if (count && lanes > 1) nest_store_lanes(nest, value, nest_address(nest, y->pointer, nest_element_type(nest, y->element), offset), count);
+    else kernel_store(p->kernel, y->element, value, y->pointer, offset);
+  }
+  coordinates[y->rank - 1] = first;
+}
+
+// --- tiles
+
+static void emit_tile(Product *p, Val number, int rows, Val panel, Val channel, int vectors, Val partial) {
+  Nest *nest = p->nest;
+  const Shape *s = &p->shape;
+  Sums sums = {.rows = rows, .vectors = vectors};
+  Val w = byte_at(nest, p->kernel->packed[0], nest_mul(nest, panel, nest_const(nest, s->runs * s->padded_run * s->width)));
+  Val table = nest_address(nest, p->kernel->packed[1], nest->i32, nest_mul(nest, panel, nest_const(nest, 3 * (int64_t)s->width)));
+  for (int v = 0; v < vectors; v++) {
+    Val bias = load_table(p, table, 0, v);
+    for (int r = 0; r < rows; r++) sums.sum[r][v] = bias;
+  }
+  Pixel pixels[MAX_ROWS] = {0};
+  Val pointers[MAX_ROWS], tap[WINDOW_AXES];
+  if (s->is_conv) {
+    pixels[0] = pixels_at(&p->pixels, number);
+    for (int r = 1; r < rows; r++) pixels[r] = pixels_next(&p->pixels, pixels[r - 1]);
+  }
+  for (int r = 0; !s->is_conv && r < rows; r++)
+    pointers[r] = byte_at(nest, p->x->pointer, nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
+  if (s->gathers) gather(p, pixels, rows, pointers);
+  if (s->runs == 1 && (s->gathers || !s->is_conv)) accumulate_run(p, &sums, pointers, w);
+  else accumulate_taps(p, &sums, pixels, w, tap, nest_const(nest, 0), 0);
+  for (int r = 0; r < rows; r++) {
+    Val coordinates[MAX_RANK];
+    for (int i = 0; i < p->y->rank; i++) coordinates[i] = nest_const(nest, 0);
+    if (s->is_conv) {
+      coordinates[0] = p->batch;
+      int skip = WINDOW_AXES - p->pixels.window.rank;
+      for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = pixels[r].at[axis];
+    } else { // rows of all batches are one run: split the number into coordinates
+      Val rest = nest_add(nest, number, nest_const(nest, r));
+      for (int i = p->y->rank - 2; i >= 0; i--) {
+        coordinates[i] = i ? nest_urem(nest, rest, p->y->dims[i]) : rest;
+        if (i) rest = nest_udiv(nest, rest, p->y->dims[i]);
+      }
+    }
+    coordinates[p->y->rank - 1] = channel;
+    store_row(p, &sums, r, coordinates, table, partial);
+  }
+}
+
+static void emit_panel(Product *p, Val begin, Val end, Val panel, Val channel, int vectors, Val partial) {
+  Nest *nest = p->nest;
+  int rows = p->shape.rows;
+  Val tiles = nest_udiv(nest, nest_sub(nest, end, begin), nest_const(nest, rows));
+  Val whole = nest_add(nest, begin, nest_mul(nest, tiles, nest_const(nest, rows)));
+  FOR(nest, number, begin, whole, rows) emit_tile(p, number, rows, panel, channel, vectors, partial);
+  int64_t from, to;
+  if (nest_constant(whole, &from) && nest_constant(end, &to)) {
+    if (from < to) emit_tile(p, whole, (int)(to - from), panel, channel, vectors, partial);
+    return;
+  }
+  if (rows > 1) FOR(nest, number, whole, end, 1) emit_tile(p, number, 1, panel, channel, vectors, partial);
+}
+
+static void emit_group(Product *p, Val begin, Val end) {
+  Nest *nest = p->nest;
+  const Shape *s = &p->shape;
+  int64_t whole = s->outputs / s->width, rest = s->outputs % s->width;
+  Val first_panel = nest_mul(nest, p->group_index, nest_const(nest, s->panels));
+  Val first_channel = nest_mul(nest, p->group_index, nest_const(nest, s->outputs));
+  FOR(nest, panel, nest_const(nest, 0), nest_const(nest, whole), 1) {
+    Val channel = nest_add(nest, first_channel, nest_mul(nest, panel, nest_const(nest, s->width)));
+    emit_panel(p, begin, end, nest_add(nest, first_panel, panel), channel, s->vectors, NULL);
+  }
+  if (!rest) return;
+  int lanes = s->dot.lanes, vectors = (int)(rest + lanes - 1) / lanes, last = (int)rest - (vectors - 1) * lanes;
+  Val channel = nest_add(nest, first_channel, nest_const(nest, whole * s->width));
+  emit_panel(p, begin, end, nest_add(nest, first_panel, nest_const(nest, whole)), channel, vectors, last == lanes ? NULL : nest_const(nest, last));
+}
+
+static void emit_image(Product *p, Val begin, Val end) {
+  Nest *nest = p->nest;
+  Val image = p->shape.is_conv ? nest_mul(nest, p->batch, p->x->strides[0]) : nest_const(nest, 0);
+  FOR(nest, group, nest_const(nest, 0), nest_const(nest, p->shape.group), 1) {
+    p->group_index = group;
+    p->pixels.offset = nest_add(nest, image, nest_mul(nest, group, nest_const(nest, p->shape.inputs)));
+    emit_group(p, begin, end);
+  }
+}
+
+static const Dim *row_tiles(const Product *p) {
+  DimTable *dims = p->kernel->node->graph->module->dims;
+  const Dim *count = dim_constant(dims, 1);
+  for (int i = p->shape.is_conv ? 1 : 0; i < p->y->rank - 1; i++) count = dim_mul(dims, count, p->y->type->dims[i]);
+  return dim_ceildiv(dims, count, dim_constant(dims, p->shape.rows));
+}
+
+static bool lower_product(Kernel *kernel) {
+  Nest *nest = kernel->nest;
+  const Node *node = kernel->node;
+  Product p = {.kernel = kernel, .nest = nest, .shape = shape_of(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
+  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  p.code = own->element;
+  p.to = element_info[own->element].bits <= 16 ? own->quant : NULL;
+  p.high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
+  p.pixels = (Pixels){.nest = nest, .x = p.x, .count = nest_const(nest, 1)};
+  p.batch = nest_const(nest, 0);
+  if (p.shape.is_conv) {
+    int64_t sizes[MAX_RANK];
+    for (int i = 0; i < p.x->rank - 2; i++) sizes[i] = type_dim(kernel->operands[1].type, 1 + i);
+    p.pixels.window = kernel_window(kernel, p.x, p.y, sizes);
+    for (int axis = 0; axis < WINDOW_AXES; axis++) p.pixels.count = nest_mul(nest, p.pixels.count, p.pixels.window.output[axis]);
+    if (pixels_padded(&p.pixels)) p.pixels.zeros = pixels_line(&p.pixels, p.shape.inputs, p.x->type->quant ? p.x->type->quant->zero[0] : 0);
+  } else {
+    p.k = p.x->dims[p.x->rank - 1];
+    for (int i = 0; i < p.y->rank - 1; i++) p.pixels.count = nest_mul(nest, p.pixels.count, p.y->dims[i]);
+  }
+  int64_t count;
+  if (nest_constant(p.pixels.count, &count) && count < p.shape.rows) p.shape.rows = count > 0 ? (int)count : 1;
+  if (p.shape.gathers) p.buffer = nest_local(nest, nest->i8, p.shape.rows * p.shape.padded_run, 4);
+  if (p.shape.is_conv && !dim_is(p.y->type->dims[0], 1)) {
+    kernel_split(kernel, p.y->type->dims[0]);
+    FOR(nest, image, kernel->begin, kernel->end, 1) {
+      p.batch = image;
+      emit_image(&p, nest_const(nest, 0), p.pixels.count);
+    }
+    return true;
+  }
+  kernel_split(kernel, row_tiles(&p));
+  Val rows = nest_const(nest, p.shape.rows);
+  emit_image(&p, nest_mul(nest, kernel->begin, rows), nest_umin(nest, nest_mul(nest, kernel->end, rows), p.pixels.count));
+  return true;
+}
+
+bool lower_conv_int8(Kernel *kernel) { return lower_product(kernel); }
+bool lower_matmul_int8(Kernel *kernel) { return lower_product(kernel); }
+
+// --- packing
+
+typedef struct PackPlan {
+  Shape shape;
+  bool high_only;
+} PackPlan;
+
+// Code of weight k of output channel m (over all groups), its zero point taken off: fits i8 by choice
+// of the kernel.
+static int weight_at(const Node *node, const Shape *s, int64_t m, int64_t k) {
+  const Type *type = &node->operands[1]->type;
+  const Constant *w = value_constant(node->operands[1]);
+  bool by_columns = !s->is_conv && !node_int(node, ATTR_TRANSPOSE_B);
+  int64_t depth = s->taps * s->inputs, index = by_columns ? k * s->outputs + m : m * depth + k;
+  return (int)element_load_int(type->element, w->data, index) - (type->quant ? quant_zero(type->quant, m) : 0);
+}
+
+// Place of weight (panel, run, k within the run, lane): [panel][run][k / group][lane][k % group].
+static void write_weights(const PackedSegment *segment, unsigned char *out) {
+  const PackPlan *plan = segment->user;
+  const Shape *s = &plan->shape;
+  for (int64_t m = 0; m < s->outputs * s->group; m++) {
+    int64_t panel = m / s->outputs * s->panels + m % s->outputs / s->width, lane = m % s->outputs % s->width;
+    for (int64_t k = 0; k < s->runs * s->run; k++) {
+      int64_t run = k / s->run, in = k % s->run;
+      int64_t at = (panel * s->runs + run) * s->padded_run * s->width + in / s->dot.group * s->width * s->dot.group +
+                   lane * s->dot.group + in % s->dot.group;
+      out[at] = (unsigned char)weight_at(segment->node, s, m, k);
+    }
+  }
+}
+
+static int32_t folded_bias(const Node *node, const Shape *s, int64_t m) {
+  const Constant *bias = node_own_operands(node) > 2 && node_operand(node, 2) ? value_constant(node->operands[2]) : NULL;
+  const Quant *x = node->operands[0]->type.quant;
+  int64_t sum = 0;
+  for (int64_t k = 0; k < s->taps * s->inputs; k++) sum += weight_at(node, s, m, k);
+  uint32_t value = bias ? (uint32_t)element_load_int(node->operands[2]->type.element, bias->data, m) : 0;
+  return (int32_t)(value - (uint32_t)(sum * ((x ? x->zero[0] : 0) + s->dot.x_offset)));
+}
+
+// Per panel: biases, multipliers, shifts of `width` channels each.
+static void write_tables(const PackedSegment *segment, unsigned char *out) {
+  const PackPlan *plan = segment->user;
+  const Shape *s = &plan->shape;
+  const Node *node = segment->node;
+  const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
+  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  bool requantizes = own->quant && element_info[own->element].bits <= 16;
+  int32_t *table = (int32_t *)(void *)out;
+  for (int64_t m = 0; m < s->outputs * s->group; m++) {
+    int64_t panel = m / s->outputs * s->panels + m % s->outputs / s->width, lane = m % s->outputs % s->width;
+    int32_t *at = table + panel * 3 * s->width + lane;
+    at[0] = folded_bias(node, s, m);
+    if (!requantizes) continue;
+    Requantization by = requantization_of_product(x->scale[0], quant_scale(w, m), own->quant->scale[0]);
+    at[s->width] = by.multiplier;
+    at[2 * s->width] = plan->high_only ? by.shift - 33 : by.shift;
+  }
+}
+
+static bool pack_product(Pack *pack) {
+  const Node *node = pack->node;
+  PackPlan *plan = NEW(pack->arena, PackPlan);
+  plan->shape = shape_of(node, pack->target);
+  plan->high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
+  const Shape *s = &plan->shape;
+  int align = s->dot.lanes > 1 ? target_alignment(pack->target) : 4;
+  int64_t bytes = s->group * s->panels * s->runs * s->padded_run * s->width;
+  pack_add(pack, (size_t)bytes, align, NULL, write_weights, plan);
+  pack_add(pack, (size_t)(s->group * s->panels * 3 * s->width) * 4, align, NULL, write_tables, plan);
+  return true;
+}
+
+bool pack_conv_int8(Pack *pack) { return pack_product(pack); }
+bool pack_matmul_int8(Pack *pack) { return pack_product(pack); }
