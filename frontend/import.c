@@ -305,8 +305,9 @@ static bool check_model(const Importer *importer) {
     if (!*plain_domain(model->opset_import[i]->domain) && version > NEWEST_OPSET)
       return diag_error(importer->diag, loc, "operator set version %lld is newer than %d, the newest that is known", (long long)version, NEWEST_OPSET);
     for (size_t k = 0; k < i && i < 1000; k++)
-      if (strcmp(plain_domain(model->opset_import[i]->domain), plain_domain(model->opset_import[k]->domain)) == 0)
-        return diag_error(importer->diag, loc, "the operator set of domain '%s' is imported twice", model->opset_import[i]->domain);
+      if (model->opset_import[k]->version != version &&
+          strcmp(plain_domain(model->opset_import[i]->domain), plain_domain(model->opset_import[k]->domain)) == 0)
+        return diag_error(importer->diag, loc, "the operator set of domain '%s' is imported in two versions", model->opset_import[i]->domain);
   }
   return true;
 }
