@@ -128,15 +128,18 @@ static bool read_directory(Diag *diag, Npz *npz, const Directory *directory) {
   return true;
 }
 
-Npz *npz_open(Arena *arena, Diag *diag, const char *path) {
+Npz *npz_from_bytes(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes, size_t size) {
   Npz *npz = NEW(arena, Npz);
   Directory directory = {0, 0, 0};
-  *npz = (Npz){.arena = arena, .path = path};
-  npz->bytes = file_map(arena, diag, path, &npz->size);
-  if (!npz->bytes || !find_directory(diag, npz, &directory) ||
-      !read_directory(diag, npz, &directory))
-    return NULL;
-  return npz;
+  *npz = (Npz){.arena = arena, .path = path, .bytes = bytes, .size = size};
+  return find_directory(diag, npz, &directory) && read_directory(diag, npz, &directory) ? npz
+                                                                                        : NULL;
+}
+
+Npz *npz_open(Arena *arena, Diag *diag, const char *path) {
+  size_t size;
+  const uint8_t *bytes = file_map(arena, diag, path, &size);
+  return bytes ? npz_from_bytes(arena, diag, path, bytes, size) : NULL;
 }
 
 NpzMember *npz_find(const Npz *npz, const char *name) {

@@ -26,6 +26,8 @@ typedef struct Npz {
 
 // Maps the file and reads its directory; arrays are read when they are asked for. NULL: reported.
 Npz *npz_open(Arena *arena, Diag *diag, const char *path);
+// The same of bytes in memory, which must outlive the result.
+Npz *npz_from_bytes(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes, size_t size);
 NpzMember *npz_find(const Npz *npz, const char *name); // NULL: no such array
 // The array: stored members stay in the mapping, deflated ones are inflated into the arena. The
 // checksum is tested. False: reported.

@@ -20,7 +20,7 @@ class UnitTests(lit.formats.FileBasedTest):
 
 
 class FuzzTargets(lit.formats.FileBasedTest):
-    """test/fuzz/NAME.c is a libFuzzer program; it runs over `seeds` and `runs` mutations of them, the same each time."""
+    """test/fuzz/NAME.c is a libFuzzer program; it runs over `seeds`, those in seeds/NAME, and `runs` mutations, the same each time."""
 
     def __init__(self, seeds, runs):
         self.seeds = seeds
@@ -31,9 +31,11 @@ class FuzzTargets(lit.formats.FileBasedTest):
         program = os.path.join(test.config.tenon_build_dir, "test", "fuzz", stem)
         if not test.config.fuzz:
             return lit.Test.UNSUPPORTED, "this build has no fuzz targets (they need clang and sanitizers)"
+        own = os.path.join(os.path.dirname(test.getSourcePath()), "seeds", stem)
+        seeds = [*self.seeds, own] if os.path.isdir(own) else self.seeds
         with tempfile.TemporaryDirectory(prefix="fuzz-") as found:
             return run([program, f"-runs={self.runs}", "-seed=1", "-timeout=20", "-rss_limit_mb=4000", "-print_final_stats=1",
-                        f"-artifact_prefix={test.config.tenon_build_dir}/test/fuzz/{stem}-", found, *self.seeds],
+                        f"-artifact_prefix={test.config.tenon_build_dir}/test/fuzz/{stem}-", found, *seeds],
                        test, lit_config)
 
 

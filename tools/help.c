@@ -14,7 +14,7 @@ void help_overview(FILE *stream) {
     snprintf(left, sizeof left, "%s %s", command_table[i].name, command_table[i].usage);
     fprintf(stream, "  %-34s %s\n", left, command_table[i].help);
   }
-  fprintf(stream, "\ntenon help COMMAND tells its options; topics: data, exit, passes, models. "
+  fprintf(stream, "\ntenon help COMMAND tells its options; topics: data, exit, models. "
                   "tenon --version\n");
 }
 
@@ -30,9 +30,9 @@ Status help_version(void) {
 }
 
 static const struct {
-  const char *name, *text;
+  const char *name, *title, *text;
 } topics[] = {
-    {"data",
+    {"data", "Data sets",
      "A data set is one of\n"
      "  D.npz              an array for each input of the model, by its name, and optional "
      "labels:\n"
@@ -41,13 +41,14 @@ static const struct {
      "  a folder of these\n"
      "Integer arrays feed float inputs: (x * scale - mean) / std, with --scale, --mean and "
      "--std.\n"},
-    {"exit", "0  done\n"
-             "1  the model or data is refused; the error says why\n"
-             "2  the command line is wrong\n"
-             "3  a comparison, limit or budget failed\n"
-             "4  tenon or the machine failed: a bug, memory, disk\n"
-             "An output file is complete or absent.\n"},
-    {"models",
+    {"exit", "Exit statuses",
+     "0  done\n"
+     "1  the model or data is refused; the error says why\n"
+     "2  the command line is wrong\n"
+     "3  a comparison, limit or budget failed\n"
+     "4  tenon or the machine failed: a bug, memory, disk\n"
+     "An output file is complete or absent.\n"},
+    {"models", "Models",
      "MODEL is an .onnx file or the text form of the IR, .tir (tenon opt -o x.tir writes one). For "
      "run,\n"
      "eval and bench it may be a shared object that tenon compiled, for inspect an object file.\n"
@@ -55,7 +56,26 @@ static const struct {
      "done.\n"},
 };
 
+// docs/command-line.md
+static Status print_markdown(void) {
+  printf("# The command line\n\nMade by `tenon help --markdown` from `tools/commands.def` and "
+         "`tools/options.def`: change those, not this page.\n\n"
+         "## Commands\n\n| | |\n|---|---|\n");
+  for (int i = 0; i < command_count; i++) {
+    printf("| `tenon %s%s", command_table[i].name, *command_table[i].usage ? " " : "");
+    print_cell(stdout, command_table[i].usage);
+    printf("` | %s |\n", command_table[i].help);
+  }
+  printf("\n## Options\n\nOne dash or two; `--x=V` or `--x V`; `-O2` and `-oFILE` may be joined. "
+         "`--` ends the options.\n\n");
+  options_markdown(stdout);
+  for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+    printf("\n## %s\n\n```\n%s```\n", topics[i].title, topics[i].text);
+  return STATUS_DONE;
+}
+
 Status command_help(Tool *tool) {
+  if (tool_flag(tool, OPTION_MARKDOWN)) return print_markdown();
   if (!tool->options.arguments.count) {
     help_overview(stdout);
     return STATUS_DONE;

@@ -1,5 +1,6 @@
 // tenon ops: the operators, from the table; --markdown: docs/ir-reference.md.
 #include <inttypes.h>
+#include <string.h>
 
 #include "ir/element.h"
 #include "ir/op.h"
@@ -64,10 +65,10 @@ static void print_ops(void) {
   }
 }
 
-// A cell of a Markdown table: `|` ends cells, `<` and `*` mean something.
-static void print_cell(const char *text) {
+// Running text: `*`, `_`, `<` and `[` mean something there.
+static void print_prose(const char *text) {
   for (; *text; text++) {
-    if (*text == '|' || *text == '<' || *text == '*' || *text == '_' || *text == '[') putchar('\\');
+    if (strchr("|<*_[", *text)) putchar('\\');
     putchar(*text);
   }
 }
@@ -89,7 +90,7 @@ static void print_markdown(void) {
   for (int i = 0; i < OP_COUNT; i++) {
     const OpInfo *op = &op_info[i];
     printf("### %s\n\n", op->text);
-    print_cell(op->help);
+    print_prose(op->help);
     printf("\n\n- operands: ");
     print_count(op->min_operands, op->max_operands);
     printf("; results: ");

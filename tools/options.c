@@ -2,6 +2,7 @@
 // nearest right one.
 #include "tools/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -99,15 +100,16 @@ static int find_joined(const Command *command, const char *text, size_t *length)
   return found;
 }
 
+// `text` is what was typed, dashes included, up to a `=`.
 static bool wrong_option(Arena *arena, const Command *command, const char *text, size_t length) {
-  const char *typed = arena_strndup(arena, text, length);
+  const char *typed = arena_strndup(arena, text, length), *name = typed + strspn(typed, "-");
   bool elsewhere = false;
-  Suggestion near = suggestion_for(typed + strspn(typed, "-"), strlen(typed + strspn(typed, "-")));
+  Suggestion near = suggestion_for(name, strlen(name));
   for (int i = 0; i < OPTION_COUNT; i++) {
-    elsewhere |= option_has_name(&option_info[i], text, length);
+    elsewhere |= option_has_name(&option_info[i], name, strlen(name));
     if (!(option_info[i].groups & command->groups)) continue;
     char *names = arena_strdup(arena, option_info[i].names), *rest = names;
-    for (char *name; (name = strsep(&rest, "|"));) suggestion_offer(&near, name);
+    for (char *candidate; (candidate = strsep(&rest, "|"));) suggestion_offer(&near, candidate);
   }
   const char *dashes =
       near.best && near.best[1] && typed[1] == '-' ? "--" : "-"; // as they were typed
@@ -222,19 +224,59 @@ bool options_parse(Arena *arena, const Command *command, int count, char *const 
   return true;
 }
 
+// Options that gcc has too are written as gcc writes them: -mcpu=, -fPIC, -Werror.
+static bool has_one_dash(const OptionInfo *option) {
+  const char *name = option->names;
+  return option->kind == ARGUMENT_JOINED || strcspn(name, "|") == 1 ||
+         isupper((unsigned char)name[0]) || strncmp(name, "fPIC", 4) == 0 ||
+         strcmp(name, "fstrict") == 0 || (option->groups == TARGET && name[0] == 'm');
+}
+
+// "--dim=N=LOW..HIGH", "-o OUT", "--verify-each[=run]".
+static const char *option_form(Arena *arena, const OptionInfo *option) {
+  int length = (int)strcspn(option->names, "|");
+  bool joined = option->kind == ARGUMENT_JOINED, may_lack = option->kind == ARGUMENT_OPTIONAL,
+       flag = option->kind == ARGUMENT_FLAG;
+  return arena_printf(arena, "%s%.*s%s%s%s", has_one_dash(option) ? "-" : "--", length,
+                      option->names,
+                      flag       ? ""
+                      : may_lack ? "[="
+                      : joined   ? " "
+                                 : "=",
+                      option->argument, may_lack ? "]" : "");
+}
+
 void options_help(FILE *stream, const Command *command) {
-  for (int i = 0; i < OPTION_COUNT; i++) {
-    const OptionInfo *option = &option_info[i];
-    if (!(option->groups & command->groups)) continue;
-    int length = (int)strcspn(option->names, "|");
-    const char *between = option->kind == ARGUMENT_FLAG       ? ""
-                          : option->kind == ARGUMENT_OPTIONAL ? "[="
-                          : option->kind == ARGUMENT_JOINED   ? " "
-                                                              : "=";
-    char left[80];
-    snprintf(left, sizeof left, "%s%.*s%s%s%s",
-             length > 1 && option->kind != ARGUMENT_JOINED ? "--" : "-", length, option->names,
-             between, option->argument, option->kind == ARGUMENT_OPTIONAL ? "]" : "");
-    fprintf(stream, "  %-30s %s\n", left, option->help);
+  Arena *arena = arena_create();
+  for (int i = 0; i < OPTION_COUNT; i++)
+    if (option_info[i].groups & command->groups)
+      fprintf(stream, "  %-30s %s\n", option_form(arena, &option_info[i]), option_info[i].help);
+  arena_destroy(arena);
+}
+
+void print_cell(FILE *stream, const char *text) { // `|` ends the cell of a Markdown table
+  for (; *text; text++) {
+    if (*text == '|') fputc('\\', stream);
+    fputc(*text, stream);
   }
+}
+
+void options_markdown(FILE *stream) {
+  Arena *arena = arena_create();
+  fprintf(stream, "| option | commands | |\n|---|---|---|\n");
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    fprintf(stream, "| `");
+    print_cell(stream, option_form(arena, &option_info[i]));
+    fprintf(stream, "` | ");
+    bool first = true;
+    for (int k = 0; k < command_count && option_info[i].groups != ALL; k++) {
+      if (!(option_info[i].groups & command_table[k].groups)) continue;
+      fprintf(stream, "%s%s", first ? "" : ", ", command_table[k].name);
+      first = false;
+    }
+    fprintf(stream, "%s | ", first ? "all" : "");
+    print_cell(stream, option_info[i].help);
+    fprintf(stream, " |\n");
+  }
+  arena_destroy(arena);
 }

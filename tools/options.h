@@ -80,6 +80,8 @@ typedef struct Options {
 bool options_parse(Arena *arena, const Command *command, int count, char *const *texts,
                    Options *options);
 void options_help(FILE *stream, const Command *command); // the options that a command takes
+void print_cell(FILE *stream, const char *text);         // text in a cell of a Markdown table
+void options_markdown(FILE *stream);                     // a table of all options, for docs/
 // Prints "tenon: error: .." and gives STATUS_USAGE.
 Status usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
