@@ -55,6 +55,19 @@ LLVMTargetMachineRef machine_create(const CodegenOptions *options, Diag *diag) {
   return machine;
 }
 
+enum { INLINE_INSTRUCTIONS = 100 };
+
+// Short vector functions (exp, tanh, ..) always become part of the loop that calls them.
+static bool is_short_vector_function(Val function) {
+  LLVMTypeRef result = LLVMGetReturnType(LLVMGlobalGetValueType(function));
+  if (LLVMGetTypeKind(result) != LLVMVectorTypeKind) return false;
+  int count = 0;
+  for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block))
+    for (Val i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i))
+      if (++count > INLINE_INSTRUCTIONS) return false;
+  return true;
+}
+
 // The kernel library becomes part of the module before lowering, so that lowerings find its functions
 // by name; what nobody calls is dropped afterwards.
 bool machine_link_library(Compiled *compiled) {
@@ -72,6 +85,7 @@ bool machine_link_library(Compiled *compiled) {
   for (Val f = LLVMGetFirstFunction(compiled->llvm); f; f = LLVMGetNextFunction(f)) {
     if (LLVMIsDeclaration(f)) continue;
     LLVMSetLinkage(f, LLVMInternalLinkage);
+    if (is_short_vector_function(f)) nest_attribute(nest, f, (int)LLVMAttributeFunctionIndex, "alwaysinline", 0);
     nest_string_attribute(nest, f, "target-cpu", compiled->target->cpu);
     nest_string_attribute(nest, f, "target-features", compiled->target->features);
     nest_string_attribute(nest, f, "no-builtins", "");
@@ -81,11 +95,19 @@ bool machine_link_library(Compiled *compiled) {
   return true;
 }
 
+// Builder code arrives in the shape that it should have: on big machines a short pipeline gives the same
+// speed as default<O2> at a third of its time (2.0 against 4.5 s for 50 convolutions, machine code included).
+// Small models of small machines can afford all of it.
+static const char *pipeline_of(const Compiled *compiled) {
+  if (compiled->options.level == 0) return "globaldce,always-inline,function(early-cse)";
+  if (compiled->options.optimise_size) return "globaldce,default<Os>";
+  if (!target_has(compiled->target, TARGET_HOSTED)) return "globaldce,default<O2>";
+  return "globaldce,always-inline,cgscc(inline,function(sroa,early-cse<memssa>,simplifycfg,"
+         "instcombine<no-verify-fixpoint>,loop-mssa(licm),early-cse,simplifycfg)),globaldce";
+}
+
 bool machine_optimise(Compiled *compiled) {
-  int level = compiled->options.level;
-  const char *pipeline = level == 0                     ? "globaldce,always-inline,function(early-cse)"
-                         : compiled->options.optimise_size ? "globaldce,default<Os>"
-                                                           : "globaldce,default<O2>";
+  const char *pipeline = pipeline_of(compiled);
   LLVMPassBuilderOptionsRef settings = LLVMCreatePassBuilderOptions();
   LLVMErrorRef error = LLVMRunPasses(compiled->llvm, pipeline, compiled->machine, settings);
   LLVMDisposePassBuilderOptions(settings);
