@@ -1,7 +1,8 @@
 // fold_constants - computes what depends on constants only: op(constants) -> constant.
 // The reference interpreter does it, so the values are the meaning of the op by definition. A result
 // that is much larger than its operands (expand, tile, range) stays an op: bytes cost more than time.
-// Needs: nothing. Leaves: constants without a use.
+// Dequantized
+// constants stay quantized, for integer kernels. Needs: nothing. Leaves: constants without a use.
 #include "ir/builder.h"
 #include "ir/interpret.h"
 #include "passes/pass.h"
@@ -37,6 +38,7 @@ static bool results_are_small(const Node *node, int64_t limit) {
 
 static bool is_foldable(const Node *node, int64_t limit) {
   if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK || !node_has_trait(node, PURE)) return false;
+  if (node->op == OP_DEQUANTIZE) return false;
   return operands_are_constant(node) && dims_are_constant(node) && results_are_small(node, limit);
 }
 

@@ -21,10 +21,16 @@ typedef struct Runner {
   StepRecord *records;
 } Runner;
 
+#define CLEAN "fixpoint<8>(fold_constants, simplify_control, canonicalise, common_subexpressions, dead_code"
+
+// The order inside: what recognise looks for, fold_affine would spread over neighbouring constants.
 const char *pipeline_default(int level, bool optimise_size) {
-  (void)optimise_size;
+  (void)optimise_size; // the same rewrites make code small and fast
   if (level <= 0) return "dead_code, place";
-  return "fixpoint<8>(fold_constants, dead_code), place";
+  if (level == 1) return CLEAN "), place";
+  return CLEAN ", sink_transposes, dead_code, recognise, fold_affine), "
+         "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), fold_constants, dead_code, "
+         "fuse_epilogue, fuse_elementwise, dead_code, place";
 }
 
 static double now(void) {
@@ -54,6 +60,11 @@ static bool run_on_each(const PassInfo *info, Graph *graph, PassContext *context
       if (!run_on_each(info, node->regions[i], context)) return false;
   }
   return info->run(graph, context);
+}
+
+// -fstrict: no pass of the -O pipeline may round differently; a named one does as it was told.
+static bool is_refused(const Runner *runner, const Step *step) {
+  return runner->context->strict && !step->named && step->info->class != PASS_EXACT;
 }
 
 static bool run_pass(Runner *runner, const Step *step, StepRecord *record) {
@@ -107,6 +118,8 @@ static bool run_step(Runner *runner, int index) {
   const Step *step = &runner->pipeline.steps[index];
   const PipelineOptions *options = runner->options;
   PassContext *context = runner->context;
+  context->changed = 0;
+  if (is_refused(runner, step)) return true;
   if (is_chosen(options->print_before, step->info)) print_module(runner, "before", step->info);
   char *text = options->print_changed ? module_to_text(context->module) : NULL;
   Arena *kept = options->verify_run ? arena_create() : NULL;

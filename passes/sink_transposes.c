@@ -55,9 +55,12 @@ static enum Kind kind_of(const Node *node) {
 
 static bool lets_through(const Node *user) { return user->op == OP_TRANSPOSE || kind_of(user) != STOPS; }
 
+// Scales along an axis would have to move too.
+static bool is_quantized_by_axis(const Type *type) { return type->quant && type->quant->axis >= 0; }
+
 static bool match_moved(const Value *value, Moved *moved) {
   const Node *transpose = value ? defined_by(value, OP_TRANSPOSE) : NULL;
-  if (!transpose || value->output_uses || value->type.quant) return false;
+  if (!transpose || value->output_uses || is_quantized_by_axis(&value->type)) return false;
   for (int i = 0; i < value->use_count; i++)
     if (!lets_through(value->uses[i].user)) return false;
   *moved = (Moved){.transpose = transpose, .perm = transpose_perm(transpose), .rank = value->type.rank};
@@ -83,7 +86,7 @@ static bool same_perm(const Node *transpose, const Moved *moved) {
 
 // Turning the value back costs nothing at run time: a constant, or only axes of size 1 change places.
 static bool turns_back_for_free(const Value *value, const Moved *moved) {
-  if (value->type.quant || value->type.kind != TYPE_TENSOR || value->type.rank > moved->rank) return false;
+  if (is_quantized_by_axis(&value->type) || value->type.kind != TYPE_TENSOR || value->type.rank > moved->rank) return false;
   if (value_is_constant(value)) return true;
   int shift = moved->rank - value->type.rank;
   int64_t last = -1;
@@ -128,13 +131,28 @@ static Node *begin_turned_back(Builder *builder, const Node *node, const Moved *
   return builder->failed ? NULL : begin_like(builder, node, operands, node->operand_count);
 }
 
+// Some ops take their element type and quantization from the result that is asked for.
+static void request_type(Node *before, const Type *type, const Moved *moved) {
+  bool asked = before->op == OP_CAST || before->op == OP_QUANTIZE || before->op == OP_DEQUANTIZE || type->quant;
+  if (!asked) return;
+  before->results[0]->type = *type;
+  for (int i = 0; i < moved->rank; i++) before->results[0]->type.dims[moved->perm[i]] = type->dims[i];
+}
+
+// The transpose of the result must not be more work than that of the operands.
+static bool moves_no_more(const Node *node, const Moved *moved) {
+  int transposes = 0;
+  for (int i = 0; i < node->operand_count; i++) transposes += same_perm(defined_by(node->operands[i], OP_TRANSPOSE), moved);
+  return transposes > 1 || type_same_shape(&node->results[0]->type, &moved->transpose->results[0]->type);
+}
+
 static Value *sink_through_pointwise(Builder *builder, Node *node) {
   Moved moved;
   const Type *type = &node->results[0]->type;
-  if (!find_moved_operand(node, &moved) || type->quant || !all_turn_back(node, &moved)) return NULL;
-  if (!type_same_shape(type, &moved.transpose->results[0]->type)) return NULL; // it would move more than before
+  if (!find_moved_operand(node, &moved) || is_quantized_by_axis(type) || !all_turn_back(node, &moved)) return NULL;
+  if (!moves_no_more(node, &moved)) return NULL;
   Node *before = begin_turned_back(builder, node, &moved);
-  if (before && node->op == OP_CAST) before->results[0]->type = type_with_element(source_of(&moved)->type, type->element);
+  if (before) request_type(before, type, &moved);
   return finish(builder, node, build_end(builder, before), moved.perm);
 }
 
@@ -274,7 +292,7 @@ static Value *sink_through_reshape(Builder *builder, Node *node, const Moved *mo
 
 static Value *sink_one(Builder *builder, Node *node) {
   Moved moved;
-  if (!match_moved(node->operands[0], &moved) || node->results[0]->type.quant) return NULL;
+  if (!match_moved(node->operands[0], &moved) || is_quantized_by_axis(&node->results[0]->type)) return NULL;
   switch (kind_of(node)) {
   case ALONG_AXIS: return sink_along_axis(builder, node, &moved);
   case REDUCES: return sink_through_reduce(builder, node, &moved);
