@@ -18,4 +18,7 @@ if(TARGET tenon_frontend)
 endif()
 if(TARGET tenon_codegen)
   target_include_directories(tenon_codegen SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS})
+  file(GLOB runtime_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/tenon*)
+  set_source_files_properties(codegen/embedded.c PROPERTIES OBJECT_DEPENDS "${runtime_files}"
+    COMPILE_DEFINITIONS "TENON_RUNTIME_DIR=\"${CMAKE_SOURCE_DIR}/runtime\"")
 endif()

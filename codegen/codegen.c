@@ -65,6 +65,20 @@ Compiled *codegen_module(const Module *module, const CodegenOptions *options, Ar
 
 // --- the object
 
+bool compiled_weights_in_file(const Compiled *compiled) {
+  return compiled->options.weights && !strncmp(compiled->options.weights, "file:", 5);
+}
+
+bool compiled_needs_init(const Compiled *compiled) {
+  return compiled->weights.bytes[HOME_DECODED] > 0 || compiled_weights_in_file(compiled);
+}
+
+int compiled_max_tasks(const Compiled *compiled) {
+  for (const KernelFunction *kernel = compiled->kernels; kernel; kernel = kernel->next)
+    if (kernel->task) return MAX_TASKS;
+  return 1;
+}
+
 static const char *weights_section(Compiled *compiled) {
   const char *where = compiled->options.weights;
   if (where && !strncmp(where, "section:", 8)) return arena_printf(compiled->arena, "%s", where + 8);
@@ -87,6 +101,9 @@ static const char *note_text(Compiled *compiled) {
   return (const char *)memory.bytes;
 }
 
+// Deepest stack of the compiler's own arithmetic (64-bit division, soft floats): at most 48 bytes were seen.
+enum { LIBRARY_STACK = 64 };
+
 bool compiled_link(Compiled *compiled) {
   if (compiled->image) return true;
   if (!compiled->object && !machine_emit(compiled)) return false;
@@ -105,12 +122,13 @@ bool compiled_link(Compiled *compiled) {
                             arena_printf(arena, "%s_init", prefix), arena_printf(arena, "%s_model", prefix), NULL};
   bool bare = target_has(compiled->target, TARGET_BARE);
   const char *note = note_text(compiled);
-  bool in_file = compiled->options.weights && !strncmp(compiled->options.weights, "file:", 5);
+  bool in_file = compiled_weights_in_file(compiled);
   ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = bytes && !in_file ? 1 : 0, .note = note,
                            .note_bytes = strlen(note), .exported = exported,
                            .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
   compiled->image = object_link(arena, compiled->diag, &request);
+  if (compiled->image && object_image_undefined(compiled->image)[0]) compiled->stack_bytes += LIBRARY_STACK;
   return compiled->image != NULL;
 }
 
@@ -141,10 +159,9 @@ static bool write_buffer(Compiled *compiled, const char *path, const char *bytes
 }
 
 bool compiled_write_assembly(Compiled *compiled, const char *path, Diag *diag) {
+  if (!compiled->object && !machine_emit(compiled)) return false;
   LLVMModuleRef copy = LLVMCloneModule(compiled->llvm);
-  LLVMMemoryBufferRef text;
-  char *message = NULL;
-  if (LLVMTargetMachineEmitToMemoryBuffer(compiled->machine, copy, LLVMAssemblyFile, &message, &text)) machine_failed("LLVM: %s", message);
+  LLVMMemoryBufferRef text = machine_to_buffer(compiled, copy, true);
   bool written = write_buffer(compiled, path, LLVMGetBufferStart(text), LLVMGetBufferSize(text), diag);
   LLVMDisposeMemoryBuffer(text);
   LLVMDisposeModule(copy);

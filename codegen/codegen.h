@@ -18,6 +18,7 @@ typedef struct CodegenOptions {
   int threads;          // compile threads; the bytes do not depend on it
   const char *weights;  // "embed", "section:NAME", "file:PATH"
   bool io_workspace;    // --io=workspace: inputs and outputs lie in the workspace
+  const char *const *names; // --name: "TENSOR=field" of the header's structs, NULL-terminated; NULL: none
   const char *version;  // of the compiler, for .tenon and the header
   const char *command;  // options as text, for .tenon
 } CodegenOptions;

@@ -79,7 +79,8 @@ static Val describe_values(Describer *d, const InterfaceValue *values, int count
     for (int k = 0; k < type->rank; k++) dims[k] = describe_dim(d, &values[i].dims[k]);
     describe_quant(d, type->quant, &scale, &zero, &axis);
     Val fields[] = {text(d, values[i].name), text(d, values[i].field), array_of(d, dims, type->rank, "dims"), number32(d, type->rank),
-                    number32(d, type_code(type->element)), scale, zero, axis, number32(d, values[i].word)};
+                    number32(d, type_code(type->element)), scale, zero, axis, number32(d, values[i].word),
+                    number64(d, interface_workspace_offset(&values[i]))};
     described[i] = structure(d, fields, sizeof fields / sizeof *fields);
   }
   return array_of(d, described, count, what);

@@ -48,7 +48,9 @@ static Val begin_function(Compiled *compiled, const char *suffix) {
   LLVMTypeRef parameters[] = {nest->pointer, nest->pointer, nest->pointer};
   Val function = nest_function_begin(nest, name, nest->i32, parameters, 3);
   LLVMSetLinkage(function, LLVMExternalLinkage);
-  if (target_has(compiled->target, TARGET_HOSTED)) nest_attribute(nest, function, (int)LLVMAttributeFunctionIndex, "uwtable", 2);
+  // On ARM the tables would name the unwinder's functions.
+  bool tables = target_has(compiled->target, TARGET_HOSTED) && strcmp(compiled->target->family, "armv7a") != 0;
+  if (tables) nest_attribute(nest, function, (int)LLVMAttributeFunctionIndex, "uwtable", 2);
   return function;
 }
 
@@ -85,7 +87,7 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
   Val bad = NULL;
   for (int i = 0; i < count; i++) {
     pointers[i] = load_word(nest, words, values[i].word, nest->pointer);
-    if (values[i].bytes == 0 || (!outputs && value_is_unused(values[i].value))) continue;
+    if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || (!outputs && value_is_unused(values[i].value))) continue;
     Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
     Val wrong = nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0));
     int align = element_info[values[i].value->type.element].bits / 8;
@@ -114,13 +116,9 @@ static Val load_workspace(Compiled *compiled, Val context) {
   return workspace;
 }
 
-static bool weights_in_file(const Compiled *compiled) {
-  return compiled->options.weights && !strncmp(compiled->options.weights, "file:", 5);
-}
-
 static Val weights_base(Compiled *compiled, Val context) {
   Nest *nest = &compiled->nest;
-  if (weights_in_file(compiled)) return load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+  if (compiled_weights_in_file(compiled)) return load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
   const char *name = arena_printf(compiled->arena, "%s_weights", compiled->interface->prefix);
   Val symbol = LLVMAddGlobal(compiled->llvm, LLVMArrayType2(nest->i8, 0), name);
   LLVMSetVisibility(symbol, LLVMHiddenVisibility);
@@ -179,7 +177,7 @@ static void emit_init(Compiled *compiled) {
   Val function = begin_function(compiled, "init");
   Val context = LLVMGetParam(function, 0), coded = LLVMGetParam(function, 1);
   check_abi(compiled, context);
-  if (weights_in_file(compiled)) {
+  if (compiled_weights_in_file(compiled)) {
     return_if(nest, is_null(nest, coded), TENON_E_WEIGHTS);
     nest_store(nest, coded, field_address(nest, context, CONTEXT_WEIGHTS), nest->target->pointer_bits / 8);
   }

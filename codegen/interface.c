@@ -6,6 +6,7 @@
 
 #include "ir/hash.h"
 #include "ir/nameset.h"
+#include "runtime/tenon.h"
 
 // C99, C++20 keywords, and macros that compilers predefine without underscores.
 static const char *const reserved[] = {
@@ -37,6 +38,9 @@ const char *interface_upper(Arena *arena, const char *text) {
 
 typedef struct Names {
   Arena *arena;
+  Diag *diag;
+  const char *const *overrides; // "TENSOR=field"
+  bool *used;                   // for each of them
   NameSet *taken; // upper case: names are compared without case, since macros come from them
 } Names;
 
@@ -46,11 +50,42 @@ static const char *unique_field(Names *names, const char *text) {
   return arena_printf(names->arena, "%s%s", field, added + strlen(upper)); // with the same suffix
 }
 
+static int override_count(const char *const *overrides) {
+  int count = 0;
+  while (overrides && overrides[count]) count++;
+  return count;
+}
+
+// The field that --name asks for; NULL: none.
+static const char *overridden_field(Names *names, const char *tensor) {
+  size_t length = strlen(tensor);
+  for (int i = 0; i < override_count(names->overrides); i++) {
+    const char *text = names->overrides[i];
+    if (strncmp(text, tensor, length) != 0 || text[length] != '=') continue;
+    names->used[i] = true;
+    return text + length + 1;
+  }
+  return NULL;
+}
+
+static bool check_overrides(const Names *names) {
+  for (int i = 0; i < override_count(names->overrides); i++) {
+    const char *text = names->overrides[i], *equals = strrchr(text, '=');
+    if (!equals) return diag_error(names->diag, (Loc){0}, "--name %s: wanted TENSOR=field", text);
+    if (!names->used[i])
+      return diag_error(names->diag, (Loc){0}, "--name %s: the model has no input, output or dim of this name", text);
+    if (strcmp(interface_identifier(names->arena, equals + 1), equals + 1) != 0)
+      return diag_error(names->diag, (Loc){0}, "--name %s: '%s' cannot be a name in C and C++", text, equals + 1);
+  }
+  return true;
+}
+
 static void name_value(Names *names, InterfaceValue *made, const Value *value, int number, bool output) {
   const char *fallback = arena_printf(names->arena, output ? "output_%d" : "input_%d", number);
   made->value = value;
   made->name = value->name ? value->name : fallback;
-  made->field = unique_field(names, made->name);
+  const char *field = overridden_field(names, made->name);
+  made->field = unique_field(names, field ? field : made->name);
   made->macro = interface_upper(names->arena, made->field);
   made->word = number;
   if (!type_max_bytes(&value->type, &made->bytes)) made->bytes = -1;
@@ -77,7 +112,8 @@ static void add_input_dims(Interface *interface, Names *names, InterfaceValue *v
     InterfaceWord *known = find_word(interface->input_dims, interface->input_dim_count, dim);
     if (!known) {
       known = &interface->input_dims[interface->input_dim_count++];
-      const char *field = unique_field(names, symbol);
+      const char *override = overridden_field(names, symbol);
+      const char *field = unique_field(names, override ? override : symbol);
       *known = (InterfaceWord){dim, field, interface_upper(names->arena, field), interface->input_words++};
     }
     value->dims[i].word = known->word;
@@ -98,23 +134,54 @@ static void add_output_dims(Interface *interface, Names *names, InterfaceValue *
     if (!known) {
       known = &interface->output_dims[interface->output_dim_count++];
       const char *symbol = dim_symbol_name(dim);
-      const char *field = unique_field(names, symbol ? symbol : arena_printf(names->arena, "%s_d%d", value->field, i));
+      const char *text = symbol ? symbol : arena_printf(names->arena, "%s_d%d", value->field, i);
+      const char *override = overridden_field(names, text);
+      const char *field = unique_field(names, override ? override : text);
       *known = (InterfaceWord){dim, field, interface_upper(names->arena, field), interface->output_words++};
     }
     value->dims[i].word = interface->input_words + known->word;
   }
 }
 
-// Header and object must come from the same compilation of the same interface.
+int64_t interface_workspace_offset(const InterfaceValue *value) {
+  const Value *holder = value->value;
+  while (holder->placement.kind == PLACE_ALIAS) holder = holder->placement.alias;
+  return holder->placement.kind == PLACE_WORKSPACE ? holder->placement.offset : -1;
+}
+
+// Header and object must come from the same compilation of the same interface: all that the header
+// says and the object relies on. Sizes of decoded weights follow from the constants' storage.
 static uint64_t hash_text(uint64_t seed, const char *text) { return hash_bytes(text, strlen(text), seed); }
 
-static uint32_t interface_hash(const Interface *interface, const CodegenOptions *options, Arena *arena, int64_t workspace) {
-  uint64_t hash = hash_text(hash_text(0, options->prefix), options->version ? options->version : "");
-  for (int i = 0; i < interface->input_count + interface->output_count; i++) {
-    const InterfaceValue *value = i < interface->input_count ? &interface->inputs[i] : &interface->outputs[i - interface->input_count];
-    hash = hash_text(hash_text(hash, value->field), type_text(arena, &value->value->type));
+static uint64_t hash_value(uint64_t hash, const InterfaceValue *value, Arena *arena) {
+  hash = hash_text(hash_text(hash, value->field), type_text(arena, &value->value->type));
+  for (int i = 0; i < value->value->type.rank; i++) {
+    const InterfaceDim *dim = &value->dims[i];
+    hash = hash_text(hash, arena_printf(arena, "%lld..%lld", (long long)dim->low, (long long)dim->high));
   }
-  hash = hash_text(hash, arena_printf(arena, "%lld", (long long)workspace));
+  return hash_text(hash, arena_printf(arena, "@%lld", (long long)interface_workspace_offset(value)));
+}
+
+static uint64_t hash_constants(uint64_t hash, const Graph *graph, Arena *arena) {
+  for (const Node *node = graph->first; node; node = node->next) {
+    for (int i = 0; i < node->region_count; i++) hash = hash_constants(hash, node->regions[i], arena);
+    hash = hash_text(hash, node_string(node, ATTR_KERNEL_NAME));
+    if (node->op != OP_CONST) continue;
+    const Storage *storage = &node->constant->storage;
+    hash = hash_text(hash, arena_printf(arena, "%zu", node->constant->bytes));
+    for (int i = 0; i < storage->count; i++) hash = hash_bytes(&storage->stages[i].kind, sizeof storage->stages[i].kind, hash);
+  }
+  return hash;
+}
+
+static uint32_t interface_hash(const Interface *interface, const CodegenOptions *options, Arena *arena, const Graph *graph) {
+  uint64_t hash = hash_text(hash_text(0, options->prefix), options->version ? options->version : "");
+  for (int i = 0; i < interface->input_count; i++) hash = hash_value(hash, &interface->inputs[i], arena);
+  for (int i = 0; i < interface->output_count; i++) hash = hash_value(hash, &interface->outputs[i], arena);
+  hash = hash_constants(hash, graph, arena);
+  hash = hash_text(hash_text(hash, options->weights ? options->weights : "embed"), options->io_workspace ? "workspace" : "caller");
+  if (options->target) hash = hash_text(hash, options->target->name);
+  hash = hash_text(hash, arena_printf(arena, "%d %lld %lld", TENON_ABI, (long long)graph->workspace_bytes, (long long)graph->fast_bytes));
   return (uint32_t)(hash ^ hash >> 32);
 }
 
@@ -130,7 +197,7 @@ static bool check_kinds(const Interface *interface, Diag *diag) {
 Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
   const Graph *graph = module->main;
   Interface *interface = NEW(arena, Interface);
-  Names names = {arena, nameset_create(arena)};
+  Names names = {arena, diag, options->names, NEW_ARRAY(arena, bool, override_count(options->names)), nameset_create(arena)};
   int dims = (graph->input_count + graph->output_count) * MAX_RANK;
   interface->prefix = options->prefix;
   interface->macro_prefix = interface_upper(arena, options->prefix);
@@ -145,6 +212,7 @@ Interface *interface_create(const Module *module, const CodegenOptions *options,
   if (!check_kinds(interface, diag)) return NULL;
   for (int i = 0; i < graph->input_count; i++) add_input_dims(interface, &names, &interface->inputs[i]);
   for (int i = 0; i < graph->output_count; i++) add_output_dims(interface, &names, &interface->outputs[i]);
-  interface->abi = interface_hash(interface, options, arena, graph->workspace_bytes);
+  if (!check_overrides(&names)) return NULL;
+  interface->abi = interface_hash(interface, options, arena, graph);
   return interface;
 }

@@ -40,11 +40,13 @@ typedef struct Interface {
   uint32_t abi; // hash of prefix, types, version: <PREFIX>_ABI
 } Interface;
 
-// `names` overrides fields: pairs "TENSOR=field", NULL-terminated, may be NULL. NULL: reported.
+// Fields are called after the tensors, or as options->names says. NULL: reported.
 Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag);
 // A C identifier from any text: bytes outside [A-Za-z0-9_] become `_`; leading digits, C and C++
 // keywords and predefined macros get a `_`.
 const char *interface_identifier(Arena *arena, const char *text);
 const char *interface_upper(Arena *arena, const char *text);
+// Where the value lies in the workspace (--io=workspace); -1: in the caller's memory.
+int64_t interface_workspace_offset(const InterfaceValue *value);
 
 #endif

@@ -57,6 +57,8 @@ typedef struct Frame {
   Val executor;                                   // NULL: serial
 } Frame;
 
+enum { MAX_TASKS = 16 }; // of one call of parallel_for
+
 struct Compiled {
   Arena *arena;
   Diag *diag;
@@ -76,7 +78,6 @@ struct Compiled {
   LLVMMemoryBufferRef object; // machine code as LLVM wrote it; NULL: not yet
   ObjectImage *image;
   int64_t stack_bytes;
-  bool needs_init;
 };
 
 // Emits the call of one node (not CONST, not a view); false: reported. `op` is its number in
@@ -97,5 +98,15 @@ bool machine_link_library(Compiled *compiled); // runtime/kernels into the modul
 bool machine_optimise(Compiled *compiled);
 bool machine_emit(Compiled *compiled);         // object and stack_bytes
 bool compiled_link(Compiled *compiled);        // image, once
+// The module's machine code as an object or as assembly; the caller disposes of it.
+LLVMMemoryBufferRef machine_to_buffer(Compiled *compiled, LLVMModuleRef module, bool assembly);
+
+// Functions memcpy, memset, memmove of the module's own, where LLVM may make calls of them.
+void memory_functions_add(Compiled *compiled);
+bool memory_functions_wanted(const Compiled *compiled);
+
+bool compiled_weights_in_file(const Compiled *compiled); // --weights=file
+bool compiled_needs_init(const Compiled *compiled);      // _init must be called before _run
+int compiled_max_tasks(const Compiled *compiled);        // most tasks of one parallel_for
 
 #endif

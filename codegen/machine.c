@@ -29,12 +29,22 @@ static void initialise(void) {
   LLVMInitializeRISCVAsmPrinter(); LLVMInitializeRISCVAsmParser();
 }
 
+// With the environment `eabi` LLVM calls __aeabi_memcpy, which libgcc lacks; `gnueabi` is the same
+// calling convention with memcpy, which the module brings along (memory.c).
+static char *normalised_triple(const Target *row) {
+  char text[128];
+  const char *eabi = target_has(row, TARGET_BARE) && !strncmp(row->family, "arm", 3) ? strstr(row->triple, "-eabi") : NULL;
+  if (!eabi) return LLVMNormalizeTargetTriple(row->triple);
+  snprintf(text, sizeof text, "%.*s-gnu%s", (int)(eabi - row->triple), row->triple, eabi + 1);
+  return LLVMNormalizeTargetTriple(text);
+}
+
 LLVMTargetMachineRef machine_create(const CodegenOptions *options, Diag *diag) {
   initialise();
   const Target *row = options->target;
   LLVMTargetRef target;
   char *message = NULL;
-  char *triple = LLVMNormalizeTargetTriple(row->triple);
+  char *triple = normalised_triple(row);
   if (LLVMGetTargetFromTriple(triple, &target, &message)) {
     diag_error(diag, (Loc){0}, "target '%s': %s", row->triple, message);
     LLVMDisposeMessage(message);
@@ -152,6 +162,8 @@ static int64_t frame_bytes(const StackNotes *notes, Val function) {
   return 0;
 }
 
+static bool is_x86(const Compiled *compiled) { return !strcmp(compiled->target->family, "x86_64"); }
+
 enum { MAX_CALL_DEPTH = 64 };
 
 // Deepest stack below `function`: its frame plus the deepest of what it calls; the call graph has no cycles.
@@ -166,24 +178,43 @@ static int64_t stack_below(const StackNotes *notes, Val function, int depth) {
       int64_t below = stack_below(notes, callee, depth + 1);
       if (below > deepest) deepest = below;
     }
-  return frame_bytes(notes, function) + deepest;
+  int64_t return_address = is_x86(notes->compiled) ? 8 : 0; // elsewhere the frame holds it
+  return frame_bytes(notes, function) + return_address + deepest;
+}
+
+static LLVMMemoryBufferRef to_buffer(Compiled *compiled, LLVMModuleRef module, bool assembly, StackNotes *notes) {
+  char *message = NULL;
+  LLVMMemoryBufferRef buffer = NULL;
+  LLVMContextSetDiagnosticHandler(compiled->context, on_diagnostic, notes);
+  LLVMBool failed = LLVMTargetMachineEmitToMemoryBuffer(compiled->machine, module, assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &buffer);
+  LLVMContextSetDiagnosticHandler(compiled->context, NULL, NULL);
+  if (failed) machine_failed("LLVM: %s", message);
+  return buffer;
+}
+
+LLVMMemoryBufferRef machine_to_buffer(Compiled *compiled, LLVMModuleRef module, bool assembly) {
+  StackNotes notes = {.compiled = compiled};
+  return to_buffer(compiled, module, assembly, &notes);
+}
+
+// Functions of the x86-64 ABI may use so much below the stack pointer without saying so.
+enum { RED_ZONE = 128 };
+
+static void measure_stack(Compiled *compiled, const StackNotes *notes) {
+  for (Val f = LLVMGetFirstFunction(compiled->llvm); f; f = LLVMGetNextFunction(f)) {
+    if (LLVMIsDeclaration(f) || LLVMGetLinkage(f) == LLVMInternalLinkage) continue;
+    int64_t bytes = stack_below(notes, f, 0);
+    if (bytes > compiled->stack_bytes) compiled->stack_bytes = bytes;
+  }
+  if (is_x86(compiled)) compiled->stack_bytes += RED_ZONE;
 }
 
 bool machine_emit(Compiled *compiled) {
   StackNotes notes = {.compiled = compiled};
-  LLVMContextSetDiagnosticHandler(compiled->context, on_diagnostic, &notes);
-  char *message = NULL;
-  LLVMMemoryBufferRef object = NULL;
   int errors = compiled->diag->errors;
-  bool failed = LLVMTargetMachineEmitToMemoryBuffer(compiled->machine, compiled->llvm, LLVMObjectFile, &message, &object);
-  LLVMContextSetDiagnosticHandler(compiled->context, NULL, NULL);
-  if (failed) machine_failed("LLVM: %s", message);
+  if (memory_functions_wanted(compiled)) memory_functions_add(compiled);
+  compiled->object = to_buffer(compiled, compiled->llvm, false, &notes);
   if (compiled->diag->errors > errors) return false;
-  compiled->object = object;
-  for (Val f = LLVMGetFirstFunction(compiled->llvm); f; f = LLVMGetNextFunction(f)) {
-    if (LLVMIsDeclaration(f) || LLVMGetLinkage(f) == LLVMInternalLinkage) continue;
-    int64_t bytes = stack_below(&notes, f, 0);
-    if (bytes > compiled->stack_bytes) compiled->stack_bytes = bytes;
-  }
+  measure_stack(compiled, &notes);
   return true;
 }

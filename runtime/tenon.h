@@ -78,6 +78,7 @@ typedef struct tenon_value {
   const tenon_dim *dims; int32_t rank; int32_t type;
   const float *scale; const int32_t *zero_point; int32_t quantized_axis; /* real = scale * (q - zero_point); NULL: plain */
   int32_t word;                   /* of its own struct */
+  int64_t workspace_offset;       /* where it lies in the workspace (--io=workspace); -1: the pointer says where */
 } tenon_value;
 
 typedef struct tenon_model {

@@ -79,7 +79,7 @@ feature_if(os.path.isdir(config.measure), "measure")
 # Cross compilers (gcc and a C library) and emulators.
 for compiler in ("aarch64-linux-gnu", "arm-linux-gnueabihf", "riscv64-linux-gnu", "arm-none-eabi", "riscv64-unknown-elf"):
     feature_if(have_program(f"{compiler}-gcc"), compiler)
-for architecture, cpu in (("aarch64", "max"), ("arm", "max"), ("riscv64", "rv64,v=true,vext_spec=v1.0")):
+for architecture, cpu in (("x86_64", "max"), ("aarch64", "max"), ("arm", "max"), ("riscv64", "rv64,v=true,vext_spec=v1.0")):
     feature_if(have_program(f"qemu-{architecture}"), f"qemu-{architecture}")
     substitute("%{qemu-" + architecture + "}", f"qemu-{architecture} -cpu {cpu}")
 for system in ("arm", "aarch64", "riscv32", "riscv64"):

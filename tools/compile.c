@@ -204,6 +204,16 @@ static Status check_limits(Compilation *c, CompiledSizes *sizes) {
 
 // --- the command
 
+// With all that can be linked, also with a test, which includes it.
+static bool wants_header(const Compilation *c, const bool *chosen) {
+  if (tool_flag(c->tool, OPTION_HEADER)) return c->compiled != NULL;
+  const char *output = tool_text(c->tool, OPTION_OUTPUT);
+  if (output && (!strcmp(output, "-") || !strncmp(output, "/dev/", 5))) return false;
+  for (int kind = 0; kind < KIND_COUNT; kind++)
+    if (chosen[kind] && kinds[kind].needs_code && kinds[kind].emit != emit_llvm && kinds[kind].emit != emit_bitcode) return true;
+  return false;
+}
+
 static bool write_outputs(Compilation *c, const bool *chosen) {
   Tool *tool = c->tool;
   const char *first = NULL;
@@ -215,6 +225,7 @@ static bool write_outputs(Compilation *c, const bool *chosen) {
     if (!first) first = path;
     if (!kinds[kind].emit(c, path)) return false;
   }
+  if (wants_header(c, chosen) && !compiled_write_header(c->compiled, c->header, &tool->diag)) return false;
   if (c->plan.report && !report_write(c->plan.report, tool_text(tool, OPTION_REPORT), &tool->diag))
     return false;
   return !tool_flag(tool, OPTION_DEPFILE) || depfile_write(tool, c->source, first);

@@ -185,7 +185,7 @@ static const char tail[] =
     "static TENON_ALIGNED(64) unsigned char test_workspace[%s_WORKSPACE_BYTES ? %s_WORKSPACE_BYTES "
     ": 1];\n"
     "#if %s_NEEDS_INIT\nstatic TENON_ALIGNED(64) unsigned char "
-    "test_memory[%s_INIT_BYTES];\n#endif\n"
+    "test_memory[%s_DECODED_BYTES];\n#endif\n"
     "static tenon_context test_context = TENON_CONTEXT(%s, test_workspace);\n\n"
     "TEST_CODE static int test_setup(void) {\n"
     "#if %s_NEEDS_INIT\n  test_context.weights = test_memory;\n  return %s_init(&test_context, 0, "

@@ -122,6 +122,9 @@ Compiled *plan_compile(Tool *tool, const Plan *plan, Module *module, const char 
                             .version = TENON_VERSION,
                             .command = tool->command_line};
   if (!options.weights) options.weights = "embed";
+  TextList names = tool_value(tool, OPTION_NAME)->list;
+  ARENA_PUSH(tool->arena, names.items, names.count, names.capacity, NULL);
+  options.names = names.items;
   if (!plan_run_passes(tool, plan, module, true)) return NULL;
   return codegen_module(module, &options, tool->arena, &tool->diag);
 }
