@@ -51,7 +51,7 @@ static bool has_dims(Importer *importer, Contents *contents) {
   if (!contents->tensor) return false;
   int64_t count = tensor_count(contents->tensor);
   ElementType element = contents->tensor->element;
-  if (count > SYMBOLIC_ELEMENTS) return false;
+  if (count > SYMBOLIC_ELEMENTS || element == STR || element_info[element].class == CLASS_COMPLEX) return false;
   const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, count + 1);
   for (int i = 0; i < count; i++) {
     double value = element_is_float(element) ? element_load(element, contents->tensor->data, i) : 0;

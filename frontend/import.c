@@ -162,7 +162,7 @@ static bool outputs_complete(OnnxNode *node) {
 }
 
 static bool run_importer(OnnxNode *node) {
-  if (!node->row->import(node) || node->builder.failed) return false;
+  if (!import_check_elements(node) || !node->row->import(node) || node->builder.failed) return false;
   return outputs_complete(node) && import_check_outputs(node);
 }
 

@@ -160,8 +160,12 @@ void import_find_wanted(Importer *importer);
 bool import_wanted(const Importer *importer, const Scope *scope, const Onnx__NodeProto *node);
 void import_remove_dead(Graph *graph);
 
+// The element type of an attribute such as dtype; ELEMENT_NONE if it is none of numbers.
+ElementType onnx_number_type(int64_t code);
+
 // --- checks (import_check.c); false: reported
 bool import_check_attributes(OnnxNode *node);
+bool import_check_elements(OnnxNode *node); // strings and complex numbers
 bool import_check_outputs(OnnxNode *node);
 bool import_check_size(const Importer *importer, Loc loc, const char *name, const Type *type);
 bool import_count_inlined(OnnxNode *node, size_t nodes); // of functions
@@ -183,6 +187,7 @@ Value *onnx_unsqueeze(OnnxNode *node, Value *x, const int64_t *axes, int count);
 // [c] -> [1, c, 1, ..] of that rank: aligned with `axis` when broadcast.
 Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank);
 Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep);
+Value *onnx_gemm_result(OnnxNode *node); // alpha * A' * B' + beta * C; NULL: reported
 Value *onnx_convert(OnnxNode *node, Value *x, ElementType element);
 
 #define ONNX_OPERATOR(domain, type, low, function, argument) bool import_##function(OnnxNode *node);

@@ -149,7 +149,7 @@ static Value *attention_bias(OnnxNode *node, const Heads *heads, const Dim *keys
 static Value *guarded_softmax(OnnxNode *node, Value *scores, Value *bias) {
   if (!scores) return NULL;
   int64_t precision = onnx_int(node, "softmax_precision", 0);
-  ElementType element = scores->type.element, wide = precision ? onnx_element_type((int32_t)precision) : element;
+  ElementType element = scores->type.element, wide = precision ? onnx_number_type(precision) : element;
   if (wide == ELEMENT_NONE) return onnx_error(node, "softmax_precision %lld", (long long)precision), NULL;
   Value *x = onnx_convert(node, scores, wide);
   Node *softmax = x ? build_begin(&node->builder, OP_SOFTMAX, &x, 1) : NULL;

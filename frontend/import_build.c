@@ -3,6 +3,12 @@
 
 const Dim *import_dim(Importer *importer, int64_t value) { return dim_constant(importer->dims, value); }
 
+ElementType onnx_number_type(int64_t code) {
+  ElementType element = code > 0 && code < 1000 ? onnx_element_type((int32_t)code) : ELEMENT_NONE;
+  if (element == ELEMENT_NONE) return element;
+  return element == STR || element_info[element].class == CLASS_COMPLEX ? ELEMENT_NONE : element;
+}
+
 static Value *move_channels(OnnxNode *node, Value *x, bool last) {
   if (!x || node->builder.failed) return NULL;
   int rank = x->type.rank;

@@ -6,6 +6,26 @@
 
 enum { MAX_RESULT_BITS = 38, MAX_INLINED_NODES = 200000 };
 
+// Strings are only moved; complex numbers are not supported at all.
+static bool moves_only(const OnnxNode *node) {
+  static bool (*const functions[])(OnnxNode *) = {import_identity, import_reshape, import_flatten, import_squeeze, import_unsqueeze, import_transpose,
+                                                  import_expand, import_tile, import_shape, import_size, import_concat, import_split, import_slice,
+                                                  import_gather, import_sequence_construct, import_sequence_insert};
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+    if (node->row->import == functions[i]) return true;
+  return false;
+}
+
+bool import_check_elements(OnnxNode *node) {
+  for (int i = 0; i < node->input_count; i++) {
+    const Value *value = onnx_input(node, i);
+    if (!value || value->type.kind != TYPE_TENSOR) continue;
+    if (value->type.element == STR && !moves_only(node)) return onnx_unsupported(node, "strings");
+    if (element_info[value->type.element].class == CLASS_COMPLEX) return onnx_unsupported(node, "complex numbers");
+  }
+  return true;
+}
+
 // How many of the value fields are filled; the kind says which one counts.
 static int filled_fields(const Onnx__AttributeProto *a) {
   return (a->has_f != 0) + (a->has_i != 0) + (a->has_s != 0) + (a->t != NULL) + (a->g != NULL) + (a->sparse_tensor != NULL) + (a->tp != NULL) +

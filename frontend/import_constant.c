@@ -105,7 +105,7 @@ bool import_eye_like(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   const Type *type = &onnx_input(node, 0)->type;
   int64_t code = onnx_int(node, "dtype", 0);
-  ElementType element = code ? onnx_element_type((int32_t)code) : type->element;
+  ElementType element = code ? onnx_number_type(code) : type->element;
   if (type->rank != 2 || element == ELEMENT_NONE) return onnx_error(node, "wanted a matrix and a known dtype");
   Value *numbers[2];
   for (int i = 0; i < 2; i++) {
@@ -129,7 +129,7 @@ bool import_window(OnnxNode *node) {
   int count;
   const int64_t *size = onnx_ints_input(node, 0, &count);
   if (!size) return false;
-  ElementType element = onnx_element_type((int32_t)onnx_int(node, "output_datatype", 1));
+  ElementType element = onnx_number_type(onnx_int(node, "output_datatype", 1));
   if (count != 1 || *size < 0 || *size > 1 << 24 || element == ELEMENT_NONE) return onnx_error(node, "a size between 0 and 2^24 and a known type are wanted");
   const double *a = coefficients[node->row->argument];
   double period = (double)(onnx_int(node, "periodic", 1) ? *size : *size - 1), pi = acos(-1);

@@ -96,14 +96,16 @@ Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Wi
   return onnx_channels_first(node, build_end(&node->builder, conv));
 }
 
-bool import_conv(OnnxNode *node) {
+Value *onnx_conv_result(OnnxNode *node) {
   Window window;
   int64_t group;
-  if (!conv_window(node, &window) || !conv_group(node, &group)) return false;
+  if (!conv_window(node, &window) || !conv_group(node, &group)) return NULL;
   Value *x = onnx_input(node, 0);
-  if (!onnx_auto_pad(node, &x->type, &window)) return false;
-  return onnx_output(node, 0, onnx_build_conv(node, x, onnx_input(node, 1), onnx_input(node, 2), &window, group));
+  if (!onnx_auto_pad(node, &x->type, &window)) return NULL;
+  return onnx_build_conv(node, x, onnx_input(node, 1), onnx_input(node, 2), &window, group);
 }
+
+bool import_conv(OnnxNode *node) { return onnx_output(node, 0, onnx_conv_result(node)); }
 
 // --- transposed: result = stride * (size - 1) + output_padding + reach - pads
 

@@ -142,7 +142,7 @@ bool import_quantize_linear(OnnxNode *node) {
   QuantOperands operands;
   if (!quant_operands(node, &x->type, onnx_input(node, 1), zero, &operands)) return false;
   int64_t code = onnx_int(node, "output_dtype", 0);
-  ElementType element = zero ? zero->type.element : code ? onnx_element_type((int32_t)code) : U8;
+  ElementType element = zero ? zero->type.element : code ? onnx_number_type(code) : U8;
   if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");
   return onnx_output(node, 0, quantize(node, x, &operands, element, may_be_quantized(node, node->proto->output[0])));
 }
@@ -185,7 +185,7 @@ bool import_dequantize_linear(OnnxNode *node) {
   if (operands.zero && operands.zero->type.element != x->type.element)
     return onnx_error(node, "the input is %s, the zero point %s", element_info[x->type.element].text, element_info[operands.zero->type.element].text);
   int64_t code = onnx_int(node, "output_dtype", 0);
-  ElementType element = code ? onnx_element_type((int32_t)code) : operands.scale->type.element;
+  ElementType element = code ? onnx_number_type(code) : operands.scale->type.element;
   if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");
   return onnx_output(node, 0, dequantize(node, x, &operands, element));
 }

@@ -150,7 +150,7 @@ bool import_mel_weight_matrix(OnnxNode *node) {
     numbers[i] = element_load(inputs[i].element, inputs[i].data, 0);
   }
   int64_t bins = (int64_t)numbers[0], spectrum = (int64_t)numbers[1] / 2 + 1;
-  ElementType element = onnx_element_type((int32_t)onnx_int(node, "output_datatype", 1));
+  ElementType element = onnx_number_type(onnx_int(node, "output_datatype", 1));
   if (bins < 1 || bins > 1 << 12 || spectrum < 1 || spectrum > 1 << 12 || !(numbers[2] > 0) || element == ELEMENT_NONE)
     return onnx_error(node, "%lld mel bins of %lld frequencies", (long long)bins, (long long)spectrum);
   int64_t *edges = NEW_ARRAY(node->importer->arena, int64_t, bins + 2);

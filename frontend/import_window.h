@@ -14,6 +14,8 @@ typedef struct Window {
 bool onnx_window(OnnxNode *node, int spatial, const int64_t *kernel, Window *window);
 // Replaces the pads by what auto_pad asks for; x is channels first.
 bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window);
+// What the attributes and operands of a Conv node say, channels first; NULL: reported.
+Value *onnx_conv_result(OnnxNode *node);
 // A convolution of channels-first operands (bias may be NULL), channels-first result.
 Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window, int64_t group);
 
