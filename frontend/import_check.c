@@ -20,7 +20,8 @@ bool import_check_elements(OnnxNode *node) {
   for (int i = 0; i < node->input_count; i++) {
     const Value *value = onnx_input(node, i);
     if (!value || value->type.kind != TYPE_TENSOR) continue;
-    if (value->type.element == STR && !moves_only(node)) return onnx_unsupported(node, "strings");
+    bool compared = node->row->import == import_binary && node->row->argument == OP_EQUAL;
+    if (value->type.element == STR && !compared && !moves_only(node)) return onnx_unsupported(node, "strings");
     if (element_info[value->type.element].class == CLASS_COMPLEX) return onnx_unsupported(node, "complex numbers");
   }
   return true;
