@@ -1,0 +1,83 @@
+"""Writes a small ONNX model of the given name: models.py NAME FILE."""
+import sys
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+
+
+def node(op, inputs, outputs, **attributes):
+    return helper.make_node(op, inputs.split(), outputs.split(), name=outputs.split()[0], **attributes)
+
+
+def model(nodes, inputs, outputs, constants=None, opset=17, functions=()):
+    graph = helper.make_graph(
+        nodes, "g",
+        [helper.make_tensor_value_info(name, element, shape) for name, (element, shape) in inputs.items()],
+        [helper.make_empty_tensor_value_info(name) for name in outputs.split()],
+        [numpy_helper.from_array(np.array(value), name) for name, value in (constants or {}).items()])
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("local", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=list(functions))
+
+
+def branch(name, value):
+    return helper.make_graph([node("Constant", "", name, value_float=value)], name, [], [helper.make_empty_tensor_value_info(name)])
+
+
+def conv():
+    weights = np.ones((4, 3, 3, 3), np.float32)
+    return model([node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[2, 2])], {"x": (FLOAT, ["N", 3, 8, 8])}, "y", {"w": weights})
+
+
+def shape_arithmetic():
+    nodes = [node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Unsqueeze", "n axis", "n1"),
+             node("Concat", "n1 rest", "target", axis=0), node("Reshape", "x target", "y")]
+    return model(nodes, {"x": (FLOAT, ["batch", 6, 2])}, "y", {"zero": np.int64(0), "axis": [0], "rest": [-1]})
+
+
+def static_if():
+    nodes = [node("Shape", "x", "s"), node("Size", "s", "rank"), node("Equal", "rank two", "is_matrix"),
+             node("If", "is_matrix", "c", then_branch=branch("t", 1.0), else_branch=branch("e", 2.0)), node("Add", "x c", "y")]
+    return model(nodes, {"x": (FLOAT, ["N", 3])}, "y", {"two": np.int64(2)})
+
+
+def dynamic_if():
+    use = helper.make_graph([node("Neg", "x", "t")], "then", [], [helper.make_empty_tensor_value_info("t")])
+    other = helper.make_graph([node("Add", "x w", "e")], "else", [], [helper.make_empty_tensor_value_info("e")])
+    return model([node("If", "c", "y", then_branch=use, else_branch=other)], {"x": (FLOAT, [3]), "c": (BOOL, [])}, "y",
+                 {"w": np.ones(3, np.float32)})
+
+
+def function():
+    body = helper.make_function("local", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 17)])
+    return model([helper.make_node("Twice", ["x"], ["y"], domain="local")], {"x": (FLOAT, [3])}, "y", functions=[body])
+
+
+def unsupported():
+    return model([node("NonMaxSuppression", "b s", "a"), node("Strange", "x", "c"), node("Strange", "c", "d"), node("Relu", "d", "y")],
+                 {"x": (FLOAT, [3]), "b": (FLOAT, [1, 4, 4]), "s": (FLOAT, [1, 1, 4])}, "y a")
+
+
+def undefined():
+    return model([node("Relu", "nowhere", "y")], {"x": (FLOAT, [3])}, "y")
+
+
+def twice():
+    return model([node("Relu", "x", "y"), node("Neg", "x", "y")], {"x": (FLOAT, [3])}, "y")
+
+
+def data_shape():
+    return model([node("Reshape", "x s", "y")], {"x": (FLOAT, [6]), "s": (INT64, [2])}, "y")
+
+
+def bad_axis():
+    return model([node("Softmax", "x", "y", axis=5), node("Transpose", "x", "z", perm=[0, 0])], {"x": (FLOAT, [2, 3])}, "y z")
+
+
+def zero_stride():
+    return model([node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[0, 1])], {"x": (FLOAT, [1, 1, 4, 4])}, "y")
+
+
+onnx.save(globals()[sys.argv[1]](), sys.argv[2])
