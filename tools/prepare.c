@@ -6,6 +6,7 @@
 #include "ir/print.h"
 #include "passes/pass.h"
 #include "tools/data.h"
+#include "tools/executor.h"
 
 static bool read_level(Tool *tool, Plan *plan) {
   const char *text = tool_text(tool, OPTION_LEVEL);
@@ -34,12 +35,7 @@ bool plan_make(Tool *tool, bool native, Plan *plan, Status *status) {
   *status = STATUS_USAGE;
   if (!read_level(tool, plan)) return false;
   *status = STATUS_REFUSED;
-  (void)native;
-  plan->target = target_find(any && options.triple ? options.triple
-                             : any && options.mcpu ? options.mcpu
-                                                   : "x86-64-v3");
-  if (!plan->target)
-    return diag_error(&tool->diag, (Loc){0}, "there is no such target (tenon targets)");
+  plan->target = native && !any ? target_native(tool->arena) : target_select(&options, tool->arena, &tool->diag);
   if (tool_flag(tool, OPTION_REPORT)) {
     plan->report = NEW(tool->arena, Report);
     plan->report->arena = tool->arena;
@@ -83,7 +79,7 @@ bool plan_run_passes(Tool *tool, const Plan *plan, Module *module, bool optimise
                          .strict = tool_flag(tool, OPTION_STRICT)};
   const char *io = tool_text(tool, OPTION_IO);
   context.io_workspace = io && strcmp(io, "workspace") == 0;
-  context.executor = executor_interpreter(tool->arena);
+  context.executor = executor_for_passes(tool->arena, target_native(tool->arena));
   if (tool_flag(tool, OPTION_DATA) && !(context.data = data_for_passes(tool))) return false;
   PipelineOptions options = {.print_before = chosen_pass(tool, OPTION_PRINT_BEFORE),
                              .print_after = chosen_pass(tool, OPTION_PRINT_AFTER),

@@ -119,6 +119,12 @@ Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module, Sta
   if (file->format == FORMAT_SHARED) return load_shared(tool, runnable) ? runnable : NULL;
   if (!plan_make(tool, true, &plan, status)) return NULL;
   *status = STATUS_REFUSED;
+  if (!tool_flag(tool, OPTION_INTERPRET) &&
+      strcmp(plan.target->family, target_native(tool->arena)->family) != 0) {
+    diag_error(&tool->diag, loc_file(file->path), "code for '%s' does not run on this machine",
+               plan.target->name);
+    return NULL;
+  }
   if (!module || !module_verify(module, NULL, &tool->diag)) return NULL;
   const Graph *graph = module->main;
   runnable->input_count = graph->input_count;
