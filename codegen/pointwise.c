@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "codegen/kernel.h"
+#include "codegen/pointwise_quantized.h"
 #include "ir/quant.h"
 #include "ir/builder.h"
 #include "ir/tensor.h"
@@ -345,6 +346,8 @@ Val pointwise_emit(Kernel *kernel, const Node *node, Val *operands) {
   bool is_float = element_is_float(b.element);
   const char *stem = op_info[node->op].stem;
   if (!strcmp(stem, "unary")) return is_float ? float_unary(&b, operands[0]) : integer_unary(&b, operands[0]);
+  if (!strcmp(stem, "binary") && node->operands[0]->type.quant && node->op != OP_MIN && node->op != OP_MAX)
+    return quantized_binary(kernel, node, operands[0], operands[1]);
   if (!strcmp(stem, "binary"))
     return is_float ? float_binary(&b, operands[0], operands[1]) : integer_binary(&b, operands[0], operands[1]);
   if (!strcmp(stem, "compare")) return compare(&b, operands[0], operands[1]);
@@ -352,6 +355,8 @@ Val pointwise_emit(Kernel *kernel, const Node *node, Val *operands) {
   if (!strcmp(stem, "where")) return select_where(&b, operands[0], operands[1], operands[2]);
   if (!strcmp(stem, "pow")) return power(&b, operands[0], operands[1]);
   if (!strcmp(stem, "cast")) return convert(kernel, operands[0], b.element, node->results[0]->type.element);
+  if (node->op == OP_QUANTIZE || node->op == OP_DEQUANTIZE || node->op == OP_REQUANTIZE)
+    return quantized_convert_tensor(kernel, node, operands[0]);
   assert(false && "not a pointwise op");
   return operands[0];
 }

@@ -26,6 +26,12 @@ Requantization requantization_of_product(float scale_a, float scale_b, float sca
   return requantization_of((double)scale_a * (double)scale_b / (double)scale_out);
 }
 
+bool requantization_is_high(const Quant *x, const Quant *w, const Quant *y) {
+  for (int i = 0; i < w->count; i++)
+    if (requantization_of_product(x->scale[0], w->scale[i], y->scale[0]).shift < 33) return false;
+  return true;
+}
+
 static int32_t clamp(int64_t value, int32_t low, int32_t high) {
   return value < low ? low : value > high ? high : (int32_t)value;
 }

@@ -17,6 +17,8 @@ typedef struct Requantization {
 Requantization requantization_of(double real_scale); // 0 <= real_scale < 2^30
 // The multiplier of a product's accumulator: scale_a * scale_b / scale_out, in double, in this order.
 Requantization requantization_of_product(float scale_a, float scale_b, float scale_out);
+// Whether the high half of every channel's product decides: all shifts of x times w to y are at least 33.
+bool requantization_is_high(const Quant *x, const Quant *w, const Quant *y);
 int32_t requantize(int32_t accumulator, Requantization by, int32_t zero, int32_t low, int32_t high);
 
 // Quantized addition in 32 bits: q = clamp(zero + (((a - za) * ma + (b - zb) * mb + 2^(shift-1)) >> shift)).

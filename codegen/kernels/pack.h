@@ -9,5 +9,7 @@ bool pack_conv_panels(Pack *pack);
 bool pack_conv_int8(Pack *pack);
 bool pack_matmul_int8(Pack *pack);
 bool pack_resize(Pack *pack); // tables of taps, where dims are static
+bool pack_depthwise_int8(Pack *pack);
+bool pack_quantization(Pack *pack);
 
 #endif

@@ -21,13 +21,3 @@ Val requantize_emit(Nest *nest, Val sum, Val multiplier, Val shift, bool high_on
   code = nest_add(nest, code, nest_int(narrow, zero));
   return nest_min(nest, nest_max(nest, code, nest_int(narrow, low)), nest_int(narrow, high));
 }
-
-bool requantize_high_only(const Node *node) {
-  const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
-  const Quant *y = node->regions ? node_epilogue(node)->inputs[0]->type.quant : node->results[0]->type.quant;
-  for (int i = 0; i < w->count; i++) {
-    Requantization by = requantization_of_product(x->scale[0], w->scale[i], y->scale[0]);
-    if (by.shift < 33) return false;
-  }
-  return true;
-}

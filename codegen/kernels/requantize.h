@@ -15,7 +15,4 @@ typedef struct ChannelTable {
   int32_t bias, multiplier, shift;
 } ChannelTable;
 
-// Whether all channels of a conv or matmul node have shifts of at least 33.
-bool requantize_high_only(const Node *node);
-
 #endif

@@ -1,6 +1,8 @@
 // Kernel choice: the first rule that applies to a node names its kernel; without one the node gets
 // the default kernel of its op, the row of codegen/kernels.def with the stem's name.
+#include "ir/builder.h"
 #include "ir/product_tile.h"
+#include "ir/quant.h"
 #include "passes/place/place.h"
 
 enum { MAX_TILE = 8 };
@@ -55,7 +57,78 @@ static int conv_tile(const Node *node, const Target *target, int64_t tile[MAX_TI
   return 2;
 }
 
+// --- products of 8-bit codes
+
+static bool is_byte(const Value *value) {
+  ElementType element = value->type.element;
+  return element == I8 || element == U8;
+}
+
+// Weights must fit into i8 once their zero points are off.
+static bool fits_centred(const Value *weights, int axis) {
+  const Quant *quant = weights->type.quant;
+  bool shifted = weights->type.element == U8;
+  for (int i = 0; quant && i < quant->count; i++) shifted |= quant->zero[i] != 0;
+  if (!shifted) return true;
+  Tensor tensor;
+  if (!value_tensor(weights, &tensor)) return false;
+  int64_t inner = 1;
+  for (int i = axis + 1; i < tensor.rank; i++) inner *= tensor.dims[i];
+  for (int64_t i = 0, n = tensor_count(&tensor); i < n; i++) {
+    int64_t code = element_load_int(tensor.element, tensor.data, i) - (quant ? quant_zero(quant, i / inner % tensor.dims[axis]) : 0);
+    if (code < INT8_MIN || code > INT8_MAX) return false;
+  }
+  return true;
+}
+
+static const Type *own_result(const Node *node) {
+  return node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+}
+
+// The product's own result: the accumulator, or codes of 8 bits quantized as a whole.
+static bool gives_sums_or_codes(const Node *node) {
+  const Type *y = own_result(node);
+  if (y->element == I32) return true;
+  return (y->element == I8 || y->element == U8) && y->quant && y->quant->count == 1 && node->operands[0]->type.quant &&
+         node->operands[1]->type.quant;
+}
+
+static bool is_byte_product(const Node *node, int channel_axis) {
+  const Value *x = node->operands[0], *w = node->operands[1], *bias = node_own_operands(node) > 2 ? node_operand(node, 2) : NULL;
+  if (!is_byte(x) || !is_byte(w) || !value_is_constant(w) || !type_is_static(&w->type) || !gives_sums_or_codes(node)) return false;
+  if (x->type.quant && x->type.quant->count != 1) return false;
+  return (!bias || value_is_constant(bias)) && fits_centred(w, channel_axis);
+}
+
+static bool is_int8_matmul(const Node *node, const Target *target) {
+  (void)target;
+  bool transposed = node_int(node, ATTR_TRANSPOSE_B) != 0;
+  return node->operands[1]->type.rank == 2 && !node_int(node, ATTR_TRANSPOSE_A) && is_byte_product(node, transposed ? 0 : 1);
+}
+
+static bool is_int8_conv(const Node *node, const Target *target) {
+  (void)target;
+  return is_byte_product(node, 0);
+}
+
+// One channel in, one out, for each group.
+static bool is_int8_depthwise(const Node *node, const Target *target) {
+  const Type *w = &node->operands[1]->type;
+  int64_t group = node_int(node, ATTR_GROUP);
+  return group > 1 && dim_is(w->dims[w->rank - 1], 1) && dim_is(w->dims[0], group) && is_int8_conv(node, target);
+}
+
+static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
+  (void)target;
+  const Type *y = own_result(node);
+  tile[0] = y->quant && y->element != I32 && requantization_is_high(node->operands[0]->type.quant, node->operands[1]->type.quant, y->quant);
+  return 1;
+}
+
 static const KernelRule rules[] = {
+    {OP_MATMUL, is_int8_matmul, "matmul_int8", int8_tile},
+    {OP_CONV, is_int8_depthwise, "depthwise_int8", int8_tile},
+    {OP_CONV, is_int8_conv, "conv_int8", int8_tile},
     {OP_MATMUL, is_panel_matmul, "matmul_panels", matmul_tile},
     {OP_CONV, is_panel_conv, "conv_panels", conv_tile},
     {OP_COUNT, NULL, NULL, NULL}, // the end

@@ -1,0 +1,387 @@
+// depthwise_int8: one filter of 8-bit codes per channel, summed in 32 bits, requantized in registers.
+//
+//   y[p, c] = requantize(bias'[c] + sum over taps of x[p + tap, c] * w[tap, c])
+//
+// Channels go in blocks, as wide as the target multiplies at once; the taps are unrolled. A pixel whose
+// taps all lie inside reads them at constant distances from the first; at the border each tap has a
+// pointer, to a line of zero points where it is outside. A pair of taps is one pmaddwd; four channels
+// on Cortex-M are two sign extensions and four 16-bit multiply-accumulates.
+#include <assert.h>
+
+#include "codegen/dot.h"
+#include "codegen/kernels/lower.h"
+#include "codegen/kernels/pack.h"
+#include "codegen/kernels/pixels.h"
+#include "codegen/kernels/requantize.h"
+
+enum { UNROLLED_TAPS = 32, MAX_PARTS = 4 };
+
+// How a node is cut, from its types and target alone: pack and lower agree by it.
+typedef struct Shape {
+  DotKind kind;
+  int64_t channels, taps, padded_taps;
+  int width;   // channels of a block
+  int minimum; // narrowest block but one channel
+} Shape;
+
+static Shape shape_of(const Node *node, const Target *target) {
+  const Type *w = &node->operands[1]->type;
+  Shape s = {.kind = target->dot == DOT_VNNI ? DOT_MADD : target->dot, .channels = type_dim(w, 0), .taps = 1};
+  for (int i = 1; i < w->rank - 1; i++) s.taps *= type_dim(w, i);
+  s.padded_taps = s.kind == DOT_MADD ? (s.taps + 1) / 2 * 2 : s.taps;
+  int lanes = target_lanes(target, 32);
+  s.width = s.kind == DOT_SMLAD ? 4 : s.kind == DOT_MADD || lanes == 1 ? lanes : 2 * lanes;
+  s.minimum = s.width < 4 ? s.width : 4;
+  return s;
+}
+
+typedef struct Depthwise {
+  Kernel *kernel;
+  Nest *nest;
+  Shape shape;
+  const View *x, *y;
+  Pixels pixels;
+  Val batch;
+  bool high_only;
+  const Quant *to;
+  ElementType code;
+  Val pointers; // addresses of the taps of a border pixel
+} Depthwise;
+
+static Val byte_at(Nest *nest, Val pointer, Val offset) { return nest_address(nest, pointer, nest->i8, offset); }
+
+// Whether sums of a block are scalars, one a channel.
+static bool in_parts(const Depthwise *d) { return d->shape.kind == DOT_SMLAD; }
+
+// --- one block
+
+typedef struct Sums {
+  int width, parts; // parts: values, each of width / parts lanes
+  Val part[MAX_PARTS];
+} Sums;
+
+static Val load_codes(Depthwise *d, Val address, int width) {
+  return nest_load(d->nest, nest_vector(d->nest->i8, width), address, 1);
+}
+
+static bool x_signed(const Depthwise *d) { return d->x->element == I8; }
+
+static void step_pair(Depthwise *d, Sums *sums, Val first, Val second, Val w) {
+  Nest *nest = d->nest;
+  Dot dot = {DOT_MADD, 2, sums->width, 0};
+  int order[128];
+  for (int i = 0; i < sums->width; i++) order[2 * i] = i, order[2 * i + 1] = sums->width + i;
+  Val pairs = nest_shuffle(nest, first, second, order, 2 * sums->width);
+  DotOperand x = {{nest_extend(nest, pairs, nest->i16, x_signed(d))}};
+  sums->part[0] = dot_step(nest, &dot, sums->part[0], x, dot_load_w(nest, &dot, w));
+}
+
+static void step_halves(Depthwise *d, Sums *sums, Val address, Val w) {
+  Nest *nest = d->nest;
+  Dot dot = {DOT_SMLAD, 4, 1, 0};
+  DotOperand x = dot_load_x(nest, &dot, d->x->element, address), by = dot_load_w(nest, &dot, w);
+  for (int i = 0; i < 4; i++) { // value[0]: channels 0 and 2, value[1]: 1 and 3
+    const char *name = i < 2 ? "llvm.arm.smlabb" : "llvm.arm.smlatt";
+    sums->part[i] = nest_intrinsic(nest, name, NULL, 0, (Val[]){x.value[i & 1], by.value[i & 1], sums->part[i]}, 3);
+  }
+}
+
+static void step_one(Depthwise *d, Sums *sums, Val address, Val w) {
+  Nest *nest = d->nest;
+  LLVMTypeRef between = sums->width > 1 ? nest->i16 : nest->i32; // a product of two codes fits into 16 bits
+  Val x = nest_extend(nest, load_codes(d, address, sums->width), between, x_signed(d));
+  Val product = nest_mul(nest, x, nest_extend(nest, load_codes(d, w, sums->width), between, true));
+  sums->part[0] = nest_add(nest, sums->part[0], nest_extend(nest, product, nest->i32, true));
+}
+
+// Address of channel `channel` under tap number `tap`: at a constant distance from `first`, or by its pointer.
+static Val tap_address(Depthwise *d, Val first, Val tap_number, int64_t tap, Val channel) {
+  Nest *nest = d->nest;
+  if (!first) {
+    Val at = tap_number ? tap_number : nest_const(nest, tap);
+    return byte_at(nest, nest_load(nest, nest->pointer, nest_address(nest, d->pointers, nest->pointer, at), 0), channel);
+  }
+  Val offset = nest_const(nest, 0);
+  for (int axis = WINDOW_AXES - 1; axis >= 0; axis--) {
+    int64_t index = tap % d->pixels.window.kernel[axis];
+    tap /= d->pixels.window.kernel[axis];
+    offset = nest_add(nest, offset, nest_mul(nest, nest_const(nest, index * d->pixels.window.dilation[axis]), d->pixels.window.input_stride[axis]));
+  }
+  return byte_at(nest, byte_at(nest, first, channel), offset);
+}
+
+static void accumulate(Depthwise *d, Sums *sums, Val first, Val channel, Val w) {
+  Nest *nest = d->nest;
+  const Shape *s = &d->shape;
+  bool pairs = s->kind == DOT_MADD && sums->width >= s->minimum && sums->width > 1;
+  for (int64_t tap = 0; tap < s->taps; tap += pairs ? 2 : 1) {
+    Val weights = byte_at(nest, w, nest_const(nest, tap * sums->width)), address = tap_address(d, first, NULL, tap, channel);
+    if (pairs) {
+      Val other = nest_zero(nest_vector(nest->i8, sums->width));
+      if (tap + 1 < s->taps) other = load_codes(d, tap_address(d, first, NULL, tap + 1, channel), sums->width);
+      step_pair(d, sums, load_codes(d, address, sums->width), other, weights);
+    } else if (sums->parts == 4) step_halves(d, sums, address, weights);
+    else step_one(d, sums, address, weights);
+  }
+}
+
+// Many taps: a loop, with a pointer each.
+static void accumulate_loop(Depthwise *d, Sums *sums, Val channel, Val w) {
+  Nest *nest = d->nest;
+  FOR(nest, tap, nest_const(nest, 0), nest_const(nest, d->shape.taps), 1) {
+    for (int i = 0; i < sums->parts; i++) sums->part[i] = tap_loop.carried[nest_carry(nest, &tap_loop, sums->part[i])];
+    Val weights = byte_at(nest, w, nest_mul(nest, tap, nest_const(nest, sums->width)));
+    Val address = tap_address(d, NULL, tap, 0, channel);
+    if (sums->parts == 4) step_halves(d, sums, address, weights);
+    else step_one(d, sums, address, weights);
+    for (int i = 0; i < sums->parts; i++) {
+      nest_carry_next(&tap_loop, i, sums->part[i]);
+      if (tap_loop.header) sums->part[i] = tap_loop.carried[i];
+    }
+  }
+}
+
+// --- results
+
+static Val load_table(Depthwise *d, Val table, int row, int width, int part, int lanes) {
+  Nest *nest = d->nest;
+  Val at = nest_const(nest, (int64_t)row * width + (int64_t)part * lanes);
+  return nest_load(nest, nest_vector(nest->i32, lanes), nest_address(nest, table, nest->i32, at), 4);
+}
+
+static void store_block(Depthwise *d, Sums *sums, const Pixel *pixel, Val channel, Val table) {
+  Nest *nest = d->nest;
+  const View *y = d->y;
+  int lanes = sums->width / sums->parts, skip = WINDOW_AXES - d->pixels.window.rank;
+  int32_t low = 0, high = 0;
+  Val coordinates[MAX_RANK] = {d->batch};
+  for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = pixel->at[axis];
+  if (d->to) quant_range(d->code, &low, &high);
+  for (int i = 0; i < sums->parts; i++) {
+    Val value = sums->part[i];
+    if (d->to) {
+      Val multiplier = load_table(d, table, 1, sums->width, i, lanes), shift = load_table(d, table, 2, sums->width, i, lanes);
+      value = requantize_emit(nest, value, multiplier, shift, d->high_only, d->to->zero[0], low, high);
+      value = nest_extend(nest, value, nest_element_type(nest, d->code), true);
+    }
+    coordinates[y->rank - 1] = nest_add(nest, channel, nest_const(nest, (int64_t)i * lanes));
+    value = kernel_epilogue(d->kernel, value, coordinates, NULL);
+    kernel_store(d->kernel, y->element, value, y->pointer, view_at(nest, y, coordinates));
+  }
+}
+
+static void emit_block(Depthwise *d, const Pixel *pixel, Val first, Val channel, int width) {
+  Nest *nest = d->nest;
+  Sums sums = {.width = width, .parts = in_parts(d) ? width : 1};
+  Val w = byte_at(nest, d->kernel->packed[0], nest_mul(nest, channel, nest_const(nest, d->shape.padded_taps)));
+  Val table = nest_address(nest, d->kernel->packed[1], nest->i32, nest_mul(nest, channel, nest_const(nest, 3)));
+  for (int i = 0; i < sums.parts; i++) sums.part[i] = load_table(d, table, 0, width, i, width / sums.parts);
+  if (d->shape.taps > UNROLLED_TAPS) accumulate_loop(d, &sums, channel, w);
+  else accumulate(d, &sums, first, channel, w);
+  store_block(d, &sums, pixel, channel, table);
+}
+
+// --- pixels
+
+static void emit_channels(Depthwise *d, const Pixel *pixel, Val first) {
+  Nest *nest = d->nest;
+  int64_t done = 0;
+  for (int width = d->shape.width; width >= 1; width = width > d->shape.minimum ? width / 2 : width > 1 ? 1 : 0) {
+    int64_t end = done + (d->shape.channels - done) / width * width;
+    if (end > done)
+      FOR(nest, channel, nest_const(nest, done), nest_const(nest, end), width) emit_block(d, pixel, first, channel, width);
+    done = end;
+  }
+}
+
+static void point_taps(Depthwise *d, const Pixel *pixel) {
+  Nest *nest = d->nest;
+  Val tap[WINDOW_AXES];
+  const int64_t *size = d->pixels.window.kernel;
+  FOR(nest, i, nest_const(nest, 0), nest_const(nest, size[0]), 1)
+    FOR(nest, r, nest_const(nest, 0), nest_const(nest, size[1]), 1)
+      FOR(nest, c, nest_const(nest, 0), nest_const(nest, size[2]), 1) {
+        tap[0] = i, tap[1] = r, tap[2] = c;
+        Val number = nest_add(nest, nest_mul(nest, nest_add(nest, nest_mul(nest, i, nest_const(nest, size[1])), r), nest_const(nest, size[2])), c);
+        nest_store(nest, pixels_tap(&d->pixels, pixel, tap), nest_address(nest, d->pointers, nest->pointer, number), 0);
+      }
+}
+
+// Whether all taps lie inside; NULL: always.
+static Val is_inside(Depthwise *d, const Pixel *pixel) {
+  Nest *nest = d->nest;
+  const KernelWindow *window = &d->pixels.window;
+  Val inside = NULL;
+  for (int axis = 0; axis < WINDOW_AXES; axis++) {
+    if (!kernel_window_padded(window, axis)) continue;
+    for (int end = 0; end < 2; end++) {
+      Val tap = nest_const(nest, end ? window->kernel[axis] - 1 : 0);
+      Val fits = nest_compare(nest, LLVMIntULT, kernel_window_input(nest, window, axis, pixel->at[axis], tap), window->input[axis]);
+      inside = inside ? nest_and(nest, inside, fits) : fits;
+    }
+  }
+  return inside;
+}
+
+static Val first_address(Depthwise *d, const Pixel *pixel) {
+  Nest *nest = d->nest;
+  const KernelWindow *window = &d->pixels.window;
+  Val offset = d->pixels.offset;
+  for (int axis = 0; axis < WINDOW_AXES; axis++) {
+    Val index = kernel_window_input(nest, window, axis, pixel->at[axis], nest_const(nest, 0));
+    offset = nest_add(nest, offset, nest_mul(nest, index, window->input_stride[axis]));
+  }
+  return byte_at(nest, d->x->pointer, offset);
+}
+
+static void emit_pixel(Depthwise *d, const Pixel *pixel) {
+  Nest *nest = d->nest;
+  bool unrolled = d->shape.taps <= UNROLLED_TAPS;
+  Val inside = unrolled ? is_inside(d, pixel) : NULL;
+  if (unrolled && !inside) {
+    emit_channels(d, pixel, first_address(d, pixel));
+    return;
+  }
+  Branch branch = {0};
+  if (inside) {
+    branch = nest_if(nest, inside);
+    emit_channels(d, pixel, first_address(d, pixel));
+    nest_else(nest, &branch);
+  }
+  point_taps(d, pixel);
+  emit_channels(d, pixel, NULL);
+  if (inside) nest_end_if(nest, &branch);
+}
+
+// Lines (depth and height as one number) [begin, end) of an image.
+static void emit_lines(Depthwise *d, Val begin, Val end) {
+  Nest *nest = d->nest;
+  const KernelWindow *window = &d->pixels.window;
+  d->pixels.offset = nest_mul(nest, d->batch, d->x->strides[0]);
+  bool flat = window->rank < 3;
+  FOR(nest, line, begin, end, 1) {
+    Val depth = flat ? nest_const(nest, 0) : nest_udiv(nest, line, window->output[1]);
+    Val row = flat ? line : nest_urem(nest, line, window->output[1]);
+    FOR(nest, column, nest_const(nest, 0), window->output[2], 1) {
+      Pixel pixel = {{depth, row, column}};
+      emit_pixel(d, &pixel);
+    }
+  }
+}
+
+static void prepare_window(Depthwise *d) {
+  int64_t sizes[MAX_RANK];
+  for (int i = 0; i < d->x->rank - 2; i++) sizes[i] = type_dim(d->kernel->operands[1].type, 1 + i);
+  d->pixels = (Pixels){.nest = d->nest, .x = d->x, .offset = nest_const(d->nest, 0)};
+  d->pixels.window = kernel_window(d->kernel, d->x, d->y, sizes);
+  if (pixels_padded(&d->pixels))
+    d->pixels.zeros = pixels_line(&d->pixels, d->shape.channels, d->x->type->quant ? d->x->type->quant->zero[0] : 0);
+}
+
+bool lower_depthwise_int8(Kernel *kernel) {
+  Nest *nest = kernel->nest;
+  const Node *node = kernel->node;
+  Depthwise d = {.kernel = kernel, .nest = nest, .shape = shape_of(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
+  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  DimTable *dims = node->graph->module->dims;
+  d.code = own->element;
+  d.to = element_info[own->element].bits <= 16 ? own->quant : NULL;
+  d.high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
+  prepare_window(&d);
+  if (d.pixels.zeros || d.shape.taps > UNROLLED_TAPS) d.pointers = nest_local(nest, nest->pointer, d.shape.taps, 0);
+  const Dim *lines = dim_constant(dims, 1);
+  for (int i = 1; i < d.y->rank - 2; i++) lines = dim_mul(dims, lines, d.y->type->dims[i]);
+  if (dim_is(d.y->type->dims[0], 1)) {
+    d.batch = nest_const(nest, 0);
+    kernel_split(kernel, lines);
+    emit_lines(&d, kernel->begin, kernel->end);
+    return true;
+  }
+  kernel_split(kernel, d.y->type->dims[0]);
+  FOR(nest, image, kernel->begin, kernel->end, 1) {
+    d.batch = image;
+    emit_lines(&d, nest_const(nest, 0), kernel_dim(kernel, lines));
+  }
+  return true;
+}
+
+// --- packing: per block of channels [tap pair or tap][channel][tap of the pair], and [3][channel]
+
+typedef struct PackPlan {
+  Shape shape;
+  bool high_only;
+} PackPlan;
+
+static int weight_at(const Node *node, const Shape *s, int64_t channel, int64_t tap) {
+  const Type *type = &node->operands[1]->type;
+  const Constant *w = value_constant(node->operands[1]);
+  return (int)element_load_int(type->element, w->data, channel * s->taps + tap) - (type->quant ? quant_zero(type->quant, channel) : 0);
+}
+
+// First channel and width of the block that `channel` belongs to.
+static int block_of(const Shape *s, int64_t channel, int64_t *first) {
+  int64_t done = 0;
+  for (int width = s->width; width > 1; width = width > s->minimum ? width / 2 : 1) {
+    int64_t end = done + (s->channels - done) / width * width;
+    if (channel < end) {
+      *first = done + (channel - done) / width * width;
+      return width;
+    }
+    done = end;
+  }
+  *first = channel;
+  return 1;
+}
+
+static void write_weights(const PackedSegment *segment, unsigned char *out) {
+  const PackPlan *plan = segment->user;
+  const Shape *s = &plan->shape;
+  bool pairs = s->kind == DOT_MADD && s->taps <= UNROLLED_TAPS;
+  for (int64_t channel = 0; channel < s->channels; channel++) {
+    int64_t first;
+    int width = block_of(s, channel, &first);
+    for (int64_t tap = 0; tap < s->taps; tap++) {
+      int64_t at = pairs && width > 1 ? (tap / 2 * width + channel - first) * 2 + tap % 2 : tap * width + channel - first;
+      out[first * s->padded_taps + at] = (unsigned char)weight_at(segment->node, s, channel, tap);
+    }
+  }
+}
+
+static int32_t folded_bias(const Node *node, const Shape *s, int64_t channel) {
+  const Constant *bias = node_own_operands(node) > 2 && node_operand(node, 2) ? value_constant(node->operands[2]) : NULL;
+  const Quant *x = node->operands[0]->type.quant;
+  int64_t sum = 0;
+  for (int64_t tap = 0; tap < s->taps; tap++) sum += weight_at(node, s, channel, tap);
+  uint32_t value = bias ? (uint32_t)element_load_int(node->operands[2]->type.element, bias->data, channel) : 0;
+  return (int32_t)(value - (uint32_t)(sum * (x ? x->zero[0] : 0)));
+}
+
+static void write_tables(const PackedSegment *segment, unsigned char *out) {
+  const PackPlan *plan = segment->user;
+  const Shape *s = &plan->shape;
+  const Node *node = segment->node;
+  const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
+  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  bool requantizes = own->quant && element_info[own->element].bits <= 16;
+  for (int64_t channel = 0; channel < s->channels; channel++) {
+    int64_t first;
+    int width = block_of(s, channel, &first);
+    int32_t *at = (int32_t *)(void *)out + first * 3 + channel - first;
+    at[0] = folded_bias(node, s, channel);
+    if (!requantizes) continue;
+    Requantization by = requantization_of_product(x->scale[0], quant_scale(w, channel), own->quant->scale[0]);
+    at[width] = by.multiplier;
+    at[2 * width] = plan->high_only ? by.shift - 33 : by.shift;
+  }
+}
+
+bool pack_depthwise_int8(Pack *pack) {
+  const Node *node = pack->node;
+  PackPlan *plan = NEW(pack->arena, PackPlan);
+  *plan = (PackPlan){shape_of(node, pack->target), node_ints_at(node, ATTR_TILE, 0, 0) != 0};
+  const Shape *s = &plan->shape;
+  int align = target_lanes(pack->target, 32) > 1 ? target_alignment(pack->target) : 4;
+  pack_add(pack, (size_t)(s->channels * s->padded_taps), align, NULL, write_weights, plan);
+  pack_add(pack, (size_t)s->channels * 3 * 4, align, NULL, write_tables, plan);
+  return true;
+}
