@@ -19,7 +19,7 @@ static Val partial_of(const TileColumns *columns, const Tile *tile, int vector) 
   return vector == tile->vectors - 1 ? columns->partial : NULL;
 }
 
-static Val load_columns(Kernel *kernel, const Tile *tile, ElementType element, Val pointer, Val offset, Val partial) {
+Val tile_load_columns(Kernel *kernel, const Tile *tile, ElementType element, Val pointer, Val offset, Val partial) {
   Nest *nest = kernel->nest;
   if (!partial || tile->lanes == 1) {
     Val value = kernel_load(kernel, element, pointer, offset, tile->lanes);
@@ -44,7 +44,7 @@ void tile_start(Kernel *kernel, Tile *tile, const View *bias, const TileColumns 
   for (int v = 0; v < tile->vectors; v++) {
     Val start = nest_zero(nest_vector(tile->element, tile->lanes));
     if (bias && bias->pointer)
-      start = load_columns(kernel, tile, bias->element, bias->pointer, column_at(nest, columns, tile, v), partial_of(columns, tile, v));
+      start = tile_load_columns(kernel, tile, bias->element, bias->pointer, column_at(nest, columns, tile, v), partial_of(columns, tile, v));
     for (int r = 0; r < tile->rows; r++) tile->sum[r][v] = start;
   }
 }
@@ -55,7 +55,7 @@ static void multiply_add(Kernel *kernel, Tile *tile, const Val *rows, Val a_offs
   Val columns[MAX_TILE_VECTORS];
   for (int v = 0; v < tile->vectors; v++) {
     Val at = nest_add(nest, b_offset, nest_const(nest, (int64_t)v * tile->lanes));
-    columns[v] = load_columns(kernel, tile, b_element, b, at, v == tile->vectors - 1 ? b_partial : NULL);
+    columns[v] = tile_load_columns(kernel, tile, b_element, b, at, v == tile->vectors - 1 ? b_partial : NULL);
   }
   for (int r = 0; r < tile->rows; r++) {
     Val a = nest_float_width(nest, kernel_load(kernel, a_element, rows[r], a_offset, 1), tile->element);

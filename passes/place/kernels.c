@@ -36,6 +36,19 @@ static bool is_panel_conv(const Node *node, const Target *target) {
   return has_float_weights(node);
 }
 
+enum { MAX_DEPTHWISE_WIDTH = 64 }; // taps along the width are unrolled
+
+// One output channel for each input channel.
+static bool is_depthwise(const Node *node, const Target *target) {
+  const Type *weights = &node->operands[1]->type, *x = &node->operands[0]->type;
+  (void)target;
+  if (!value_is_constant(node->operands[1]) || !element_is_float(weights->element) || element_info[weights->element].bits < 8)
+    return false;
+  int64_t group = node_int(node, ATTR_GROUP);
+  return group > 1 && dim_is(x->dims[x->rank - 1], group) && dim_is(weights->dims[0], group) &&
+         type_dim(weights, weights->rank - 2) <= MAX_DEPTHWISE_WIDTH;
+}
+
 // Vectors per panel, rows per tile. One row alone (a matrix-vector product) takes wider panels: more
 // sums in flight hide the latency of the multiply-add.
 static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
@@ -130,6 +143,7 @@ static const KernelRule rules[] = {
     {OP_CONV, is_int8_depthwise, "depthwise_int8", int8_tile},
     {OP_CONV, is_int8_conv, "conv_int8", int8_tile},
     {OP_MATMUL, is_panel_matmul, "matmul_panels", matmul_tile},
+    {OP_CONV, is_depthwise, "depthwise", NULL},
     {OP_CONV, is_panel_conv, "conv_panels", conv_tile},
     {OP_COUNT, NULL, NULL, NULL}, // the end
 };
