@@ -10,10 +10,10 @@
 #include "ir/interpret.h"
 
 enum {
-  FOLLOWED_ELEMENTS = 4096,        // results that are computed without being asked for
-  SYMBOLIC_ELEMENTS = 256,         // elements that may be expressions
-  FOLDED_ELEMENTS = 1 << 24,       // results that are computed on demand
-  RESOLVE_DEPTH = 400              // nodes in a row that are computed on demand
+  FOLLOWED_ELEMENTS = 4096,  // results that are computed without being asked for
+  SYMBOLIC_ELEMENTS = 256,   // elements that may be expressions
+  FOLDED_ELEMENTS = 1 << 24, // results that are computed on demand
+  RESOLVE_DEPTH = 400        // nodes in a row that are computed on demand
 };
 
 // --- the table
@@ -21,8 +21,9 @@ enum {
 static Contents *slot(Importer *importer, const Value *value) {
   if (value->id >= importer->contents_capacity) {
     int capacity = 2 * value->id + 64;
-    importer->contents = arena_grow(importer->arena, importer->contents, (size_t)importer->contents_capacity,
-                                    (size_t)capacity, sizeof(Contents));
+    importer->contents =
+        arena_grow(importer->arena, importer->contents, (size_t)importer->contents_capacity,
+                   (size_t)capacity, sizeof(Contents));
     importer->contents_capacity = capacity;
   }
   return &importer->contents[value->id];
@@ -43,7 +44,9 @@ static Contents *contents_of(Importer *importer, const Value *value) {
   return contents;
 }
 
-Contents import_contents(Importer *importer, const Value *value) { return *contents_of(importer, value); }
+Contents import_contents(Importer *importer, const Value *value) {
+  return *contents_of(importer, value);
+}
 
 // Integers of a constant as dims, so that constants and expressions mix.
 static bool has_dims(Importer *importer, Contents *contents) {
@@ -51,13 +54,15 @@ static bool has_dims(Importer *importer, Contents *contents) {
   if (!contents->tensor) return false;
   int64_t count = tensor_count(contents->tensor);
   ElementType element = contents->tensor->element;
-  if (count > SYMBOLIC_ELEMENTS || element == STR || element_info[element].class == CLASS_COMPLEX) return false;
+  if (count > SYMBOLIC_ELEMENTS || element == STR || element_info[element].class == CLASS_COMPLEX)
+    return false;
   const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, count + 1);
   for (int i = 0; i < count; i++) {
     double value = element_is_float(element) ? element_load(element, contents->tensor->data, i) : 0;
     if (value != floor(value) || fabs(value) > 1e15) return false;
-    dims[i] = import_dim(importer, element_is_float(element) ? (int64_t)value
-                                                             : element_load_int(element, contents->tensor->data, i));
+    dims[i] = import_dim(importer, element_is_float(element)
+                                       ? (int64_t)value
+                                       : element_load_int(element, contents->tensor->data, i));
   }
   contents->dims = dims;
   contents->count = (int)count;
@@ -68,8 +73,8 @@ static bool has_dims(Importer *importer, Contents *contents) {
 // --- folding
 
 static bool static_count(const Value *value, int64_t *count) {
-  return value->type.kind == TYPE_TENSOR && value->type.element != STR && type_is_static(&value->type) &&
-         type_max_count(&value->type, count);
+  return value->type.kind == TYPE_TENSOR && value->type.element != STR &&
+         type_is_static(&value->type) && type_max_count(&value->type, count);
 }
 
 static bool all_constant(Importer *importer, const Node *node, Tensor *operands) {
@@ -84,7 +89,8 @@ static bool all_constant(Importer *importer, const Node *node, Tensor *operands)
 }
 
 // Errors inside stay silent: whether the node is ever executed is not known here.
-static bool run_node(Importer *importer, const Node *node, const Tensor *operands, Tensor *results) {
+static bool run_node(Importer *importer, const Node *node, const Tensor *operands,
+                     Tensor *results) {
   Diag quiet;
   diag_init(&quiet, importer->arena, NULL);
   return interpret_node(node, operands, results, importer->arena, &quiet);
@@ -103,7 +109,8 @@ static bool fold(Importer *importer, const Node *node) {
 // --- expressions
 
 // What only moves elements is executed on their numbers instead of the elements themselves.
-static bool move_elements(Importer *importer, const Node *node, int first, int last, Contents *result) {
+static bool move_elements(Importer *importer, const Node *node, int first, int last,
+                          Contents *result) {
   Tensor operands[64];
   const Dim *pool[64 * SYMBOLIC_ELEMENTS];
   int pooled = 0;
@@ -119,10 +126,12 @@ static bool move_elements(Importer *importer, const Node *node, int first, int l
       operands[i] = *contents->tensor;
       continue;
     }
-    if (!has_dims(importer, contents) || (denominator && denominator != contents->denominator)) return false;
+    if (!has_dims(importer, contents) || (denominator && denominator != contents->denominator))
+      return false;
     denominator = contents->denominator;
     int64_t dims[MAX_RANK];
-    for (int axis = 0; axis < operand->type.rank; axis++) dims[axis] = type_dim(&operand->type, axis);
+    for (int axis = 0; axis < operand->type.rank; axis++)
+      dims[axis] = type_dim(&operand->type, axis);
     operands[i] = tensor_create(importer->arena, operand->type.element, operand->type.rank, dims);
     for (int k = 0; k < contents->count; k++) {
       element_store_int(operand->type.element, operands[i].data, k, pooled);
@@ -138,7 +147,8 @@ static bool move_elements(Importer *importer, const Node *node, int first, int l
     if (number < 0 || number >= pooled) return false;
     dims[i] = pool[number];
   }
-  *result = (Contents){.dims = dims, .count = (int)count, .denominator = denominator ? denominator : 1};
+  *result =
+      (Contents){.dims = dims, .count = (int)count, .denominator = denominator ? denominator : 1};
   return true;
 }
 
@@ -157,15 +167,22 @@ static const Dim *divide(Importer *importer, bool integer, const Dim *a, const D
   return NULL; // toward zero and toward minus infinity differ
 }
 
-static const Dim *binary_element(Importer *importer, const Node *node, bool integer, const Dim *a, const Dim *b) {
+static const Dim *binary_element(Importer *importer, const Node *node, bool integer, const Dim *a,
+                                 const Dim *b) {
   DimTable *table = importer->dims;
   switch ((int)node->op) {
-  case OP_ADD: return dim_add(table, a, b);
-  case OP_SUB: return dim_sub(table, a, b);
-  case OP_MUL: return dim_mul(table, a, b);
-  case OP_DIV: return divide(importer, integer, a, b);
-  case OP_MIN: return dim_min(table, a, b);
-  case OP_MAX: return dim_max(table, a, b);
+  case OP_ADD:
+    return dim_add(table, a, b);
+  case OP_SUB:
+    return dim_sub(table, a, b);
+  case OP_MUL:
+    return dim_mul(table, a, b);
+  case OP_DIV:
+    return divide(importer, integer, a, b);
+  case OP_MIN:
+    return dim_min(table, a, b);
+  case OP_MAX:
+    return dim_max(table, a, b);
   case OP_MOD: {
     const Dim *quotient = divide(importer, integer, a, b);
     return quotient ? dim_sub(table, a, dim_mul(table, quotient, b)) : NULL;
@@ -176,12 +193,14 @@ static const Dim *binary_element(Importer *importer, const Node *node, bool inte
     int decided = decide(importer, node->op, a, b);
     return decided < 0 ? NULL : import_dim(importer, decided);
   }
-  default: return NULL;
+  default:
+    return NULL;
   }
 }
 
 // x * 0.5 and x / 3 of floats: the numbers keep a common denominator until floor or a cast.
-static bool scale_elements(Importer *importer, const Node *node, Contents *x, const Contents *by, Contents *result) {
+static bool scale_elements(Importer *importer, const Node *node, Contents *x, const Contents *by,
+                           Contents *result) {
   if (!has_dims(importer, x) || !by->tensor || tensor_count(by->tensor) != 1) return false;
   double factor = element_load(by->tensor->element, by->tensor->data, 0);
   int64_t numerator = 1, denominator = 1;
@@ -196,20 +215,27 @@ static bool scale_elements(Importer *importer, const Node *node, Contents *x, co
   if (x->denominator > (1 << 20)) return false;
   const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, x->count + 1);
   for (int i = 0; i < x->count; i++) dims[i] = dim_mul_int(importer->dims, x->dims[i], numerator);
-  *result = (Contents){.dims = dims, .count = x->count, .denominator = x->denominator * denominator};
+  *result =
+      (Contents){.dims = dims, .count = x->count, .denominator = x->denominator * denominator};
   return true;
 }
 
 static bool binary_elements(Importer *importer, const Node *node, int64_t count, Contents *result) {
-  Contents *a = contents_of(importer, node->operands[0]), *b = contents_of(importer, node->operands[1]);
+  Contents *a = contents_of(importer, node->operands[0]),
+           *b = contents_of(importer, node->operands[1]);
   bool integer = !element_is_float(node->operands[0]->type.element);
-  if (!integer && (node->op == OP_DIV || node->op == OP_MUL) && scale_elements(importer, node, a, b, result)) return true;
+  if (!integer && (node->op == OP_DIV || node->op == OP_MUL) &&
+      scale_elements(importer, node, a, b, result))
+    return true;
   if (!integer && node->op == OP_MUL && scale_elements(importer, node, b, a, result)) return true;
-  if (!has_dims(importer, a) || !has_dims(importer, b) || a->denominator != 1 || b->denominator != 1) return false;
+  if (!has_dims(importer, a) || !has_dims(importer, b) || a->denominator != 1 ||
+      b->denominator != 1)
+    return false;
   if ((a->count != count && a->count != 1) || (b->count != count && b->count != 1)) return false;
   const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, count + 1);
   for (int64_t i = 0; i < count; i++) {
-    dims[i] = binary_element(importer, node, integer, a->dims[a->count == 1 ? 0 : i], b->dims[b->count == 1 ? 0 : i]);
+    dims[i] = binary_element(importer, node, integer, a->dims[a->count == 1 ? 0 : i],
+                             b->dims[b->count == 1 ? 0 : i]);
     if (!dims[i]) return false;
   }
   *result = (Contents){.dims = dims, .count = (int)count, .denominator = 1};
@@ -225,14 +251,21 @@ static bool unary_elements(Importer *importer, const Node *node, Contents *resul
   *result = (Contents){.dims = dims, .count = x->count, .denominator = 1};
   for (int i = 0; i < x->count; i++) {
     dims[i] = x->dims[i];
-    if (node->op == OP_NEG) dims[i] = dim_mul_int(importer->dims, dims[i], -1);
-    else if (node->op == OP_CEIL) dims[i] = dim_ceildiv(importer->dims, dims[i], denominator);
-    else if (node->op == OP_FLOOR) dims[i] = dim_floordiv(importer->dims, dims[i], denominator);
-    else if (to_integer && x->denominator != 1 && dim_low(dims[i]) < 0) return false;
-    else if (to_integer) dims[i] = dim_floordiv(importer->dims, dims[i], denominator);
-    else if (node->op == OP_ABS && (dim_low(dims[i]) < 0 || x->denominator != 1)) return false;
+    if (node->op == OP_NEG)
+      dims[i] = dim_mul_int(importer->dims, dims[i], -1);
+    else if (node->op == OP_CEIL)
+      dims[i] = dim_ceildiv(importer->dims, dims[i], denominator);
+    else if (node->op == OP_FLOOR)
+      dims[i] = dim_floordiv(importer->dims, dims[i], denominator);
+    else if (to_integer && x->denominator != 1 && dim_low(dims[i]) < 0)
+      return false;
+    else if (to_integer)
+      dims[i] = dim_floordiv(importer->dims, dims[i], denominator);
+    else if (node->op == OP_ABS && (dim_low(dims[i]) < 0 || x->denominator != 1))
+      return false;
   }
-  if (node->op == OP_NEG || (node->op == OP_CAST && !to_integer)) result->denominator = x->denominator;
+  if (node->op == OP_NEG || (node->op == OP_CAST && !to_integer))
+    result->denominator = x->denominator;
   return true;
 }
 
@@ -252,11 +285,15 @@ static bool reduce_elements(Importer *importer, const Node *node, int64_t count,
 }
 
 static bool range_elements(Importer *importer, const Node *node, int64_t count, Contents *result) {
-  Contents *start = contents_of(importer, node->operands[0]), *delta = contents_of(importer, node->operands[1]);
-  if (!has_dims(importer, start) || !has_dims(importer, delta) || start->denominator * delta->denominator != 1) return false;
+  Contents *start = contents_of(importer, node->operands[0]),
+           *delta = contents_of(importer, node->operands[1]);
+  if (!has_dims(importer, start) || !has_dims(importer, delta) ||
+      start->denominator * delta->denominator != 1)
+    return false;
   const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, count + 1);
   for (int64_t i = 0; i < count; i++)
-    dims[i] = dim_add(importer->dims, start->dims[0], dim_mul_int(importer->dims, delta->dims[0], i));
+    dims[i] =
+        dim_add(importer->dims, start->dims[0], dim_mul_int(importer->dims, delta->dims[0], i));
   *result = (Contents){.dims = dims, .count = (int)count, .denominator = 1};
   return true;
 }
@@ -272,18 +309,48 @@ static bool shape_elements(Importer *importer, const Node *node, Contents *resul
 
 static bool express(Importer *importer, const Node *node, int64_t count, Contents *result) {
   switch ((int)node->op) {
-  case OP_SHAPE: return shape_elements(importer, node, result);
-  case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MIN: case OP_MAX: case OP_MOD:
-  case OP_EQUAL: case OP_LESS: case OP_LESS_EQUAL: return binary_elements(importer, node, count, result);
-  case OP_NEG: case OP_ABS: case OP_FLOOR: case OP_CEIL: case OP_CAST: return unary_elements(importer, node, result);
-  case OP_REDUCE_PROD: case OP_REDUCE_SUM: case OP_REDUCE_MAX: case OP_REDUCE_MIN:
+  case OP_SHAPE:
+    return shape_elements(importer, node, result);
+  case OP_ADD:
+  case OP_SUB:
+  case OP_MUL:
+  case OP_DIV:
+  case OP_MIN:
+  case OP_MAX:
+  case OP_MOD:
+  case OP_EQUAL:
+  case OP_LESS:
+  case OP_LESS_EQUAL:
+    return binary_elements(importer, node, count, result);
+  case OP_NEG:
+  case OP_ABS:
+  case OP_FLOOR:
+  case OP_CEIL:
+  case OP_CAST:
+    return unary_elements(importer, node, result);
+  case OP_REDUCE_PROD:
+  case OP_REDUCE_SUM:
+  case OP_REDUCE_MAX:
+  case OP_REDUCE_MIN:
     return reduce_elements(importer, node, count, result);
-  case OP_RANGE: return range_elements(importer, node, count, result);
-  case OP_RESHAPE: case OP_TRANSPOSE: case OP_SLICE: case OP_EXPAND: case OP_TILE: case OP_COPY:
-  case OP_GATHER: case OP_GATHER_ELEMENTS: case OP_GATHER_ND: return move_elements(importer, node, 0, 0, result);
-  case OP_CONCAT: return move_elements(importer, node, 0, node->operand_count - 1, result);
-  case OP_WHERE: return move_elements(importer, node, 1, 2, result);
-  default: return false;
+  case OP_RANGE:
+    return range_elements(importer, node, count, result);
+  case OP_RESHAPE:
+  case OP_TRANSPOSE:
+  case OP_SLICE:
+  case OP_EXPAND:
+  case OP_TILE:
+  case OP_COPY:
+  case OP_GATHER:
+  case OP_GATHER_ELEMENTS:
+  case OP_GATHER_ND:
+    return move_elements(importer, node, 0, 0, result);
+  case OP_CONCAT:
+    return move_elements(importer, node, 0, node->operand_count - 1, result);
+  case OP_WHERE:
+    return move_elements(importer, node, 1, 2, result);
+  default:
+    return false;
   }
 }
 
@@ -302,7 +369,9 @@ static void make_tensor(Importer *importer, const Value *value, Contents *conten
 }
 
 static void note_node(Importer *importer, const Node *node, int64_t limit) {
-  if (node->op == OP_CONST || node->op == OP_PACK || node->region_count || !node_has_trait(node, PURE)) return;
+  if (node->op == OP_CONST || node->op == OP_PACK || node->region_count ||
+      !node_has_trait(node, PURE))
+    return;
   if (node->result_count == 0 || contents_known(slot(importer, node->results[0]))) return;
   int64_t count = 0;
   for (int i = 0; i < node->result_count; i++) {
@@ -337,12 +406,14 @@ static void resolve(Importer *importer, Value *value, int depth) {
     const FrontendOptions *options = importer->options;
     if (value->graph->owner || !value->name || !options->value_of_input) return;
     const Tensor *tensor = options->value_of_input(options->user, value->name);
-    if (!tensor || tensor->element != value->type.element || tensor->rank != value->type.rank) return;
+    if (!tensor || tensor->element != value->type.element || tensor->rank != value->type.rank)
+      return;
     slot(importer, value)->tensor = tensor;
     return;
   }
   for (int i = 0; i < value->definition->operand_count; i++)
-    if (value->definition->operands[i]) resolve(importer, value->definition->operands[i], depth - 1);
+    if (value->definition->operands[i])
+      resolve(importer, value->definition->operands[i], depth - 1);
   note_node(importer, value->definition, FOLDED_ELEMENTS);
 }
 
@@ -393,8 +464,11 @@ static void report_data(OnnxNode *node, int index) {
   const Value *input = input_behind(value, seen, RESOLVE_DEPTH);
   const char *name = node->proto->input[index];
   if (input && input->name)
-    onnx_error(node, "the shape of the result depends on data: '%s' follows from the values of input '%s'", name, input->name);
-  else onnx_error(node, "the shape of the result depends on data: the values of '%s'", name);
+    onnx_error(
+        node, "the shape of the result depends on data: '%s' follows from the values of input '%s'",
+        name, input->name);
+  else
+    onnx_error(node, "the shape of the result depends on data: the values of '%s'", name);
 }
 
 const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count) {
@@ -403,8 +477,10 @@ const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count) {
     return NULL;
   }
   Value *value = onnx_input(node, index);
-  if (value->type.kind != TYPE_TENSOR || value->type.rank > 1 || !element_is_integer(value->type.element)) {
-    onnx_error(node, "input %d has type %s, wanted a list of integers", index, type_text(node->importer->arena, &value->type));
+  if (value->type.kind != TYPE_TENSOR || value->type.rank > 1 ||
+      !element_is_integer(value->type.element)) {
+    onnx_error(node, "input %d has type %s, wanted a list of integers", index,
+               type_text(node->importer->arena, &value->type));
     return NULL;
   }
   const Dim *const *dims = import_dims(node->importer, value, count);
@@ -418,13 +494,15 @@ const int64_t *onnx_ints_input(OnnxNode *node, int index, int *count) {
   int64_t *values = NEW_ARRAY(node->importer->arena, int64_t, *count + 1);
   for (int i = 0; i < *count; i++) {
     if (dim_is_constant(dims[i], &values[i])) continue;
-    onnx_error(node, "input %d must be constant here, but it is %s", index, dim_text(node->importer->arena, dims[i]));
+    onnx_error(node, "input %d must be constant here, but it is %s", index,
+               dim_text(node->importer->arena, dims[i]));
     return NULL;
   }
   return values;
 }
 
-bool onnx_ints_either(OnnxNode *node, const char *name, int index, const int64_t **values, int *count) {
+bool onnx_ints_either(OnnxNode *node, const char *name, int index, const int64_t **values,
+                      int *count) {
   *values = NULL;
   *count = 0;
   if (onnx_has_input(node, index)) {
@@ -436,5 +514,6 @@ bool onnx_ints_either(OnnxNode *node, const char *name, int index, const int64_t
 }
 
 bool onnx_constant_input(OnnxNode *node, int index, Tensor *tensor) {
-  return onnx_has_input(node, index) && import_constant_value(node->importer, onnx_input(node, index), tensor);
+  return onnx_has_input(node, index) &&
+         import_constant_value(node->importer, onnx_input(node, index), tensor);
 }

@@ -36,7 +36,8 @@ Module *frontend_load(Arena *arena, Diag *diag, const char *path, const Frontend
 
 // Names of the model's inputs in its order, without those that are constants (IR version 3);
 // false: reported. So a driver knows which file is whose before value_of_input is called.
-bool frontend_input_names(Arena *arena, Diag *diag, const char *path, const char *const **names, int *count);
+bool frontend_input_names(Arena *arena, Diag *diag, const char *path, const char *const **names,
+                          int *count);
 
 // Parses what follows --dim, "N=4" or "N=1..64" or "N=1.."; false: reported.
 bool frontend_parse_dim(Arena *arena, Diag *diag, const char *text, DimBinding *binding);

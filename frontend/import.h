@@ -9,13 +9,13 @@
 
 // What a name of the file stands for.
 typedef struct Item {
-  Value *value;          // a tensor; NULL: absent optional, sequence, or poisoned
-  bool poisoned;         // its node failed (reported): who reads it fails silently
-  bool is_sequence;      // a list that is known at compile time
+  Value *value;     // a tensor; NULL: absent optional, sequence, or poisoned
+  bool poisoned;    // its node failed (reported): who reads it fails silently
+  bool is_sequence; // a list that is known at compile time
   Value *const *elements;
   int element_count;
-  bool is_cut;           // an input by --inputs: its node is left out
-  bool is_optional;      // an optional without element; one with an element is the element
+  bool is_cut;      // an input by --inputs: its node is left out
+  bool is_optional; // an optional without element; one with an element is the element
   const Onnx__TensorProto *initializer; // constant that has not been used yet
 } Item;
 
@@ -31,11 +31,11 @@ typedef struct Scope {
 
 // What is known about the elements of a small tensor.
 typedef struct Contents {
-  const Tensor *tensor;     // all elements are constants
-  const Dim *const *dims;   // integers that may depend on symbols; NULL: unknown
+  const Tensor *tensor;   // all elements are constants
+  const Dim *const *dims; // integers that may depend on symbols; NULL: unknown
   int count;
-  int64_t denominator;      // the numbers are dims[i] / denominator
-  bool tried;               // computing them on demand has failed
+  int64_t denominator; // the numbers are dims[i] / denominator
+  bool tried;          // computing them on demand has failed
 } Contents;
 
 typedef struct Operator Operator;
@@ -53,7 +53,7 @@ typedef struct Importer {
   int contents_capacity;
   Unsupported *unsupported;
   int unsupported_count, unsupported_capacity;
-  int depth;    // of functions and regions
+  int depth; // of functions and regions
   size_t inlined_nodes;
   bool *wanted; // by node of the model's graph; NULL: all
 } Importer;
@@ -109,7 +109,8 @@ const char *onnx_string(OnnxNode *node, const char *name, const char *otherwise)
 const int64_t *onnx_ints(OnnxNode *node, const char *name, int *count); // NULL: absent
 const float *onnx_floats(OnnxNode *node, const char *name, int *count);
 const char *const *onnx_strings(OnnxNode *node, const char *name, int *count);
-bool onnx_tensor_attribute(OnnxNode *node, const char *name, Tensor *tensor); // false: absent or reported
+bool onnx_tensor_attribute(OnnxNode *node, const char *name,
+                           Tensor *tensor); // false: absent or reported
 const Onnx__GraphProto *onnx_graph(OnnxNode *node, const char *name);
 // An axis in [-rank, rank) made non-negative; false: reported.
 bool onnx_axis(OnnxNode *node, int64_t axis, int rank, int *result);
@@ -127,8 +128,10 @@ const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count);
 const int64_t *onnx_ints_input(OnnxNode *node, int index, int *count);
 // A list that was an attribute up to some version and operand `index` since; NULL with *count 0:
 // absent; false: reported.
-bool onnx_ints_either(OnnxNode *node, const char *name, int index, const int64_t **values, int *count);
-bool onnx_constant_input(OnnxNode *node, int index, Tensor *tensor); // false: absent or not constant
+bool onnx_ints_either(OnnxNode *node, const char *name, int index, const int64_t **values,
+                      int *count);
+bool onnx_constant_input(OnnxNode *node, int index,
+                         Tensor *tensor); // false: absent or not constant
 // Notes what is known about the results of nodes of `graph` after `last` (NULL: from the start).
 void import_note_contents(Importer *importer, Graph *graph, const Node *last);
 // The value itself, or a constant in its place if all its elements are known.
@@ -139,7 +142,7 @@ Contents import_contents(Importer *importer, const Value *value);
 // --- scopes (import_scope.c)
 Scope *scope_create(Importer *importer, Scope *parent, Graph *graph);
 Item *scope_define(Importer *importer, Scope *scope, const char *name); // NULL: defined already
-Item *scope_find(const Scope *scope, const char *name);  // this scope and those around it
+Item *scope_find(const Scope *scope, const char *name); // this scope and those around it
 Item *scope_find_here(const Scope *scope, const char *name);
 // The value of an initializer becomes a constant of the scope's graph at first use.
 bool import_initializer(Importer *importer, Scope *scope, Item *item, const char *name);

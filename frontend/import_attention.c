@@ -16,7 +16,8 @@ static const Dim *one(OnnxNode *node) { return import_dim(node->importer, 1); }
 static Value *split_heads(OnnxNode *node, Value *x, int64_t heads) {
   DimTable *table = node->importer->dims;
   const Dim *count = import_dim(node->importer, heads);
-  const Dim *dims[4] = {x->type.dims[0], x->type.dims[1], count, dim_floordiv(table, x->type.dims[2], count)};
+  const Dim *dims[4] = {x->type.dims[0], x->type.dims[1], count,
+                        dim_floordiv(table, x->type.dims[2], count)};
   Value *split = build_reshape(&node->builder, x, 4, dims);
   return split ? build_transpose(&node->builder, split, (int64_t[]){0, 2, 1, 3}) : NULL;
 }
@@ -24,7 +25,8 @@ static Value *split_heads(OnnxNode *node, Value *x, int64_t heads) {
 static Value *join_heads(OnnxNode *node, Value *x) {
   Value *moved = x ? build_transpose(&node->builder, x, (int64_t[]){0, 2, 1, 3}) : NULL;
   if (!moved) return NULL;
-  const Dim *dims[3] = {moved->type.dims[0], moved->type.dims[1], dim_mul(node->importer->dims, moved->type.dims[2], moved->type.dims[3])};
+  const Dim *dims[3] = {moved->type.dims[0], moved->type.dims[1],
+                        dim_mul(node->importer->dims, moved->type.dims[2], moved->type.dims[3])};
   return build_reshape(&node->builder, moved, 3, dims);
 }
 
@@ -33,12 +35,14 @@ static bool find_heads(OnnxNode *node, Heads *heads) {
   Value *inputs[3] = {onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2)};
   int rank = inputs[0]->type.rank;
   for (int i = 0; i < 3; i++)
-    if (inputs[i]->type.rank != rank || (rank != 3 && rank != 4)) return onnx_error(node, "Q, K and V must all have rank 3 or 4");
+    if (inputs[i]->type.rank != rank || (rank != 3 && rank != 4))
+      return onnx_error(node, "Q, K and V must all have rank 3 or 4");
   heads->packed = rank == 3;
   heads->q_heads = onnx_int(node, "q_num_heads", 0);
   heads->kv_heads = onnx_int(node, "kv_num_heads", 0);
   if (rank == 3) {
-    if (heads->q_heads < 1 || heads->kv_heads < 1) return onnx_error(node, "q_num_heads and kv_num_heads are missing");
+    if (heads->q_heads < 1 || heads->kv_heads < 1)
+      return onnx_error(node, "q_num_heads and kv_num_heads are missing");
     heads->q = split_heads(node, inputs[0], heads->q_heads);
     heads->k = split_heads(node, inputs[1], heads->kv_heads);
     heads->v = split_heads(node, inputs[2], heads->kv_heads);
@@ -47,7 +51,8 @@ static bool find_heads(OnnxNode *node, Heads *heads) {
   heads->q = inputs[0];
   heads->k = inputs[1];
   heads->v = inputs[2];
-  if (!dim_is_constant(heads->q->type.dims[1], &heads->q_heads) || !dim_is_constant(heads->k->type.dims[1], &heads->kv_heads))
+  if (!dim_is_constant(heads->q->type.dims[1], &heads->q_heads) ||
+      !dim_is_constant(heads->k->type.dims[1], &heads->kv_heads))
     return onnx_error(node, "the number of heads must be static");
   return true;
 }
@@ -57,9 +62,15 @@ static Value *repeat_heads(OnnxNode *node, Value *x, int64_t times) {
   if (!x || times == 1) return x;
   const Dim *const *d = x->type.dims;
   const Dim *repeats = import_dim(node->importer, times);
-  Value *column = build_reshape(&node->builder, x, 5, (const Dim *[]){d[0], d[1], one(node), d[2], d[3]});
-  Value *wide = column ? build_expand(&node->builder, column, 5, (const Dim *[]){d[0], d[1], repeats, d[2], d[3]}) : NULL;
-  return wide ? build_reshape(&node->builder, wide, 4, (const Dim *[]){d[0], dim_mul(node->importer->dims, d[1], repeats), d[2], d[3]}) : NULL;
+  Value *column =
+      build_reshape(&node->builder, x, 5, (const Dim *[]){d[0], d[1], one(node), d[2], d[3]});
+  Value *wide = column ? build_expand(&node->builder, column, 5,
+                                      (const Dim *[]){d[0], d[1], repeats, d[2], d[3]})
+                       : NULL;
+  return wide ? build_reshape(
+                    &node->builder, wide, 4,
+                    (const Dim *[]){d[0], dim_mul(node->importer->dims, d[1], repeats), d[2], d[3]})
+              : NULL;
 }
 
 // --- masks: what is allowed becomes 0, what is not -infinity
@@ -83,10 +94,13 @@ static Value *positions(OnnxNode *node, const Dim *count) {
   return build_end(&node->builder, range);
 }
 
-static Value *both(OnnxNode *node, Value *a, Value *b) { return !a ? b : !b ? a : onnx_binary(node, OP_AND, a, b); }
+static Value *both(OnnxNode *node, Value *a, Value *b) {
+  return !a ? b : !b ? a : onnx_binary(node, OP_AND, a, b);
+}
 
 static Value *bias_of(OnnxNode *node, Value *allowed, ElementType element) {
-  Value *zero = build_scalar(&node->builder, element, 0), *never = build_scalar(&node->builder, element, -INFINITY);
+  Value *zero = build_scalar(&node->builder, element, 0),
+        *never = build_scalar(&node->builder, element, -INFINITY);
   return allowed && zero && never ? build_where(&node->builder, allowed, zero, never) : NULL;
 }
 
@@ -97,8 +111,12 @@ static Value *mask_bias(OnnxNode *node, const Dim *keys, ElementType element) {
   int last = mask->type.rank - 1;
   int64_t missing;
   if (mask->type.element == BOOL) mask = bias_of(node, mask, element);
-  if (!mask || !dim_is_constant(dim_sub(node->importer->dims, keys, mask->type.dims[last]), &missing) || missing <= 0) return mask;
-  if (missing > 1 << 24) return onnx_error(node, "the mask lacks %lld keys", (long long)missing), NULL;
+  if (!mask ||
+      !dim_is_constant(dim_sub(node->importer->dims, keys, mask->type.dims[last]), &missing) ||
+      missing <= 0)
+    return mask;
+  if (missing > 1 << 24)
+    return onnx_error(node, "the mask lacks %lld keys", (long long)missing), NULL;
   int64_t pads[2 * MAX_RANK] = {0};
   pads[mask->type.rank + last] = missing;
   Value *never = build_scalar(&node->builder, element, -INFINITY);
@@ -108,8 +126,10 @@ static Value *mask_bias(OnnxNode *node, const Dim *keys, ElementType element) {
 }
 
 // Query i stands at position i + offset and may see key j as far as causality and windows allow.
-static Value *position_mask(OnnxNode *node, const Heads *heads, const Dim *keys, Value *lengths, Value *past) {
-  int64_t left = onnx_int(node, "left_window_size", -1), right = onnx_int(node, "right_window_size", -1);
+static Value *position_mask(OnnxNode *node, const Heads *heads, const Dim *keys, Value *lengths,
+                            Value *past) {
+  int64_t left = onnx_int(node, "left_window_size", -1),
+          right = onnx_int(node, "right_window_size", -1);
   bool causal = onnx_int(node, "is_causal", 0) != 0;
   Value *allowed = NULL;
   Value *columns = causal || left >= 0 || right >= 0 || lengths ? positions(node, keys) : NULL;
@@ -117,12 +137,19 @@ static Value *position_mask(OnnxNode *node, const Heads *heads, const Dim *keys,
   if (!causal && left < 0 && right < 0) return allowed;
   const Dim *queries = heads->q->type.dims[2];
   Value *rows = onnx_unsqueeze(node, positions(node, queries), (int64_t[]){1}, 1);
-  if (past) rows = onnx_binary(node, OP_ADD, rows, dim_scalar(node, past->type.dims[2]));
-  else if (lengths) rows = onnx_binary(node, OP_ADD, rows, onnx_binary(node, OP_SUB, lengths, dim_scalar(node, queries)));
+  if (past)
+    rows = onnx_binary(node, OP_ADD, rows, dim_scalar(node, past->type.dims[2]));
+  else if (lengths)
+    rows = onnx_binary(node, OP_ADD, rows,
+                       onnx_binary(node, OP_SUB, lengths, dim_scalar(node, queries)));
   Value *distance = onnx_binary(node, OP_SUB, rows, columns);
-  if (causal) allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, integer(node, 0), distance));
-  if (left >= 0) allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, distance, integer(node, left)));
-  if (right >= 0) allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, integer(node, -right), distance));
+  if (causal)
+    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, integer(node, 0), distance));
+  if (left >= 0)
+    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, distance, integer(node, left)));
+  if (right >= 0)
+    allowed =
+        both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, integer(node, -right), distance));
   return allowed;
 }
 
@@ -149,8 +176,10 @@ static Value *attention_bias(OnnxNode *node, const Heads *heads, const Dim *keys
 static Value *guarded_softmax(OnnxNode *node, Value *scores, Value *bias) {
   if (!scores) return NULL;
   int64_t precision = onnx_int(node, "softmax_precision", 0);
-  ElementType element = scores->type.element, wide = precision ? onnx_number_type(precision) : element;
-  if (wide == ELEMENT_NONE) return onnx_error(node, "softmax_precision %lld", (long long)precision), NULL;
+  ElementType element = scores->type.element,
+              wide = precision ? onnx_number_type(precision) : element;
+  if (wide == ELEMENT_NONE)
+    return onnx_error(node, "softmax_precision %lld", (long long)precision), NULL;
   Value *x = onnx_convert(node, scores, wide);
   Node *softmax = x ? build_begin(&node->builder, OP_SOFTMAX, &x, 1) : NULL;
   if (!softmax) return NULL;
@@ -165,7 +194,8 @@ static Value *guarded_softmax(OnnxNode *node, Value *scores, Value *bias) {
 static Value *scaled_scores(OnnxNode *node, const Heads *heads, Value *k) {
   int64_t size;
   double scale = onnx_float(node, "scale", 0);
-  if (scale == 0 && !dim_is_constant(heads->q->type.dims[3], &size)) return onnx_error(node, "the size of a head must be static"), NULL;
+  if (scale == 0 && !dim_is_constant(heads->q->type.dims[3], &size))
+    return onnx_error(node, "the size of a head must be static"), NULL;
   if (scale == 0) scale = size > 0 ? 1 / sqrt((double)size) : 1;
   Value *q = onnx_binary(node, OP_MUL, heads->q, onnx_scalar_like(node, heads->q, sqrt(scale)));
   Value *keys = onnx_binary(node, OP_MUL, k, onnx_scalar_like(node, k, sqrt(scale)));
@@ -178,7 +208,8 @@ static Value *scaled_scores(OnnxNode *node, const Heads *heads, Value *k) {
 static Value *soft_cap(OnnxNode *node, Value *x) {
   double cap = onnx_float(node, "softcap", 0);
   if (!x || cap <= 0) return x;
-  Value *ratio = onnx_unary(node, OP_TANH, onnx_binary(node, OP_DIV, x, onnx_scalar_like(node, x, cap)));
+  Value *ratio =
+      onnx_unary(node, OP_TANH, onnx_binary(node, OP_DIV, x, onnx_scalar_like(node, x, cap)));
   return onnx_binary(node, OP_MUL, ratio, onnx_scalar_like(node, x, cap));
 }
 
@@ -191,9 +222,12 @@ bool import_attention(OnnxNode *node) {
   Heads heads;
   if (!find_heads(node, &heads)) return false;
   if (heads.kv_heads < 1 || heads.q_heads % heads.kv_heads != 0)
-    return onnx_error(node, "%lld heads of queries, %lld of keys", (long long)heads.q_heads, (long long)heads.kv_heads);
-  Value *past = onnx_input(node, 4), *k = with_past(node, past, heads.k), *v = with_past(node, onnx_input(node, 5), heads.v);
-  if (past && past->type.rank != 4) return onnx_error(node, "past_key has rank %d, wanted 4", past->type.rank);
+    return onnx_error(node, "%lld heads of queries, %lld of keys", (long long)heads.q_heads,
+                      (long long)heads.kv_heads);
+  Value *past = onnx_input(node, 4), *k = with_past(node, past, heads.k),
+        *v = with_past(node, onnx_input(node, 5), heads.v);
+  if (past && past->type.rank != 4)
+    return onnx_error(node, "past_key has rank %d, wanted 4", past->type.rank);
   if (!k || !v || !onnx_output(node, 1, k) || !onnx_output(node, 2, v)) return false;
   Value *bias = attention_bias(node, &heads, k->type.dims[2], past);
   if (node->builder.failed) return false;
@@ -215,7 +249,8 @@ bool import_attention(OnnxNode *node) {
 
 static Value *slice_last(OnnxNode *node, Value *x, int64_t start, int64_t size, int64_t step) {
   if (!x) return NULL;
-  return build_slice_axis(&node->builder, x, x->type.rank - 1, import_dim(node->importer, start), import_dim(node->importer, size), step);
+  return build_slice_axis(&node->builder, x, x->type.rank - 1, import_dim(node->importer, start),
+                          import_dim(node->importer, size), step);
 }
 
 // Rows of the cache by position, as [batch, sequence, 1, half].
@@ -224,18 +259,24 @@ static Value *cache_rows(OnnxNode *node, Value *cache, Value *ids) {
     Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){cache, ids}, 2);
     cache = build_end(&node->builder, gather);
   }
-  if (cache && cache->type.rank != 3) return onnx_error(node, "the cache has rank %d, wanted 3", cache->type.rank), NULL;
+  if (cache && cache->type.rank != 3)
+    return onnx_error(node, "the cache has rank %d, wanted 3", cache->type.rank), NULL;
   return onnx_unsqueeze(node, cache, (int64_t[]){2}, 1);
 }
 
-static Value *rotate(OnnxNode *node, Value *x, Value *cosine, Value *sine, int64_t half, bool interleaved) {
-  Value *a = slice_last(node, x, 0, half, interleaved ? 2 : 1), *b = slice_last(node, x, interleaved ? 1 : half, half, interleaved ? 2 : 1);
-  Value *real = onnx_binary(node, OP_SUB, onnx_binary(node, OP_MUL, cosine, a), onnx_binary(node, OP_MUL, sine, b));
-  Value *imaginary = onnx_binary(node, OP_ADD, onnx_binary(node, OP_MUL, sine, a), onnx_binary(node, OP_MUL, cosine, b));
+static Value *rotate(OnnxNode *node, Value *x, Value *cosine, Value *sine, int64_t half,
+                     bool interleaved) {
+  Value *a = slice_last(node, x, 0, half, interleaved ? 2 : 1),
+        *b = slice_last(node, x, interleaved ? 1 : half, half, interleaved ? 2 : 1);
+  Value *real = onnx_binary(node, OP_SUB, onnx_binary(node, OP_MUL, cosine, a),
+                            onnx_binary(node, OP_MUL, sine, b));
+  Value *imaginary = onnx_binary(node, OP_ADD, onnx_binary(node, OP_MUL, sine, a),
+                                 onnx_binary(node, OP_MUL, cosine, b));
   if (!real || !imaginary) return NULL;
   int rank = real->type.rank;
   if (!interleaved) return build_concat(&node->builder, (Value *[]){real, imaginary}, 2, rank - 1);
-  Value *pairs[2] = {onnx_unsqueeze(node, real, (int64_t[]){rank}, 1), onnx_unsqueeze(node, imaginary, (int64_t[]){rank}, 1)};
+  Value *pairs[2] = {onnx_unsqueeze(node, real, (int64_t[]){rank}, 1),
+                     onnx_unsqueeze(node, imaginary, (int64_t[]){rank}, 1)};
   Value *joined = pairs[0] && pairs[1] ? build_concat(&node->builder, pairs, 2, rank) : NULL;
   const Dim *dims[MAX_RANK];
   for (int i = 0; i < rank; i++) dims[i] = real->type.dims[i];
@@ -246,23 +287,36 @@ static Value *rotate(OnnxNode *node, Value *x, Value *cosine, Value *sine, int64
 bool import_rotary_embedding(OnnxNode *node) {
   if (!onnx_need_inputs(node, 3)) return false;
   Value *x = onnx_input(node, 0), *input = x;
-  int64_t heads = onnx_int(node, "num_heads", 0), size, rotated = onnx_int(node, "rotary_embedding_dim", 0);
+  int64_t heads = onnx_int(node, "num_heads", 0), size,
+          rotated = onnx_int(node, "rotary_embedding_dim", 0);
   int rank = x->type.rank;
-  if (rank == 4) x = build_transpose(&node->builder, x, (int64_t[]){0, 2, 1, 3});
+  if (rank == 4)
+    x = build_transpose(&node->builder, x, (int64_t[]){0, 2, 1, 3});
   else if (rank == 3 && heads > 0) {
     const Dim *count = import_dim(node->importer, heads);
-    x = build_reshape(&node->builder, x, 4, (const Dim *[]){x->type.dims[0], x->type.dims[1], count, dim_floordiv(node->importer->dims, x->type.dims[2], count)});
-  } else return onnx_error(node, "input of rank %d with %lld heads", rank, (long long)heads);
-  if (!x || !dim_is_constant(x->type.dims[3], &size)) return x && onnx_error(node, "the size of a head must be static");
+    x = build_reshape(&node->builder, x, 4,
+                      (const Dim *[]){x->type.dims[0], x->type.dims[1], count,
+                                      dim_floordiv(node->importer->dims, x->type.dims[2], count)});
+  } else
+    return onnx_error(node, "input of rank %d with %lld heads", rank, (long long)heads);
+  if (!x || !dim_is_constant(x->type.dims[3], &size))
+    return x && onnx_error(node, "the size of a head must be static");
   if (rotated == 0) rotated = size;
-  if (rotated < 2 || rotated > size || rotated % 2) return onnx_error(node, "rotary_embedding_dim %lld of %lld", (long long)rotated, (long long)size);
-  Value *cosine = cache_rows(node, onnx_input(node, 1), onnx_input(node, 3)), *sine = cache_rows(node, onnx_input(node, 2), onnx_input(node, 3));
+  if (rotated < 2 || rotated > size || rotated % 2)
+    return onnx_error(node, "rotary_embedding_dim %lld of %lld", (long long)rotated,
+                      (long long)size);
+  Value *cosine = cache_rows(node, onnx_input(node, 1), onnx_input(node, 3)),
+        *sine = cache_rows(node, onnx_input(node, 2), onnx_input(node, 3));
   if (!cosine || !sine) return false;
-  Value *turned = rotate(node, slice_last(node, x, 0, rotated, 1), cosine, sine, rotated / 2, onnx_int(node, "interleaved", 0) != 0);
-  if (turned && rotated < size) turned = build_concat(&node->builder, (Value *[]){turned, slice_last(node, x, rotated, size - rotated, 1)}, 2, 3);
+  Value *turned = rotate(node, slice_last(node, x, 0, rotated, 1), cosine, sine, rotated / 2,
+                         onnx_int(node, "interleaved", 0) != 0);
+  if (turned && rotated < size)
+    turned = build_concat(
+        &node->builder, (Value *[]){turned, slice_last(node, x, rotated, size - rotated, 1)}, 2, 3);
   if (!turned) return false;
-  return onnx_output(node, 0, rank == 4 ? build_transpose(&node->builder, turned, (int64_t[]){0, 2, 1, 3})
-                                        : build_reshape(&node->builder, turned, 3, input->type.dims));
+  return onnx_output(node, 0,
+                     rank == 4 ? build_transpose(&node->builder, turned, (int64_t[]){0, 2, 1, 3})
+                               : build_reshape(&node->builder, turned, 3, input->type.dims));
 }
 
 // --- caches and gates
@@ -273,17 +327,22 @@ bool import_tensor_scatter(OnnxNode *node) {
   Value *cache = onnx_input(node, 0), *update = onnx_input(node, 1), *start = onnx_input(node, 2);
   int axis, rank = cache->type.rank;
   if (!onnx_axis(node, onnx_int(node, "axis", -2), rank, &axis)) return false;
-  if (update->type.rank != rank || axis == 0) return onnx_error(node, "an update of rank %d for a cache of rank %d at axis %d", update->type.rank, rank, axis);
+  if (update->type.rank != rank || axis == 0)
+    return onnx_error(node, "an update of rank %d for a cache of rank %d at axis %d",
+                      update->type.rank, rank, axis);
   Value *index = onnx_align(node, positions(node, update->type.dims[axis]), axis, rank);
   if (start) {
     int64_t axes[MAX_RANK];
     for (int i = 1; i < rank; i++) axes[i - 1] = i;
-    index = onnx_binary(node, OP_ADD, onnx_unsqueeze(node, onnx_convert(node, start, I64), axes, rank - 1), index);
+    index = onnx_binary(
+        node, OP_ADD, onnx_unsqueeze(node, onnx_convert(node, start, I64), axes, rank - 1), index);
   }
   if (index && strcmp(onnx_string(node, "mode", "linear"), "circular") == 0)
     index = onnx_binary(node, OP_MOD, index, dim_scalar(node, cache->type.dims[axis]));
   Value *wide = index ? build_expand(&node->builder, index, rank, update->type.dims) : NULL;
-  Node *scatter = wide ? build_begin(&node->builder, OP_SCATTER_ELEMENTS, (Value *[]){cache, wide, update}, 3) : NULL;
+  Node *scatter =
+      wide ? build_begin(&node->builder, OP_SCATTER_ELEMENTS, (Value *[]){cache, wide, update}, 3)
+           : NULL;
   if (!scatter) return false;
   node_set_int(scatter, ATTR_AXIS, axis);
   return onnx_output(node, 0, build_end(&node->builder, scatter));
@@ -295,5 +354,6 @@ bool import_swiglu(OnnxNode *node) {
   Value *a = onnx_input(node, 0);
   Node *swish = build_begin(&node->builder, OP_SWISH, &a, 1);
   node_set_float(swish, ATTR_ALPHA, onnx_float(node, "alpha", 1));
-  return onnx_output(node, 0, onnx_binary(node, OP_MUL, build_end(&node->builder, swish), onnx_input(node, 1)));
+  return onnx_output(
+      node, 0, onnx_binary(node, OP_MUL, build_end(&node->builder, swish), onnx_input(node, 1)));
 }

@@ -1,7 +1,9 @@
 // Small pieces that several operator families build with. Each gives NULL after a failure.
 #include "frontend/import.h"
 
-const Dim *import_dim(Importer *importer, int64_t value) { return dim_constant(importer->dims, value); }
+const Dim *import_dim(Importer *importer, int64_t value) {
+  return dim_constant(importer->dims, value);
+}
 
 ElementType onnx_number_type(int64_t code) {
   ElementType element = code > 0 && code < 1000 ? onnx_element_type((int32_t)code) : ELEMENT_NONE;
@@ -15,8 +17,10 @@ static Value *move_channels(OnnxNode *node, Value *x, bool last) {
   if (rank < 3) return x;
   int64_t perm[MAX_RANK] = {0};
   for (int i = 1; i < rank; i++)
-    if (last) perm[i] = i == rank - 1 ? 1 : i + 1;
-    else perm[i] = i == 1 ? rank - 1 : i - 1;
+    if (last)
+      perm[i] = i == rank - 1 ? 1 : i + 1;
+    else
+      perm[i] = i == 1 ? rank - 1 : i - 1;
   return build_transpose(&node->builder, x, perm);
 }
 
@@ -66,7 +70,8 @@ Value *onnx_unsqueeze(OnnxNode *node, Value *x, const int64_t *axes, int count) 
 Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank) {
   if (!x || node->builder.failed || x->type.rank != 1) return x;
   const Dim *dims[MAX_RANK];
-  for (int i = 0; i < rank - axis; i++) dims[i] = i ? import_dim(node->importer, 1) : x->type.dims[0];
+  for (int i = 0; i < rank - axis; i++)
+    dims[i] = i ? import_dim(node->importer, 1) : x->type.dims[0];
   return rank - axis == 1 ? x : build_reshape(&node->builder, x, rank - axis, dims);
 }
 

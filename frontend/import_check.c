@@ -8,9 +8,13 @@ enum { MAX_RESULT_BITS = 38, MAX_INLINED_NODES = 200000 };
 
 // Strings are only moved; complex numbers are not supported at all.
 static bool moves_only(const OnnxNode *node) {
-  static bool (*const functions[])(OnnxNode *) = {import_identity, import_reshape, import_flatten, import_squeeze, import_unsqueeze, import_transpose,
-                                                  import_expand, import_tile, import_shape, import_size, import_concat, import_split, import_slice,
-                                                  import_gather, import_sequence_construct, import_sequence_insert};
+  static bool (*const functions[])(OnnxNode *) = {
+      import_identity,       import_reshape,   import_flatten,
+      import_squeeze,        import_unsqueeze, import_transpose,
+      import_expand,         import_tile,      import_shape,
+      import_size,           import_concat,    import_split,
+      import_slice,          import_gather,    import_sequence_construct,
+      import_sequence_insert};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
     if (node->row->import == functions[i]) return true;
   return false;
@@ -21,16 +25,19 @@ bool import_check_elements(OnnxNode *node) {
     const Value *value = onnx_input(node, i);
     if (!value || value->type.kind != TYPE_TENSOR) continue;
     bool compared = node->row->import == import_binary && node->row->argument == OP_EQUAL;
-    if (value->type.element == STR && !compared && !moves_only(node)) return onnx_unsupported(node, "strings");
-    if (element_info[value->type.element].class == CLASS_COMPLEX) return onnx_unsupported(node, "complex numbers");
+    if (value->type.element == STR && !compared && !moves_only(node))
+      return onnx_unsupported(node, "strings");
+    if (element_info[value->type.element].class == CLASS_COMPLEX)
+      return onnx_unsupported(node, "complex numbers");
   }
   return true;
 }
 
 // How many of the value fields are filled; the kind says which one counts.
 static int filled_fields(const Onnx__AttributeProto *a) {
-  return (a->has_f != 0) + (a->has_i != 0) + (a->has_s != 0) + (a->t != NULL) + (a->g != NULL) + (a->sparse_tensor != NULL) + (a->tp != NULL) +
-         (a->n_floats > 0) + (a->n_ints > 0) + (a->n_strings > 0) + (a->n_tensors > 0) + (a->n_graphs > 0);
+  return (a->has_f != 0) + (a->has_i != 0) + (a->has_s != 0) + (a->t != NULL) + (a->g != NULL) +
+         (a->sparse_tensor != NULL) + (a->tp != NULL) + (a->n_floats > 0) + (a->n_ints > 0) +
+         (a->n_strings > 0) + (a->n_tensors > 0) + (a->n_graphs > 0);
 }
 
 bool import_check_attributes(OnnxNode *node) {
@@ -41,12 +48,16 @@ bool import_check_attributes(OnnxNode *node) {
     const char *name = attribute->name;
     if (!name || !name[0]) return onnx_error(node, "an attribute has no name");
     bool refers = attribute->ref_attr_name && attribute->ref_attr_name[0];
-    if (refers && !node->scope->call) return onnx_error(node, "attribute '%s' refers to an attribute of a function, but is outside of one", name);
+    if (refers && !node->scope->call)
+      return onnx_error(
+          node, "attribute '%s' refers to an attribute of a function, but is outside of one", name);
     if (!refers && !old && attribute->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED)
       return onnx_error(node, "attribute '%s' has no type", name);
-    if (filled_fields(attribute) > 1) return onnx_error(node, "attribute '%s' has several values", name);
+    if (filled_fields(attribute) > 1)
+      return onnx_error(node, "attribute '%s' has several values", name);
     for (size_t k = 0; k < i && proto->n_attribute < 1000; k++)
-      if (strcmp(proto->attribute[k]->name, name) == 0) return onnx_error(node, "attribute '%s' is given twice", name);
+      if (strcmp(proto->attribute[k]->name, name) == 0)
+        return onnx_error(node, "attribute '%s' is given twice", name);
   }
   return true;
 }
@@ -55,12 +66,16 @@ bool import_check_size(const Importer *importer, Loc loc, const char *name, cons
   int64_t bytes;
   if (type->kind != TYPE_TENSOR || !type_is_static(type)) return true;
   if (type_max_bytes(type, &bytes) && bytes >> MAX_RESULT_BITS == 0) return true;
-  return diag_error(importer->diag, loc, "'%s' of type %s is too large", name, type_text(importer->arena, type));
+  return diag_error(importer->diag, loc, "'%s' of type %s is too large", name,
+                    type_text(importer->arena, type));
 }
 
 bool import_check_outputs(OnnxNode *node) {
   for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i].value && !import_check_size(node->importer, node->loc, node->proto->output[i], &node->outputs[i].value->type)) return false;
+    if (node->outputs[i].value &&
+        !import_check_size(node->importer, node->loc, node->proto->output[i],
+                           &node->outputs[i].value->type))
+      return false;
   return true;
 }
 
@@ -73,10 +88,13 @@ bool import_count_inlined(OnnxNode *node, size_t nodes) {
 bool onnx_check_indices(OnnxNode *node, int input, const Dim *dim) {
   const Tensor *indices = import_contents(node->importer, onnx_input(node, input)).tensor;
   int64_t size;
-  if (!indices || !element_is_integer(indices->element) || !dim_is_constant(dim, &size)) return true;
+  if (!indices || !element_is_integer(indices->element) || !dim_is_constant(dim, &size))
+    return true;
   for (int64_t i = 0, count = tensor_count(indices); i < count; i++) {
     int64_t index = element_load_int(indices->element, indices->data, i);
-    if (index < -size || index >= size) return onnx_error(node, "index %lld is outside of an axis of size %lld", (long long)index, (long long)size);
+    if (index < -size || index >= size)
+      return onnx_error(node, "index %lld is outside of an axis of size %lld", (long long)index,
+                        (long long)size);
   }
   return true;
 }
@@ -89,7 +107,9 @@ bool onnx_check_index_rows(OnnxNode *node, int input, const Type *data, int firs
   for (int64_t i = 0, count = tensor_count(indices); i < count; i++) {
     int64_t size, index = element_load_int(indices->element, indices->data, i);
     if (!dim_is_constant(data->dims[first_axis + i % columns], &size)) continue;
-    if (index < -size || index >= size) return onnx_error(node, "index %lld is outside of axis %lld of size %lld", (long long)index, (long long)(first_axis + i % columns), (long long)size);
+    if (index < -size || index >= size)
+      return onnx_error(node, "index %lld is outside of axis %lld of size %lld", (long long)index,
+                        (long long)(first_axis + i % columns), (long long)size);
   }
   return true;
 }

@@ -5,17 +5,22 @@
 #include "frontend/import.h"
 
 static bool constant_list(OnnxNode *node, ElementType element, int64_t count, const void *values) {
-  Value *list = element == I64 ? build_ints(&node->builder, values, count) : build_floats(&node->builder, values, count);
+  Value *list = element == I64 ? build_ints(&node->builder, values, count)
+                               : build_floats(&node->builder, values, count);
   return onnx_output(node, 0, list);
 }
 
 bool import_constant(OnnxNode *node) {
   Tensor tensor;
   int count;
-  if (node->proto->n_attribute > 1) return onnx_error(node, "a constant with %zu attributes, wanted one", node->proto->n_attribute);
-  if (onnx_tensor_attribute(node, "value", &tensor)) return onnx_output(node, 0, build_constant_tensor(&node->builder, &tensor, node->loc.node));
+  if (node->proto->n_attribute > 1)
+    return onnx_error(node, "a constant with %zu attributes, wanted one", node->proto->n_attribute);
+  if (onnx_tensor_attribute(node, "value", &tensor))
+    return onnx_output(node, 0, build_constant_tensor(&node->builder, &tensor, node->loc.node));
   if (node->builder.failed) return false;
-  if (onnx_attribute(node, "value_float")) return onnx_output(node, 0, build_scalar(&node->builder, F32, onnx_float(node, "value_float", 0)));
+  if (onnx_attribute(node, "value_float"))
+    return onnx_output(node, 0,
+                       build_scalar(&node->builder, F32, onnx_float(node, "value_float", 0)));
   if (onnx_attribute(node, "value_ints")) {
     const int64_t *values = onnx_ints(node, "value_ints", &count);
     return values && constant_list(node, I64, count, values);
@@ -31,7 +36,8 @@ bool import_constant(OnnxNode *node) {
   }
   const Onnx__AttributeProto *sparse = onnx_attribute(node, "sparse_value");
   if (sparse && sparse->sparse_tensor) {
-    if (!onnx_sparse_tensor_bytes(node->importer->file, sparse->sparse_tensor, &tensor)) return false;
+    if (!onnx_sparse_tensor_bytes(node->importer->file, sparse->sparse_tensor, &tensor))
+      return false;
     return onnx_output(node, 0, build_constant_tensor(&node->builder, &tensor, node->loc.node));
   }
   return onnx_unsupported(node, "a constant of this kind");
@@ -43,19 +49,26 @@ bool import_constant_of_shape(OnnxNode *node) {
   Tensor value;
   Value *scalar;
   if (!dims) return false;
-  if (count > MAX_RANK) return onnx_error(node, "a shape of rank %d; at most %d is supported", count, MAX_RANK);
+  if (count > MAX_RANK)
+    return onnx_error(node, "a shape of rank %d; at most %d is supported", count, MAX_RANK);
   if (onnx_tensor_attribute(node, "value", &value)) {
-    if (tensor_count(&value) != 1) return onnx_error(node, "attribute 'value' has %lld elements, wanted 1", (long long)tensor_count(&value));
+    if (tensor_count(&value) != 1)
+      return onnx_error(node, "attribute 'value' has %lld elements, wanted 1",
+                        (long long)tensor_count(&value));
     value.rank = 0;
     scalar = build_constant_tensor(&node->builder, &value, NULL);
-  } else scalar = build_scalar(&node->builder, F32, 0);
+  } else
+    scalar = build_scalar(&node->builder, F32, 0);
   return onnx_output(node, 0, scalar ? build_expand(&node->builder, scalar, count, dims) : NULL);
 }
 
 // Number of steps of a range of floats; false: too many.
-static bool float_steps(const Tensor *start, const Tensor *limit, const Tensor *delta, int64_t *count) {
+static bool float_steps(const Tensor *start, const Tensor *limit, const Tensor *delta,
+                        int64_t *count) {
   double step = element_load(delta->element, delta->data, 0);
-  double steps = ceil((element_load(limit->element, limit->data, 0) - element_load(start->element, start->data, 0)) / step);
+  double steps = ceil((element_load(limit->element, limit->data, 0) -
+                       element_load(start->element, start->data, 0)) /
+                      step);
   if (!(fabs(steps) < 1e15)) return false;
   *count = steps > 0 ? (int64_t)steps : 0;
   return true;
@@ -68,14 +81,17 @@ static const Dim *integer_steps(OnnxNode *node) {
   for (int i = 0; i < 3; i++) {
     const Dim *const *dims = onnx_dims_input(node, i, &counts[i]);
     if (!dims) return NULL;
-    if (counts[i] != 1) return onnx_error(node, "input %d has %d elements, wanted 1", i, counts[i]), NULL;
+    if (counts[i] != 1)
+      return onnx_error(node, "input %d has %d elements, wanted 1", i, counts[i]), NULL;
     bounds[i] = dims[0];
   }
   DimTable *table = node->importer->dims;
   if (!dim_is_constant(bounds[2], &step) || step == 0 || step == INT64_MIN)
     return onnx_error(node, "the step of the range must be constant and not 0"), NULL;
-  const Dim *length = step > 0 ? dim_sub(table, bounds[1], bounds[0]) : dim_sub(table, bounds[0], bounds[1]);
-  const Dim *steps = dim_ceildiv(table, length, import_dim(node->importer, step > 0 ? step : -step));
+  const Dim *length =
+      step > 0 ? dim_sub(table, bounds[1], bounds[0]) : dim_sub(table, bounds[0], bounds[1]);
+  const Dim *steps =
+      dim_ceildiv(table, length, import_dim(node->importer, step > 0 ? step : -step));
   return dim_max(table, steps, import_dim(node->importer, 0));
 }
 
@@ -89,9 +105,11 @@ bool import_range(OnnxNode *node) {
     for (int i = 0; i < 3; i++)
       if (!onnx_constant_input(node, i, &values[i]) || tensor_count(&values[i]) != 1)
         return onnx_error(node, "the shape of the result depends on data: the bounds of the range");
-    if (!float_steps(&values[0], &values[1], &values[2], &steps)) return onnx_error(node, "the range has too many elements");
+    if (!float_steps(&values[0], &values[1], &values[2], &steps))
+      return onnx_error(node, "the range has too many elements");
     count = import_dim(node->importer, steps);
-  } else if (!(count = integer_steps(node))) return false;
+  } else if (!(count = integer_steps(node)))
+    return false;
   if (start->type.rank) start = build_reshape(&node->builder, start, 0, NULL);
   if (delta->type.rank) delta = build_reshape(&node->builder, delta, 0, NULL);
   if (!start || !delta) return false;
@@ -106,11 +124,13 @@ bool import_eye_like(OnnxNode *node) {
   const Type *type = &onnx_input(node, 0)->type;
   int64_t code = onnx_int(node, "dtype", 0);
   ElementType element = code ? onnx_number_type(code) : type->element;
-  if (type->rank != 2 || element == ELEMENT_NONE) return onnx_error(node, "wanted a matrix and a known dtype");
+  if (type->rank != 2 || element == ELEMENT_NONE)
+    return onnx_error(node, "wanted a matrix and a known dtype");
   Value *numbers[2];
   for (int i = 0; i < 2; i++) {
     int64_t first = i == 0 ? onnx_int(node, "k", 0) : 0, one = 1;
-    Value *start = build_ints(&node->builder, &first, 1), *delta = build_ints(&node->builder, &one, 1);
+    Value *start = build_ints(&node->builder, &first, 1),
+          *delta = build_ints(&node->builder, &one, 1);
     start = start ? build_reshape(&node->builder, start, 0, NULL) : NULL;
     delta = delta ? build_reshape(&node->builder, delta, 0, NULL) : NULL;
     if (!delta) return false;
@@ -118,23 +138,27 @@ bool import_eye_like(OnnxNode *node) {
     node_set_dims(range, ATTR_SIZES, &type->dims[i], 1);
     numbers[i] = build_end(&node->builder, range);
   }
-  Value *equal = onnx_binary(node, OP_EQUAL, onnx_unsqueeze(node, numbers[0], (int64_t[]){1}, 1), numbers[1]);
+  Value *equal =
+      onnx_binary(node, OP_EQUAL, onnx_unsqueeze(node, numbers[0], (int64_t[]){1}, 1), numbers[1]);
   return onnx_output(node, 0, onnx_convert(node, equal, element));
 }
 
 // a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N); N = size, or size - 1 if not periodic.
 bool import_window(OnnxNode *node) {
   static const double coefficients[3][3] = {
-    {0.5, 0.5, 0}, {25.0 / 46, 1 - 25.0 / 46, 0}, {0.42, 0.5, 0.08}};
+      {0.5, 0.5, 0}, {25.0 / 46, 1 - 25.0 / 46, 0}, {0.42, 0.5, 0.08}};
   int count;
   const int64_t *size = onnx_ints_input(node, 0, &count);
   if (!size) return false;
   ElementType element = onnx_number_type(onnx_int(node, "output_datatype", 1));
-  if (count != 1 || *size < 0 || *size > 1 << 24 || element == ELEMENT_NONE) return onnx_error(node, "a size between 0 and 2^24 and a known type are wanted");
+  if (count != 1 || *size < 0 || *size > 1 << 24 || element == ELEMENT_NONE)
+    return onnx_error(node, "a size between 0 and 2^24 and a known type are wanted");
   const double *a = coefficients[node->row->argument];
   double period = (double)(onnx_int(node, "periodic", 1) ? *size : *size - 1), pi = acos(-1);
   Tensor window = tensor_create(node->importer->arena, element, 1, size);
   for (int64_t i = 0; i < *size; i++)
-    element_store(element, window.data, i, a[0] - a[1] * cos(2 * pi * (double)i / period) + a[2] * cos(4 * pi * (double)i / period));
+    element_store(element, window.data, i,
+                  a[0] - a[1] * cos(2 * pi * (double)i / period) +
+                      a[2] * cos(4 * pi * (double)i / period));
   return onnx_output(node, 0, build_constant_tensor(&node->builder, &window, node->loc.node));
 }

@@ -13,30 +13,39 @@ typedef struct Captures {
   int count, capacity;
 } Captures;
 
-static void note_name(Importer *importer, const Scope *defined, Scope *seen, char *name, Captures *captures) {
+static void note_name(Importer *importer, const Scope *defined, Scope *seen, char *name,
+                      Captures *captures) {
   if (!name || !name[0] || scope_find(defined, name) || !scope_define(importer, seen, name)) return;
   ARENA_PUSH(importer->arena, captures->names, captures->count, captures->capacity, name);
 }
 
-static void find_captures(Importer *importer, Scope *outer, Scope *seen, const Onnx__GraphProto *graph, int depth, Captures *captures) {
+static void find_captures(Importer *importer, Scope *outer, Scope *seen,
+                          const Onnx__GraphProto *graph, int depth, Captures *captures) {
   if (depth > REGION_DEPTH) return;
   Scope *defined = scope_create(importer, outer, NULL);
-  for (size_t i = 0; i < graph->n_input; i++) scope_define(importer, defined, graph->input[i]->name);
-  for (size_t i = 0; i < graph->n_initializer; i++) scope_define(importer, defined, graph->initializer[i]->name);
+  for (size_t i = 0; i < graph->n_input; i++)
+    scope_define(importer, defined, graph->input[i]->name);
+  for (size_t i = 0; i < graph->n_initializer; i++)
+    scope_define(importer, defined, graph->initializer[i]->name);
   for (size_t i = 0; i < graph->n_sparse_initializer; i++)
-    if (graph->sparse_initializer[i]->values) scope_define(importer, defined, graph->sparse_initializer[i]->values->name);
+    if (graph->sparse_initializer[i]->values)
+      scope_define(importer, defined, graph->sparse_initializer[i]->values->name);
   for (size_t i = 0; i < graph->n_node; i++) {
     const Onnx__NodeProto *node = graph->node[i];
-    for (size_t k = 0; k < node->n_input; k++) note_name(importer, defined, seen, node->input[k], captures);
+    for (size_t k = 0; k < node->n_input; k++)
+      note_name(importer, defined, seen, node->input[k], captures);
     for (size_t k = 0; k < node->n_attribute; k++)
-      if (node->attribute[k]->g) find_captures(importer, defined, seen, node->attribute[k]->g, depth + 1, captures);
+      if (node->attribute[k]->g)
+        find_captures(importer, defined, seen, node->attribute[k]->g, depth + 1, captures);
     for (size_t k = 0; k < node->n_output; k++)
       if (node->output[k] && node->output[k][0]) scope_define(importer, defined, node->output[k]);
   }
-  for (size_t i = 0; i < graph->n_output; i++) note_name(importer, defined, seen, graph->output[i]->name, captures);
+  for (size_t i = 0; i < graph->n_output; i++)
+    note_name(importer, defined, seen, graph->output[i]->name, captures);
 }
 
-char **import_captures(Importer *importer, const Scope *scope, const Onnx__GraphProto *graph, char **names, int *count, int *capacity) {
+char **import_captures(Importer *importer, const Scope *scope, const Onnx__GraphProto *graph,
+                       char **names, int *count, int *capacity) {
   Captures captures = {names, *count, *capacity};
   Scope *seen = scope_create(importer, NULL, NULL);
   for (int i = 0; i < *count; i++) scope_define(importer, seen, names[i]);
@@ -66,19 +75,26 @@ static bool find_values(Region *region) {
     Item *item = scope_find(node->scope, region->captures.names[i]);
     if (!item) continue; // reported where it is read
     if (item->poisoned) good = false;
-    if (item->is_sequence) good = onnx_unsupported(node, "a sequence that is read inside the subgraph");
-    if (item->value && !value_is_constant(item->value)) region->values[region->value_count++] = item->value;
+    if (item->is_sequence)
+      good = onnx_unsupported(node, "a sequence that is read inside the subgraph");
+    if (item->value && !value_is_constant(item->value))
+      region->values[region->value_count++] = item->value;
   }
   return good;
 }
 
-static bool region_begin(OnnxNode *node, Region *region, const Onnx__GraphProto *a, const Onnx__GraphProto *b) {
+static bool region_begin(OnnxNode *node, Region *region, const Onnx__GraphProto *a,
+                         const Onnx__GraphProto *b) {
   Importer *importer = node->importer;
   Captures *captures = &region->captures;
   *region = (Region){.node = node};
-  captures->names = import_captures(importer, node->scope, a, NULL, &captures->count, &captures->capacity);
-  if (b) captures->names = import_captures(importer, node->scope, b, captures->names, &captures->count, &captures->capacity);
-  if (importer->depth >= REGION_DEPTH) return onnx_error(node, "subgraphs nested deeper than %d", REGION_DEPTH);
+  captures->names =
+      import_captures(importer, node->scope, a, NULL, &captures->count, &captures->capacity);
+  if (b)
+    captures->names = import_captures(importer, node->scope, b, captures->names, &captures->count,
+                                      &captures->capacity);
+  if (importer->depth >= REGION_DEPTH)
+    return onnx_error(node, "subgraphs nested deeper than %d", REGION_DEPTH);
   return find_values(region);
 }
 
@@ -98,7 +114,8 @@ static bool define_captures(const Region *region, Scope *scope) {
       item->value = build_constant_tensor(&builder, &tensor, name);
       continue;
     }
-    item->value = graph_add_input(scope->graph, outer->value->type, arena_strdup(importer->arena, name));
+    item->value =
+        graph_add_input(scope->graph, outer->value->type, arena_strdup(importer->arena, name));
     import_set_contents(importer, item->value, import_contents(importer, outer->value));
   }
   return true;
@@ -111,10 +128,12 @@ static Scope *region_scope(const Region *region, Node *owner, const char *name) 
   return scope;
 }
 
-static Value *define_region_input(const Region *region, Scope *scope, const Onnx__GraphProto *graph, size_t index, Type type) {
+static Value *define_region_input(const Region *region, Scope *scope, const Onnx__GraphProto *graph,
+                                  size_t index, Type type) {
   Importer *importer = region->node->importer;
   const char *name = index < graph->n_input ? graph->input[index]->name : "";
-  Value *value = graph_add_input(scope->graph, type, *name ? arena_strdup(importer->arena, name) : NULL);
+  Value *value =
+      graph_add_input(scope->graph, type, *name ? arena_strdup(importer->arena, name) : NULL);
   Item *item = *name ? scope_define(importer, scope, name) : NULL;
   if (item) item->value = value;
   return value;
@@ -122,9 +141,11 @@ static Value *define_region_input(const Region *region, Scope *scope, const Onnx
 
 static Value *region_output(const Region *region, Scope *scope, const char *name) {
   Item *item = scope_find(scope, name);
-  if (!item) return onnx_error(region->node, "the subgraph does not define its output '%s'", name), NULL;
+  if (!item)
+    return onnx_error(region->node, "the subgraph does not define its output '%s'", name), NULL;
   if (item->poisoned) return NULL;
-  if (item->initializer && !import_initializer(region->node->importer, scope, item, name)) return NULL;
+  if (item->initializer && !import_initializer(region->node->importer, scope, item, name))
+    return NULL;
   if (!item->value) onnx_unsupported(region->node, "a subgraph whose output is no tensor");
   return item->value;
 }
@@ -141,7 +162,8 @@ static bool import_body(const Region *region, Scope *scope, const Onnx__GraphPro
 
 static bool inline_branch(OnnxNode *node, const Onnx__GraphProto *graph) {
   Importer *importer = node->importer;
-  if (importer->depth >= REGION_DEPTH) return onnx_error(node, "subgraphs nested deeper than %d", REGION_DEPTH);
+  if (importer->depth >= REGION_DEPTH)
+    return onnx_error(node, "subgraphs nested deeper than %d", REGION_DEPTH);
   Scope *scope = scope_create(importer, node->scope, node->scope->graph);
   importer->depth++;
   bool good = import_graph_body(importer, scope, graph);
@@ -150,21 +172,25 @@ static bool inline_branch(OnnxNode *node, const Onnx__GraphProto *graph) {
     if (!onnx_wants_output(node, i)) continue;
     Item *item = (size_t)i < graph->n_output ? scope_find(scope, graph->output[i]->name) : NULL;
     if (!item) return onnx_error(node, "the branch does not define output %d", i);
-    if (item->initializer && !import_initializer(importer, scope, item, graph->output[i]->name)) return false;
+    if (item->initializer && !import_initializer(importer, scope, item, graph->output[i]->name))
+      return false;
     node->outputs[i] = *item;
     if (item->poisoned) good = false;
   }
   return good;
 }
 
-static bool import_branch(const Region *region, Node *owner, const char *name, const Onnx__GraphProto *graph) {
+static bool import_branch(const Region *region, Node *owner, const char *name,
+                          const Onnx__GraphProto *graph) {
   Scope *scope = region_scope(region, owner, name);
   if (!define_captures(region, scope) || !import_body(region, scope, graph)) return false;
   bool good = true;
   for (size_t i = 0; i < graph->n_output; i++) {
     Value *value = region_output(region, scope, graph->output[i]->name);
-    if (value) graph_add_output(scope->graph, value);
-    else good = false;
+    if (value)
+      graph_add_output(scope->graph, value);
+    else
+      good = false;
   }
   return good;
 }
@@ -173,7 +199,9 @@ static bool import_branch(const Region *region, Node *owner, const char *name, c
 static bool note_open_condition(OnnxNode *node, const Value *condition) {
   for (int depth = 0; depth < 16 && condition && condition->definition; depth++) {
     if (condition->definition->op == OP_SHAPE) {
-      diag_note(node->importer->diag, node->loc, "the condition depends on dims that are not fixed; give them with --shape or --dim");
+      diag_note(
+          node->importer->diag, node->loc,
+          "the condition depends on dims that are not fixed; give them with --shape or --dim");
       break;
     }
     condition = node_operand(condition->definition, 0);
@@ -182,20 +210,26 @@ static bool note_open_condition(OnnxNode *node, const Value *condition) {
 }
 
 bool import_if(OnnxNode *node) {
-  const Onnx__GraphProto *then = onnx_graph(node, "then_branch"), *otherwise = onnx_graph(node, "else_branch");
+  const Onnx__GraphProto *then = onnx_graph(node, "then_branch"),
+                         *otherwise = onnx_graph(node, "else_branch");
   if (!then || !otherwise || !onnx_need_inputs(node, 1)) return false;
   Value *condition = onnx_input(node, 0);
-  if (condition->type.element != BOOL) return onnx_error(node, "the condition is %s, wanted bool", element_info[condition->type.element].text);
+  if (condition->type.element != BOOL)
+    return onnx_error(node, "the condition is %s, wanted bool",
+                      element_info[condition->type.element].text);
   const Tensor *known = import_contents(node->importer, condition).tensor;
-  if (known && tensor_count(known) == 1) return inline_branch(node, element_load_int(BOOL, known->data, 0) ? then : otherwise);
+  if (known && tensor_count(known) == 1)
+    return inline_branch(node, element_load_int(BOOL, known->data, 0) ? then : otherwise);
   Region region;
   if (!region_begin(node, &region, then, otherwise)) return false;
   if (then->n_output != otherwise->n_output || (size_t)node->output_count > then->n_output)
-    return onnx_error(node, "the branches have %zu and %zu outputs", then->n_output, otherwise->n_output);
+    return onnx_error(node, "the branches have %zu and %zu outputs", then->n_output,
+                      otherwise->n_output);
   Value **operands = NEW_ARRAY(node->importer->arena, Value *, region.value_count + 1);
   operands[0] = condition;
   for (int i = 0; i < region.value_count; i++) operands[1 + i] = region.values[i];
-  Node *owner = build_begin_results(&node->builder, OP_IF, operands, region.value_count + 1, (int)then->n_output);
+  Node *owner = build_begin_results(&node->builder, OP_IF, operands, region.value_count + 1,
+                                    (int)then->n_output);
   bool good = import_branch(&region, owner, "then", then);
   good &= import_branch(&region, owner, "else", otherwise);
   if (!good) return false;
@@ -222,12 +256,17 @@ static bool loop_begin(OnnxNode *node, Loop *loop) {
   loop->condition = onnx_input(node, 1);
   loop->carried = node->input_count > 2 ? node->input_count - 2 : 0;
   loop->scanned = (int)loop->body->n_output - 1 - loop->carried;
-  if (loop->body->n_input != (size_t)loop->carried + 2 || loop->scanned < 0 || node->output_count > loop->carried + loop->scanned)
-    return onnx_error(node, "%d carried values, the body has %zu inputs and %zu outputs", loop->carried, loop->body->n_input, loop->body->n_output);
+  if (loop->body->n_input != (size_t)loop->carried + 2 || loop->scanned < 0 ||
+      node->output_count > loop->carried + loop->scanned)
+    return onnx_error(node, "%d carried values, the body has %zu inputs and %zu outputs",
+                      loop->carried, loop->body->n_input, loop->body->n_output);
   for (int i = 0; i < loop->carried; i++)
-    if (!onnx_has_input(node, 2 + i)) return onnx_unsupported(node, "a carried value that is no tensor");
-  if (loop->trips && loop->trips->type.rank) loop->trips = build_reshape(&node->builder, loop->trips, 0, NULL);
-  if (loop->condition && loop->condition->type.rank) loop->condition = build_reshape(&node->builder, loop->condition, 0, NULL);
+    if (!onnx_has_input(node, 2 + i))
+      return onnx_unsupported(node, "a carried value that is no tensor");
+  if (loop->trips && loop->trips->type.rank)
+    loop->trips = build_reshape(&node->builder, loop->trips, 0, NULL);
+  if (loop->condition && loop->condition->type.rank)
+    loop->condition = build_reshape(&node->builder, loop->condition, 0, NULL);
   loop->types = NEW_ARRAY(node->importer->arena, Type, loop->carried + 1);
   for (int i = 0; i < loop->carried; i++) loop->types[i] = onnx_input(node, 2 + i)->type;
   return !node->builder.failed && region_begin(node, &loop->region, loop->body, NULL);
@@ -240,7 +279,8 @@ static void drop_operands(Node *node) {
 
 static Node *begin_loop(OnnxNode *node, const Loop *loop) {
   const Region *region = &loop->region;
-  int count = 2 + loop->carried + region->value_count, results = loop->carried + region->value_count + loop->scanned;
+  int count = 2 + loop->carried + region->value_count,
+      results = loop->carried + region->value_count + loop->scanned;
   Value **operands = NEW_ARRAY(node->importer->arena, Value *, count);
   operands[0] = loop->trips;
   operands[1] = loop->condition;
@@ -255,13 +295,15 @@ static bool import_loop_body(const Loop *loop, Node *owner) {
   Scope *scope = region_scope(region, owner, "body");
   define_region_input(region, scope, loop->body, 0, type_tensor(I64, 0, NULL));
   define_region_input(region, scope, loop->body, 1, type_tensor(BOOL, 0, NULL));
-  for (int i = 0; i < loop->carried; i++) define_region_input(region, scope, loop->body, (size_t)i + 2, loop->types[i]);
+  for (int i = 0; i < loop->carried; i++)
+    define_region_input(region, scope, loop->body, (size_t)i + 2, loop->types[i]);
   if (!define_captures(region, scope) || !import_body(region, scope, loop->body)) return false;
   for (int i = 0; i <= loop->carried + loop->scanned; i++) {
     Value *value = region_output(region, scope, loop->body->output[i]->name);
     if (!value) return false;
     if (i == loop->carried + 1)
-      for (int k = 0; k < region->value_count; k++) graph_add_output(scope->graph, scope->graph->inputs[2 + loop->carried + k]);
+      for (int k = 0; k < region->value_count; k++)
+        graph_add_output(scope->graph, scope->graph->inputs[2 + loop->carried + k]);
     graph_add_output(scope->graph, value);
   }
   for (int k = 0; loop->scanned == 0 && k < region->value_count; k++)
@@ -278,7 +320,9 @@ static bool loosen_dims(OnnxNode *node, Loop *loop, const Node *owner) {
     if (after->kind != TYPE_TENSOR || after->rank != before->rank) continue;
     for (int k = 0; k < before->rank; k++) {
       if (after->dims[k] == before->dims[k] || dim_symbol_name(before->dims[k])) continue;
-      before->dims[k] = dim_fresh_symbol(node->importer->dims, arena_printf(node->importer->arena, "loop_d%d", k), 0, DIM_UNBOUNDED);
+      before->dims[k] =
+          dim_fresh_symbol(node->importer->dims, arena_printf(node->importer->arena, "loop_d%d", k),
+                           0, DIM_UNBOUNDED);
       changed = true;
     }
   }
@@ -314,7 +358,8 @@ typedef struct Unrolled {
   Value **carried, **scanned; // scanned[iteration * loop->scanned + i]
 } Unrolled;
 
-static bool unroll_iteration(OnnxNode *node, const Loop *loop, int iteration, Unrolled *unrolled, bool *goes_on) {
+static bool unroll_iteration(OnnxNode *node, const Loop *loop, int iteration, Unrolled *unrolled,
+                             bool *goes_on) {
   Importer *importer = node->importer;
   const Onnx__GraphProto *body = loop->body;
   Scope *scope = scope_create(importer, node->scope, node->scope->graph);
@@ -323,8 +368,9 @@ static bool unroll_iteration(OnnxNode *node, const Loop *loop, int iteration, Un
   for (int i = 0; i < loop->carried + 2; i++) {
     Item *item = scope_define(importer, scope, body->input[i]->name);
     if (!item) return onnx_error(node, "body input '%s' is defined twice", body->input[i]->name);
-    item->value = i == 0 ? build_constant_tensor(&node->builder, &number, NULL)
-                  : i == 1 ? build_scalar(&node->builder, BOOL, 1) : unrolled->carried[i - 2];
+    item->value = i == 0   ? build_constant_tensor(&node->builder, &number, NULL)
+                  : i == 1 ? build_scalar(&node->builder, BOOL, 1)
+                           : unrolled->carried[i - 2];
   }
   importer->depth++;
   bool good = import_graph_body(importer, scope, body);
@@ -335,17 +381,22 @@ static bool unroll_iteration(OnnxNode *node, const Loop *loop, int iteration, Un
     Tensor condition;
     if (!value) return false;
     if (i == 0) {
-      if (!import_constant_value(importer, value, &condition)) return onnx_error(node, "the shape of the result depends on data: the condition of the loop");
+      if (!import_constant_value(importer, value, &condition))
+        return onnx_error(node,
+                          "the shape of the result depends on data: the condition of the loop");
       *goes_on = element_load_int(BOOL, condition.data, 0) != 0;
-    } else if (i <= loop->carried) unrolled->carried[i - 1] = value;
-    else unrolled->scanned[iteration * loop->scanned + i - loop->carried - 1] = value;
+    } else if (i <= loop->carried)
+      unrolled->carried[i - 1] = value;
+    else
+      unrolled->scanned[iteration * loop->scanned + i - loop->carried - 1] = value;
   }
   return true;
 }
 
 static bool unroll_loop(OnnxNode *node, const Loop *loop, int iterations) {
   Importer *importer = node->importer;
-  Unrolled unrolled = {NEW_ARRAY(importer->arena, Value *, loop->carried + 1), NEW_ARRAY(importer->arena, Value *, iterations * loop->scanned + 1)};
+  Unrolled unrolled = {NEW_ARRAY(importer->arena, Value *, loop->carried + 1),
+                       NEW_ARRAY(importer->arena, Value *, iterations * loop->scanned + 1)};
   for (int i = 0; i < loop->carried; i++) unrolled.carried[i] = onnx_input(node, 2 + i);
   bool goes_on = true;
   int done = 0;
@@ -355,17 +406,24 @@ static bool unroll_loop(OnnxNode *node, const Loop *loop, int iterations) {
     if (!onnx_output(node, i, unrolled.carried[i])) return false;
   for (int i = 0; i < loop->scanned && loop->carried + i < node->output_count; i++) {
     Value **slices = NEW_ARRAY(importer->arena, Value *, done + 1);
-    for (int k = 0; k < done; k++) slices[k] = onnx_unsqueeze(node, unrolled.scanned[k * loop->scanned + i], (int64_t[]){0}, 1);
-    if (!onnx_output(node, loop->carried + i, build_concat(&node->builder, slices, done, 0))) return false;
+    for (int k = 0; k < done; k++)
+      slices[k] = onnx_unsqueeze(node, unrolled.scanned[k * loop->scanned + i], (int64_t[]){0}, 1);
+    if (!onnx_output(node, loop->carried + i, build_concat(&node->builder, slices, done, 0)))
+      return false;
   }
   return true;
 }
 
-// The number of iterations, if it is small and known, and nothing but it ends the loop at once; -1: no.
+// The number of iterations, if it is small and known, and nothing but it ends the loop at once; -1:
+// no.
 static int known_iterations(OnnxNode *node, const Loop *loop) {
   Tensor trips, condition;
-  if (loop->condition && (!import_constant_value(node->importer, loop->condition, &condition) || !element_load_int(BOOL, condition.data, 0))) return -1;
-  if (!loop->trips || !import_constant_value(node->importer, loop->trips, &trips) || tensor_count(&trips) != 1) return -1;
+  if (loop->condition && (!import_constant_value(node->importer, loop->condition, &condition) ||
+                          !element_load_int(BOOL, condition.data, 0)))
+    return -1;
+  if (!loop->trips || !import_constant_value(node->importer, loop->trips, &trips) ||
+      tensor_count(&trips) != 1)
+    return -1;
   int64_t count = element_load_int(trips.element, trips.data, 0);
   return count > 0 && count <= UNROLL_LIMIT ? (int)count : -1;
 }
@@ -396,10 +454,15 @@ bool import_loop(OnnxNode *node) {
 static bool scan_lists(OnnxNode *node, Node *owner, int scanned, int collected) {
   int64_t *directions = NEW_ARRAY(node->importer->arena, int64_t, scanned + collected + 1);
   int counts[4];
-  const int64_t *in = onnx_ints(node, "scan_input_axes", &counts[0]), *out = onnx_ints(node, "scan_output_axes", &counts[1]);
-  const int64_t *forward = onnx_ints(node, "scan_input_directions", &counts[2]), *backward = onnx_ints(node, "scan_output_directions", &counts[3]);
-  if ((in && counts[0] != scanned) || (out && counts[1] != collected) || (forward && counts[2] != scanned) || (backward && counts[3] != collected))
-    return onnx_error(node, "the lists of axes and directions do not fit %d scanned inputs and %d outputs", scanned, collected);
+  const int64_t *in = onnx_ints(node, "scan_input_axes", &counts[0]),
+                *out = onnx_ints(node, "scan_output_axes", &counts[1]);
+  const int64_t *forward = onnx_ints(node, "scan_input_directions", &counts[2]),
+                *backward = onnx_ints(node, "scan_output_directions", &counts[3]);
+  if ((in && counts[0] != scanned) || (out && counts[1] != collected) ||
+      (forward && counts[2] != scanned) || (backward && counts[3] != collected))
+    return onnx_error(
+        node, "the lists of axes and directions do not fit %d scanned inputs and %d outputs",
+        scanned, collected);
   for (int i = 0; i < scanned; i++) directions[i] = forward ? forward[i] != 0 : 0;
   for (int i = 0; i < collected; i++) directions[scanned + i] = backward ? backward[i] != 0 : 0;
   node_set_int(owner, ATTR_SCAN_INPUTS, scanned);
@@ -412,16 +475,19 @@ static bool scan_lists(OnnxNode *node, Node *owner, int scanned, int collected) 
 // The type of a slice of a scanned operand.
 static bool slice_type(OnnxNode *node, Node *owner, int index, const Type *whole, Type *slice) {
   int axis;
-  if (!onnx_axis(node, node_ints_at(owner, ATTR_SCAN_INPUT_AXES, index, 0), whole->rank, &axis)) return false;
+  if (!onnx_axis(node, node_ints_at(owner, ATTR_SCAN_INPUT_AXES, index, 0), whole->rank, &axis))
+    return false;
   *slice = *whole;
   slice->rank--;
   for (int i = axis; i < slice->rank; i++) slice->dims[i] = whole->dims[i + 1];
   return true;
 }
 
-static bool scan_body(OnnxNode *node, const Region *region, Node *owner, const Onnx__GraphProto *body, int states, int scanned, int collected) {
+static bool scan_body(OnnxNode *node, const Region *region, Node *owner,
+                      const Onnx__GraphProto *body, int states, int scanned, int collected) {
   Scope *scope = region_scope(region, owner, "body");
-  for (int i = 0; i < states; i++) define_region_input(region, scope, body, (size_t)i, onnx_input(node, i)->type);
+  for (int i = 0; i < states; i++)
+    define_region_input(region, scope, body, (size_t)i, onnx_input(node, i)->type);
   if (!define_captures(region, scope)) return false;
   for (int i = 0; i < scanned; i++) {
     Type slice;
@@ -430,12 +496,14 @@ static bool scan_body(OnnxNode *node, const Region *region, Node *owner, const O
   }
   if (!import_body(region, scope, body)) return false;
   for (int i = 0; i < states + collected; i++) {
-    for (int k = 0; i == states && k < region->value_count; k++) graph_add_output(scope->graph, scope->graph->inputs[states + k]);
+    for (int k = 0; i == states && k < region->value_count; k++)
+      graph_add_output(scope->graph, scope->graph->inputs[states + k]);
     Value *value = region_output(region, scope, body->output[i]->name);
     if (!value) return false;
     graph_add_output(scope->graph, value);
   }
-  for (int k = 0; collected == 0 && k < region->value_count; k++) graph_add_output(scope->graph, scope->graph->inputs[states + k]);
+  for (int k = 0; collected == 0 && k < region->value_count; k++)
+    graph_add_output(scope->graph, scope->graph->inputs[states + k]);
   return true;
 }
 
@@ -443,22 +511,28 @@ bool import_scan(OnnxNode *node) {
   const Onnx__GraphProto *body = onnx_graph(node, "body");
   int64_t scanned = onnx_int(node, "num_scan_inputs", 0);
   if (!body || !onnx_need_inputs(node, node->input_count)) return false;
-  if (scanned < 1 || scanned > node->input_count) return onnx_error(node, "num_scan_inputs is %lld", (long long)scanned);
+  if (scanned < 1 || scanned > node->input_count)
+    return onnx_error(node, "num_scan_inputs is %lld", (long long)scanned);
   int states = node->input_count - (int)scanned, collected = (int)body->n_output - states;
-  if (body->n_input != (size_t)node->input_count || collected < 0 || node->output_count > states + collected)
-    return onnx_error(node, "%d inputs, the body has %zu inputs and %zu outputs", node->input_count, body->n_input, body->n_output);
+  if (body->n_input != (size_t)node->input_count || collected < 0 ||
+      node->output_count > states + collected)
+    return onnx_error(node, "%d inputs, the body has %zu inputs and %zu outputs", node->input_count,
+                      body->n_input, body->n_output);
   Region region;
   if (!region_begin(node, &region, body, NULL)) return false;
   int count = node->input_count + region.value_count;
   Value **operands = NEW_ARRAY(node->importer->arena, Value *, count);
   for (int i = 0; i < states; i++) operands[i] = onnx_input(node, i);
   for (int i = 0; i < region.value_count; i++) operands[states + i] = region.values[i];
-  for (int i = 0; i < scanned; i++) operands[states + region.value_count + i] = onnx_input(node, states + i);
-  Node *owner = build_begin_results(&node->builder, OP_SCAN, operands, count, states + region.value_count + collected);
+  for (int i = 0; i < scanned; i++)
+    operands[states + region.value_count + i] = onnx_input(node, states + i);
+  Node *owner = build_begin_results(&node->builder, OP_SCAN, operands, count,
+                                    states + region.value_count + collected);
   if (!scan_lists(node, owner, (int)scanned, collected)) return false;
   if (!scan_body(node, &region, owner, body, states, (int)scanned, collected)) return false;
   build_end(&node->builder, owner);
   for (int i = 0; i < node->output_count; i++)
-    if (!onnx_output(node, i, owner->results[i < states ? i : i + region.value_count])) return false;
+    if (!onnx_output(node, i, owner->results[i < states ? i : i + region.value_count]))
+      return false;
   return true;
 }

@@ -12,9 +12,11 @@ static bool window_list(OnnxNode *node, const char *name, int rank, int64_t low,
   const int64_t *given = onnx_ints(node, name, &count);
   if (node->builder.failed) return false;
   if (!given) return true;
-  if (count != rank) return onnx_error(node, "attribute '%s' has %d entries, wanted %d", name, count, rank);
+  if (count != rank)
+    return onnx_error(node, "attribute '%s' has %d entries, wanted %d", name, count, rank);
   for (int i = 0; i < rank; i++) {
-    if (given[i] < low || given[i] > WINDOW_LIMIT) return onnx_error(node, "attribute '%s' has the entry %lld", name, (long long)given[i]);
+    if (given[i] < low || given[i] > WINDOW_LIMIT)
+      return onnx_error(node, "attribute '%s' has the entry %lld", name, (long long)given[i]);
     values[i] = given[i];
   }
   return true;
@@ -26,12 +28,15 @@ bool onnx_window(OnnxNode *node, int spatial, const int64_t *kernel, Window *win
     window->strides[i] = window->dilations[i] = 1;
     window->kernel[i] = kernel ? kernel[i] : 0;
   }
-  if (!window_list(node, "kernel_shape", spatial, 1, window->kernel) || !window_list(node, "strides", spatial, 1, window->strides) ||
-      !window_list(node, "dilations", spatial, 1, window->dilations) || !window_list(node, "pads", 2 * spatial, 0, window->pads))
+  if (!window_list(node, "kernel_shape", spatial, 1, window->kernel) ||
+      !window_list(node, "strides", spatial, 1, window->strides) ||
+      !window_list(node, "dilations", spatial, 1, window->dilations) ||
+      !window_list(node, "pads", 2 * spatial, 0, window->pads))
     return false;
   for (int i = 0; i < spatial; i++) {
     if (kernel && kernel[i] != window->kernel[i])
-      return onnx_error(node, "kernel_shape says %lld, the weights have %lld", (long long)window->kernel[i], (long long)kernel[i]);
+      return onnx_error(node, "kernel_shape says %lld, the weights have %lld",
+                        (long long)window->kernel[i], (long long)kernel[i]);
     if (window->kernel[i] < 1) return onnx_error(node, "kernel_shape is missing");
   }
   return true;
@@ -48,7 +53,9 @@ bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window) {
     int64_t size, stride = window->strides[i];
     int64_t reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
     if (!dim_is_constant(x->dims[2 + i], &size)) {
-      if (stride != 1) return onnx_error(node, "auto_pad with stride %lld needs a static size of axis %d", (long long)stride, 2 + i);
+      if (stride != 1)
+        return onnx_error(node, "auto_pad with stride %lld needs a static size of axis %d",
+                          (long long)stride, 2 + i);
       size = reach; // the pads do not depend on it
     }
     int64_t total = ((size + stride - 1) / stride - 1) * stride + reach - size;
@@ -62,8 +69,10 @@ bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window) {
 // The spatial dims of the weights; false: they are not static.
 static bool weight_kernel(OnnxNode *node, const Type *w, int64_t *kernel) {
   for (int i = 2; i < w->rank; i++)
-    if (!dim_is_constant(w->dims[i], &kernel[i - 2]) || kernel[i - 2] < 1 || kernel[i - 2] > WINDOW_LIMIT)
-      return onnx_error(node, "the weights have the shape %s", type_shape_text(node->importer->arena, w));
+    if (!dim_is_constant(w->dims[i], &kernel[i - 2]) || kernel[i - 2] < 1 ||
+        kernel[i - 2] > WINDOW_LIMIT)
+      return onnx_error(node, "the weights have the shape %s",
+                        type_shape_text(node->importer->arena, w));
   return true;
 }
 
@@ -71,7 +80,8 @@ static bool conv_window(OnnxNode *node, Window *window) {
   if (!onnx_need_inputs(node, 2)) return false;
   const Type *x = &onnx_input(node, 0)->type, *w = &onnx_input(node, 1)->type;
   int64_t kernel[MAX_RANK];
-  if (x->rank < 3 || w->rank != x->rank) return onnx_error(node, "input of rank %d, weights of rank %d", x->rank, w->rank);
+  if (x->rank < 3 || w->rank != x->rank)
+    return onnx_error(node, "input of rank %d, weights of rank %d", x->rank, w->rank);
   return weight_kernel(node, w, kernel) && onnx_window(node, x->rank - 2, kernel, window);
 }
 
@@ -84,10 +94,12 @@ static void set_window(Node *conv, const Window *window, int64_t group) {
 
 static bool conv_group(OnnxNode *node, int64_t *group) {
   *group = onnx_int(node, "group", 1);
-  return (*group >= 1 && *group <= WINDOW_LIMIT) || onnx_error(node, "group %lld", (long long)*group);
+  return (*group >= 1 && *group <= WINDOW_LIMIT) ||
+         onnx_error(node, "group %lld", (long long)*group);
 }
 
-Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window, int64_t group) {
+Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window,
+                       int64_t group) {
   Value *operands[3] = {onnx_channels_last(node, x), onnx_channels_last(node, w), bias};
   if (!operands[0] || !operands[1]) return NULL;
   Node *conv = build_begin(&node->builder, OP_CONV, operands, bias ? 3 : 2);
@@ -120,10 +132,12 @@ static bool output_shape(OnnxNode *node, int spatial, OutputShape *shape) {
   if (!window_list(node, "output_padding", spatial, 0, shape->extra)) return false;
   const int64_t *given = onnx_ints(node, "output_shape", &count);
   if (!given || count == 0) return shape->given = false, !node->builder.failed;
-  if (count != spatial && count != spatial + 2) return onnx_error(node, "attribute 'output_shape' has %d entries, wanted %d", count, spatial);
+  if (count != spatial && count != spatial + 2)
+    return onnx_error(node, "attribute 'output_shape' has %d entries, wanted %d", count, spatial);
   for (int i = 0; i < spatial; i++) {
     shape->sizes[i] = given[count - spatial + i];
-    if (shape->sizes[i] < 0 || shape->sizes[i] > WINDOW_LIMIT) return onnx_error(node, "output_shape has the entry %lld", (long long)shape->sizes[i]);
+    if (shape->sizes[i] < 0 || shape->sizes[i] > WINDOW_LIMIT)
+      return onnx_error(node, "output_shape has the entry %lld", (long long)shape->sizes[i]);
   }
   return true;
 }
@@ -137,7 +151,8 @@ static bool transpose_pads(OnnxNode *node, const Type *x, Window *window, Output
   }
   for (int i = 0; i < window->spatial; i++) {
     int64_t size, reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
-    if (!dim_is_constant(x->dims[2 + i], &size)) return onnx_error(node, "output_shape and auto_pad need a static size of axis %d", 2 + i);
+    if (!dim_is_constant(x->dims[2 + i], &size))
+      return onnx_error(node, "output_shape and auto_pad need a static size of axis %d", 2 + i);
     if (!shape->given) shape->sizes[i] = size * window->strides[i];
     int64_t total = window->strides[i] * (size - 1) + shape->extra[i] + reach - shape->sizes[i];
     if (total < 0) total = 0;
@@ -148,13 +163,17 @@ static bool transpose_pads(OnnxNode *node, const Type *x, Window *window, Output
   return true;
 }
 
-static void transpose_sizes(const OnnxNode *node, const Type *x, const Window *window, const OutputShape *shape, const Dim **sizes) {
+static void transpose_sizes(const OnnxNode *node, const Type *x, const Window *window,
+                            const OutputShape *shape, const Dim **sizes) {
   DimTable *table = node->importer->dims;
   for (int i = 0; i < window->spatial; i++) {
     int64_t reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
-    const Dim *steps = dim_mul_int(table, dim_add_int(table, x->dims[2 + i], -1), window->strides[i]);
+    const Dim *steps =
+        dim_mul_int(table, dim_add_int(table, x->dims[2 + i], -1), window->strides[i]);
     sizes[i] = shape->given ? import_dim(node->importer, shape->sizes[i])
-                            : dim_add_int(table, steps, shape->extra[i] + reach - window->pads[i] - window->pads[window->spatial + i]);
+                            : dim_add_int(table, steps,
+                                          shape->extra[i] + reach - window->pads[i] -
+                                              window->pads[window->spatial + i]);
   }
 }
 
@@ -163,11 +182,14 @@ bool import_conv_transpose(OnnxNode *node) {
   OutputShape shape;
   int64_t group;
   const Dim *sizes[MAX_RANK];
-  if (!conv_window(node, &window) || !conv_group(node, &group) || !output_shape(node, window.spatial, &shape)) return false;
+  if (!conv_window(node, &window) || !conv_group(node, &group) ||
+      !output_shape(node, window.spatial, &shape))
+    return false;
   Value *x = onnx_input(node, 0), *bias = onnx_input(node, 2);
   if (!transpose_pads(node, &x->type, &window, &shape)) return false;
   transpose_sizes(node, &x->type, &window, &shape, sizes);
-  Value *operands[3] = {onnx_channels_last(node, x), onnx_channels_last(node, onnx_input(node, 1)), bias};
+  Value *operands[3] = {onnx_channels_last(node, x), onnx_channels_last(node, onnx_input(node, 1)),
+                        bias};
   if (node->builder.failed) return false;
   Node *conv = build_begin(&node->builder, OP_CONV_TRANSPOSE, operands, bias ? 3 : 2);
   set_window(conv, &window, group);
@@ -181,18 +203,25 @@ bool import_causal_conv(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   Value *x = onnx_input(node, 0), *w = onnx_input(node, 1), *past = onnx_input(node, 3);
   int64_t kernel, channels;
-  if (x->type.rank != 3 || w->type.rank != 3 || !dim_is_constant(w->type.dims[2], &kernel) || !dim_is_constant(w->type.dims[0], &channels) ||
-      kernel < 1 || kernel > WINDOW_LIMIT || channels < 1 || channels > WINDOW_LIMIT)
+  if (x->type.rank != 3 || w->type.rank != 3 || !dim_is_constant(w->type.dims[2], &kernel) ||
+      !dim_is_constant(w->type.dims[0], &channels) || kernel < 1 || kernel > WINDOW_LIMIT ||
+      channels < 1 || channels > WINDOW_LIMIT)
     return onnx_error(node, "input and weights must have rank 3, and the weights be static");
   if (!past) {
     Value *zero = onnx_scalar_like(node, x, 0);
-    past = zero ? build_expand(&node->builder, zero, 3, (const Dim *[]){x->type.dims[0], x->type.dims[1], import_dim(node->importer, kernel - 1)}) : NULL;
+    past = zero ? build_expand(&node->builder, zero, 3,
+                               (const Dim *[]){x->type.dims[0], x->type.dims[1],
+                                               import_dim(node->importer, kernel - 1)})
+                : NULL;
   }
   Value *padded = past ? build_concat(&node->builder, (Value *[]){past, x}, 2, 2) : NULL;
   Window window = {.spatial = 1, .kernel = {kernel}, .strides = {1}, .dilations = {1}};
-  Value *y = padded ? onnx_build_conv(node, padded, w, onnx_input(node, 2), &window, channels) : NULL;
+  Value *y =
+      padded ? onnx_build_conv(node, padded, w, onnx_input(node, 2), &window, channels) : NULL;
   const char *activation = onnx_string(node, "activation", "none");
   if (strcmp(activation, "none") != 0) y = onnx_unary(node, OP_SWISH, y);
   if (!onnx_output(node, 0, y)) return false;
-  return onnx_output(node, 1, build_slice_axis(&node->builder, padded, 2, x->type.dims[2], import_dim(node->importer, kernel - 1), 1));
+  return onnx_output(node, 1,
+                     build_slice_axis(&node->builder, padded, 2, x->type.dims[2],
+                                      import_dim(node->importer, kernel - 1), 1));
 }

@@ -6,7 +6,8 @@
 
 enum { ELLIPSIS = 128, LABELS = ELLIPSIS + MAX_RANK };
 
-// A tensor whose axes have labels: letters, or ELLIPSIS + i for the i-th axis from the end of `...`.
+// A tensor whose axes have labels: letters, or ELLIPSIS + i for the i-th axis from the end of
+// `...`.
 typedef struct Term {
   Value *value;
   int labels[MAX_RANK + 1], count;
@@ -22,7 +23,8 @@ static bool has_label(const Term *term, int label) {
 static bool read_labels(OnnxNode *node, const char **text, int rank, int dots, Term *term) {
   int letters = 0;
   const char *at;
-  for (at = *text; *at && *at != ',' && *at != '-'; at++) letters += isalpha((unsigned char)*at) != 0;
+  for (at = *text; *at && *at != ',' && *at != '-'; at++)
+    letters += isalpha((unsigned char)*at) != 0;
   if (rank >= 0) dots = rank - letters;
   term->count = 0;
   for (; *text < at; (*text)++) {
@@ -30,11 +32,14 @@ static bool read_labels(OnnxNode *node, const char **text, int rank, int dots, T
     if (isalpha((unsigned char)**text)) {
       if (term->count < MAX_RANK) term->labels[term->count++] = **text;
     } else if (strncmp(*text, "...", 3) == 0) {
-      for (int i = dots - 1; i >= 0 && term->count < MAX_RANK; i--) term->labels[term->count++] = ELLIPSIS + i;
+      for (int i = dots - 1; i >= 0 && term->count < MAX_RANK; i--)
+        term->labels[term->count++] = ELLIPSIS + i;
       *text += 2;
-    } else return onnx_error(node, "the equation is not understood at '%s'", *text);
+    } else
+      return onnx_error(node, "the equation is not understood at '%s'", *text);
   }
-  return rank < 0 || term->count == rank || onnx_error(node, "%d labels for an operand of rank %d", term->count, rank);
+  return rank < 0 || term->count == rank ||
+         onnx_error(node, "%d labels for an operand of rank %d", term->count, rank);
 }
 
 static Value *permute(OnnxNode *node, Term *term, const int *order) {
@@ -63,7 +68,9 @@ static bool take_diagonals(OnnxNode *node, Term *term) {
       int64_t n;
       if (!dim_is_constant(size, &n)) return onnx_error(node, "a diagonal needs a static size");
       Value *flat = build_reshape(&node->builder, term->value, at, dims);
-      term->value = flat ? build_slice_axis(&node->builder, flat, at - 1, import_dim(node->importer, 0), size, n + 1) : NULL;
+      term->value = flat ? build_slice_axis(&node->builder, flat, at - 1,
+                                            import_dim(node->importer, 0), size, n + 1)
+                         : NULL;
       term->count--;
       if (!term->value) return false;
       i = -1;
@@ -78,10 +85,13 @@ static bool sum_unneeded(OnnxNode *node, Term *term, const bool *needed) {
   int64_t axes[MAX_RANK];
   int count = 0, kept = 0;
   for (int i = 0; i < term->count; i++)
-    if (!needed[term->labels[i]]) axes[count++] = i;
-    else term->labels[kept++] = term->labels[i];
+    if (!needed[term->labels[i]])
+      axes[count++] = i;
+    else
+      term->labels[kept++] = term->labels[i];
   term->count = kept;
-  if (count && term->value) term->value = build_reduce(&node->builder, OP_REDUCE_SUM, term->value, axes, count, false);
+  if (count && term->value)
+    term->value = build_reduce(&node->builder, OP_REDUCE_SUM, term->value, axes, count, false);
   return term->value != NULL;
 }
 
@@ -99,12 +109,14 @@ typedef struct Group {
 
 static const Dim *group_size(OnnxNode *node, const Group *group) {
   const Dim *total = import_dim(node->importer, 1);
-  for (int i = 0; i < group->count; i++) total = dim_mul(node->importer->dims, total, group->sizes[i]);
+  for (int i = 0; i < group->count; i++)
+    total = dim_mul(node->importer->dims, total, group->sizes[i]);
   return total;
 }
 
 // [batch, first, second], each flattened.
-static Value *as_matrices(OnnxNode *node, Term *term, const Group *batch, const Group *first, const Group *second) {
+static Value *as_matrices(OnnxNode *node, Term *term, const Group *batch, const Group *first,
+                          const Group *second) {
   const Group *groups[3] = {batch, first, second};
   int order[MAX_RANK], at = 0;
   const Dim *wide[MAX_RANK], *flat[3];
@@ -133,13 +145,20 @@ static bool multiply(OnnxNode *node, Term *a, Term *b, const bool *needed, Term 
   Group batch = {.count = 0}, left = {.count = 0}, right = {.count = 0}, inner = {.count = 0};
   for (int i = 0; i < a->count; i++) {
     int other = find_label(b, a->labels[i]);
-    const Dim *size = a->value->type.dims[i], *other_size = other >= 0 ? b->value->type.dims[other] : NULL;
-    add_to_group(other < 0 ? &left : needed[a->labels[i]] ? &batch : &inner, a->labels[i], size, other_size);
+    const Dim *size = a->value->type.dims[i],
+              *other_size = other >= 0 ? b->value->type.dims[other] : NULL;
+    add_to_group(other < 0              ? &left
+                 : needed[a->labels[i]] ? &batch
+                                        : &inner,
+                 a->labels[i], size, other_size);
   }
   for (int i = 0; i < b->count; i++)
-    if (!has_label(a, b->labels[i])) add_to_group(&right, b->labels[i], b->value->type.dims[i], NULL);
-  if (batch.count + left.count + right.count > MAX_RANK) return onnx_error(node, "a product of rank %d", batch.count + left.count + right.count);
-  Value *x = as_matrices(node, a, &batch, &left, &inner), *y = as_matrices(node, b, &batch, &inner, &right);
+    if (!has_label(a, b->labels[i]))
+      add_to_group(&right, b->labels[i], b->value->type.dims[i], NULL);
+  if (batch.count + left.count + right.count > MAX_RANK)
+    return onnx_error(node, "a product of rank %d", batch.count + left.count + right.count);
+  Value *x = as_matrices(node, a, &batch, &left, &inner),
+        *y = as_matrices(node, b, &batch, &inner, &right);
   Value *product = x && y ? build_matmul(&node->builder, x, y, NULL) : NULL;
   const Group *groups[3] = {&batch, &left, &right};
   const Dim *dims[MAX_RANK];
@@ -153,7 +172,8 @@ static bool multiply(OnnxNode *node, Term *a, Term *b, const bool *needed, Term 
   return result->value != NULL;
 }
 
-// Without `->` the result has the labels that occur once, in alphabetical order, after the ellipsis.
+// Without `->` the result has the labels that occur once, in alphabetical order, after the
+// ellipsis.
 static void implicit_output(const Term *terms, int count, int dots, Term *output) {
   output->count = 0;
   for (int i = dots - 1; i >= 0; i--) output->labels[output->count++] = ELLIPSIS + i;
@@ -174,13 +194,16 @@ static bool read_equation(OnnxNode *node, Term *terms, Term *output) {
     int own = 0;
     for (int k = 0; k < terms[i].count; k++) own += terms[i].labels[k] >= ELLIPSIS;
     if (own > dots) dots = own;
-    if (*text == ',' && i + 1 < node->input_count) text++;
-    else if (i + 1 < node->input_count) return onnx_error(node, "the equation has too few operands");
+    if (*text == ',' && i + 1 < node->input_count)
+      text++;
+    else if (i + 1 < node->input_count)
+      return onnx_error(node, "the equation has too few operands");
   }
   if (strncmp(text, "->", 2) == 0) {
     text += 2;
     if (!read_labels(node, &text, -1, dots, output)) return false;
-  } else implicit_output(terms, node->input_count, dots, output);
+  } else
+    implicit_output(terms, node->input_count, dots, output);
   return *text ? onnx_error(node, "the equation is not understood at '%s'", text) : true;
 }
 
@@ -215,7 +238,9 @@ bool import_einsum(OnnxNode *node) {
   if (!sum_unneeded(node, &total, needed)) return false;
   for (int i = 0; i < output.count; i++) {
     order[i] = find_label(&total, output.labels[i]);
-    if (order[i] < 0) return onnx_error(node, "the result has the label '%c', which no operand has", output.labels[i]);
+    if (order[i] < 0)
+      return onnx_error(node, "the result has the label '%c', which no operand has",
+                        output.labels[i]);
   }
   if (total.count != output.count) return onnx_error(node, "the result has a label twice");
   return onnx_output(node, 0, permute(node, &total, order));

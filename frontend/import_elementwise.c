@@ -7,7 +7,8 @@
 // --- one operand
 
 bool import_unary(OnnxNode *node) {
-  return onnx_need_inputs(node, 1) && onnx_output(node, 0, onnx_unary(node, (OpCode)node->row->argument, onnx_input(node, 0)));
+  return onnx_need_inputs(node, 1) &&
+         onnx_output(node, 0, onnx_unary(node, (OpCode)node->row->argument, onnx_input(node, 0)));
 }
 
 // The float attributes have the same names in both tables, but for Shrink's lambd.
@@ -18,10 +19,14 @@ bool import_activation(OnnxNode *node) {
   Node *result = build_begin(&node->builder, op, &x, 1);
   for (int i = 0; i < op_info[op].attribute_count; i++) {
     const AttributeSpec *spec = &op_info[op].attributes[i];
-    const char *name = op == OP_SHRINK && spec->id == ATTR_ALPHA ? "lambd" : attribute_info[spec->id].text;
-    if (attribute_info[spec->id].kind == KIND_FLOAT) node_set_float(result, spec->id, onnx_float(node, name, spec->float_default));
-    if (attribute_info[spec->id].kind == KIND_STRING) node_set_string(result, spec->id, onnx_string(node, name, spec->string_default));
-    if (attribute_info[spec->id].kind == KIND_INT) node_set_int(result, spec->id, onnx_int(node, name, spec->int_default));
+    const char *name =
+        op == OP_SHRINK && spec->id == ATTR_ALPHA ? "lambd" : attribute_info[spec->id].text;
+    if (attribute_info[spec->id].kind == KIND_FLOAT)
+      node_set_float(result, spec->id, onnx_float(node, name, spec->float_default));
+    if (attribute_info[spec->id].kind == KIND_STRING)
+      node_set_string(result, spec->id, onnx_string(node, name, spec->string_default));
+    if (attribute_info[spec->id].kind == KIND_INT)
+      node_set_int(result, spec->id, onnx_int(node, name, spec->int_default));
   }
   return onnx_output(node, 0, build_end(&node->builder, result));
 }
@@ -50,7 +55,8 @@ static bool cast_to(OnnxNode *node, ElementType element) {
 bool import_cast(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   int64_t code = onnx_int(node, "to", 0);
-  return !node->builder.failed && cast_to(node, code > 0 && code < 1000 ? onnx_element_type((int32_t)code) : ELEMENT_NONE);
+  return !node->builder.failed &&
+         cast_to(node, code > 0 && code < 1000 ? onnx_element_type((int32_t)code) : ELEMENT_NONE);
 }
 
 bool import_cast_like(OnnxNode *node) {
@@ -71,13 +77,17 @@ bool import_dropout(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Tensor training, ratio;
   Value *x = onnx_input(node, 0);
-  bool drops = !onnx_constant_input(node, 1, &ratio) || tensor_count(&ratio) != 1 || element_load(ratio.element, ratio.data, 0) != 0;
-  if (drops && onnx_has_input(node, 2) && (!onnx_constant_input(node, 2, &training) || element_load_int(BOOL, training.data, 0)))
+  bool drops = !onnx_constant_input(node, 1, &ratio) || tensor_count(&ratio) != 1 ||
+               element_load(ratio.element, ratio.data, 0) != 0;
+  if (drops && onnx_has_input(node, 2) &&
+      (!onnx_constant_input(node, 2, &training) || element_load_int(BOOL, training.data, 0)))
     return onnx_unsupported(node, "training mode");
   if (onnx_wants_output(node, 1)) {
     ElementType element = node->version >= 10 ? BOOL : x->type.element;
     Value *one = build_scalar(&node->builder, element, 1);
-    if (!onnx_output(node, 1, one ? build_expand(&node->builder, one, x->type.rank, x->type.dims) : NULL)) return false;
+    if (!onnx_output(node, 1,
+                     one ? build_expand(&node->builder, one, x->type.rank, x->type.dims) : NULL))
+      return false;
   }
   return onnx_output(node, 0, x);
 }
@@ -90,24 +100,30 @@ static Value *clip_bound(OnnxNode *node, const char *name, int index) {
     Value *bound = onnx_input(node, index);
     return bound && bound->type.rank ? build_reshape(&node->builder, bound, 0, NULL) : bound;
   }
-  return onnx_attribute(node, name) ? onnx_scalar_like(node, onnx_input(node, 0), onnx_float(node, name, 0)) : NULL;
+  return onnx_attribute(node, name)
+             ? onnx_scalar_like(node, onnx_input(node, 0), onnx_float(node, name, 0))
+             : NULL;
 }
 
 static bool constant_bound(OnnxNode *node, Value *bound, double *number) {
   Tensor tensor;
   if (!bound) return true;
-  if (!element_is_float(bound->type.element) || !import_constant_value(node->importer, bound, &tensor)) return false;
+  if (!element_is_float(bound->type.element) ||
+      !import_constant_value(node->importer, bound, &tensor))
+    return false;
   *number = element_load(tensor.element, tensor.data, 0);
   return !isnan(*number);
 }
 
 bool import_clip(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
-  Value *x = onnx_input(node, 0), *low = clip_bound(node, "min", 1), *high = clip_bound(node, "max", 2);
+  Value *x = onnx_input(node, 0), *low = clip_bound(node, "min", 1),
+        *high = clip_bound(node, "max", 2);
   double low_number = -INFINITY, high_number = INFINITY;
   if (node->builder.failed) return false;
   if (!low && !high) return onnx_output(node, 0, x);
-  if (element_is_float(x->type.element) && constant_bound(node, low, &low_number) && constant_bound(node, high, &high_number)) {
+  if (element_is_float(x->type.element) && constant_bound(node, low, &low_number) &&
+      constant_bound(node, high, &high_number)) {
     Node *clip = build_begin(&node->builder, OP_CLIP, &x, 1);
     node_set_float(clip, ATTR_LOW, low_number);
     node_set_float(clip, ATTR_HIGH, high_number);
@@ -122,12 +138,14 @@ bool import_clip(OnnxNode *node) {
 
 // Before version 7 broadcasting was asked for, and the smaller operand was aligned at an axis.
 static Value *align_old_broadcast(OnnxNode *node, Value *a, Value *b) {
-  if (node->version >= 7 || !onnx_int(node, "broadcast", 0) || !onnx_attribute(node, "axis")) return b;
+  if (node->version >= 7 || !onnx_int(node, "broadcast", 0) || !onnx_attribute(node, "axis"))
+    return b;
   int axis;
   if (!onnx_axis(node, onnx_int(node, "axis", 0), a->type.rank, &axis)) return NULL;
   int trailing = a->type.rank - axis - b->type.rank;
   if (trailing < 0) {
-    onnx_error(node, "operand of rank %d does not fit at axis %d of rank %d", b->type.rank, axis, a->type.rank);
+    onnx_error(node, "operand of rank %d does not fit at axis %d of rank %d", b->type.rank, axis,
+               a->type.rank);
     return NULL;
   }
   int64_t axes[MAX_RANK];
@@ -144,17 +162,20 @@ static bool two_operands(OnnxNode *node, Value **a, Value **b) {
 
 bool import_binary(OnnxNode *node) {
   Value *a, *b;
-  return two_operands(node, &a, &b) && onnx_output(node, 0, onnx_binary(node, (OpCode)node->row->argument, a, b));
+  return two_operands(node, &a, &b) &&
+         onnx_output(node, 0, onnx_binary(node, (OpCode)node->row->argument, a, b));
 }
 
 bool import_swapped(OnnxNode *node) { // a > b is b < a
   Value *a, *b;
-  return two_operands(node, &a, &b) && onnx_output(node, 0, onnx_binary(node, (OpCode)node->row->argument, b, a));
+  return two_operands(node, &a, &b) &&
+         onnx_output(node, 0, onnx_binary(node, (OpCode)node->row->argument, b, a));
 }
 
 bool import_mod(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
-  Node *mod = build_begin(&node->builder, OP_MOD, (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
+  Node *mod =
+      build_begin(&node->builder, OP_MOD, (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
   node_set_string(mod, ATTR_MODULO, onnx_int(node, "fmod", 0) ? "trunc" : "floor");
   return onnx_output(node, 0, build_end(&node->builder, mod));
 }
@@ -162,7 +183,8 @@ bool import_mod(OnnxNode *node) {
 bool import_bit_shift(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   bool left = strcmp(onnx_string(node, "direction", ""), "LEFT") == 0;
-  Node *shift = build_begin(&node->builder, OP_BIT_SHIFT, (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
+  Node *shift = build_begin(&node->builder, OP_BIT_SHIFT,
+                            (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
   node_set_string(shift, ATTR_DIRECTION, left ? "left" : "right");
   return onnx_output(node, 0, build_end(&node->builder, shift));
 }
@@ -179,7 +201,9 @@ bool import_prelu(OnnxNode *node) {
 
 bool import_where(OnnxNode *node) {
   if (!onnx_need_inputs(node, 3)) return false;
-  return onnx_output(node, 0, build_where(&node->builder, onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2)));
+  return onnx_output(
+      node, 0,
+      build_where(&node->builder, onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2)));
 }
 
 // --- any number of operands
@@ -187,7 +211,8 @@ bool import_where(OnnxNode *node) {
 static Value *fold_operands(OnnxNode *node, OpCode op) {
   if (!onnx_need_inputs(node, node->input_count > 0 ? node->input_count : 1)) return NULL;
   Value *total = onnx_input(node, 0);
-  for (int i = 1; i < node->input_count; i++) total = onnx_binary(node, op, total, onnx_input(node, i));
+  for (int i = 1; i < node->input_count; i++)
+    total = onnx_binary(node, op, total, onnx_input(node, i));
   return total;
 }
 
@@ -197,5 +222,6 @@ bool import_variadic(OnnxNode *node) {
 
 bool import_mean(OnnxNode *node) {
   Value *sum = fold_operands(node, OP_ADD);
-  return onnx_output(node, 0, onnx_binary(node, OP_DIV, sum, onnx_scalar_like(node, sum, node->input_count)));
+  return onnx_output(
+      node, 0, onnx_binary(node, OP_DIV, sum, onnx_scalar_like(node, sum, node->input_count)));
 }

@@ -9,7 +9,8 @@ bool import_gather(OnnxNode *node) { // Gather, GatherElements
   Value *x = onnx_input(node, 0);
   if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis)) return false;
   if (!onnx_check_indices(node, 1, x->type.dims[axis])) return false;
-  Node *gather = build_begin(&node->builder, (OpCode)node->row->argument, (Value *[]){x, onnx_input(node, 1)}, 2);
+  Node *gather = build_begin(&node->builder, (OpCode)node->row->argument,
+                             (Value *[]){x, onnx_input(node, 1)}, 2);
   node_set_int(gather, ATTR_AXIS, axis);
   return onnx_output(node, 0, build_end(&node->builder, gather));
 }
@@ -19,7 +20,8 @@ bool import_gather_nd(OnnxNode *node) {
   int64_t batch = onnx_int(node, "batch_dims", 0);
   if (batch < 0 || batch > MAX_RANK) return onnx_error(node, "batch_dims %lld", (long long)batch);
   if (!onnx_check_index_rows(node, 1, &onnx_input(node, 0)->type, (int)batch)) return false;
-  Node *gather = build_begin(&node->builder, OP_GATHER_ND, (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
+  Node *gather = build_begin(&node->builder, OP_GATHER_ND,
+                             (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
   node_set_int(gather, ATTR_BATCH_DIMS, onnx_int(node, "batch_dims", 0));
   return onnx_output(node, 0, build_end(&node->builder, gather));
 }
@@ -29,13 +31,18 @@ bool import_scatter(OnnxNode *node) { // Scatter, ScatterElements, ScatterND
   OpCode op = (OpCode)node->row->argument;
   Value *operands[] = {onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2)};
   int axis = 0;
-  if (op == OP_SCATTER_ELEMENTS && !onnx_axis(node, onnx_int(node, "axis", 0), operands[0]->type.rank, &axis)) return false;
+  if (op == OP_SCATTER_ELEMENTS &&
+      !onnx_axis(node, onnx_int(node, "axis", 0), operands[0]->type.rank, &axis))
+    return false;
   const char *reduction = onnx_string(node, "reduction", "none");
-  if (strcmp(reduction, "none") != 0 && strcmp(reduction, "add") != 0 && strcmp(reduction, "mul") != 0 &&
-      strcmp(reduction, "min") != 0 && strcmp(reduction, "max") != 0)
+  if (strcmp(reduction, "none") != 0 && strcmp(reduction, "add") != 0 &&
+      strcmp(reduction, "mul") != 0 && strcmp(reduction, "min") != 0 &&
+      strcmp(reduction, "max") != 0)
     return onnx_error(node, "reduction '%s'", reduction);
   bool rows = op == OP_SCATTER_ND;
-  if (rows ? !onnx_check_index_rows(node, 1, &operands[0]->type, 0) : !onnx_check_indices(node, 1, operands[0]->type.dims[axis])) return false;
+  if (rows ? !onnx_check_index_rows(node, 1, &operands[0]->type, 0)
+           : !onnx_check_indices(node, 1, operands[0]->type.dims[axis]))
+    return false;
   Node *scatter = build_begin(&node->builder, op, operands, 3);
   if (op == OP_SCATTER_ELEMENTS) node_set_int(scatter, ATTR_AXIS, axis);
   node_set_string(scatter, ATTR_REDUCTION, reduction);
@@ -49,7 +56,8 @@ bool import_one_hot(OnnxNode *node) {
   Tensor number;
   const Dim *depth;
   if (!onnx_axis(node, onnx_int(node, "axis", -1), indices->type.rank + 1, &axis)) return false;
-  if (element_is_float(onnx_input(node, 1)->type.element) && onnx_constant_input(node, 1, &number) && tensor_count(&number) == 1) {
+  if (element_is_float(onnx_input(node, 1)->type.element) &&
+      onnx_constant_input(node, 1, &number) && tensor_count(&number) == 1) {
     depth = import_dim(node->importer, (int64_t)element_load(number.element, number.data, 0));
   } else {
     const Dim *const *dims = onnx_dims_input(node, 1, &count);
@@ -68,7 +76,8 @@ bool import_one_hot(OnnxNode *node) {
   Value *moved = onnx_binary(node, OP_ADD, wide, size);
   Value *wrapped = moved ? build_where(&node->builder, negative, moved, wide) : NULL;
   if (!wrapped) return false;
-  Node *one_hot = build_begin(&node->builder, OP_ONE_HOT, (Value *[]){wrapped, onnx_input(node, 2)}, 2);
+  Node *one_hot =
+      build_begin(&node->builder, OP_ONE_HOT, (Value *[]){wrapped, onnx_input(node, 2)}, 2);
   node_set_int(one_hot, ATTR_AXIS, axis);
   node_set_dims(one_hot, ATTR_SIZES, &depth, 1);
   return onnx_output(node, 0, build_end(&node->builder, one_hot));
@@ -78,14 +87,22 @@ bool import_one_hot(OnnxNode *node) {
 bool import_reverse_sequence(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   int time, batch, rank = onnx_input(node, 0)->type.rank;
-  if (!onnx_axis(node, onnx_int(node, "time_axis", 0), rank, &time) || !onnx_axis(node, onnx_int(node, "batch_axis", 1), rank, &batch)) return false;
+  if (!onnx_axis(node, onnx_int(node, "time_axis", 0), rank, &time) ||
+      !onnx_axis(node, onnx_int(node, "batch_axis", 1), rank, &batch))
+    return false;
   const Tensor *lengths = import_contents(node->importer, onnx_input(node, 1)).tensor;
   int64_t steps;
-  for (int64_t i = 0; lengths && dim_is_constant(onnx_input(node, 0)->type.dims[time], &steps) && i < tensor_count(lengths); i++)
-    if (element_load_int(lengths->element, lengths->data, i) < 0 || element_load_int(lengths->element, lengths->data, i) > steps)
-      return onnx_error(node, "length %lld of %lld", (long long)element_load_int(lengths->element, lengths->data, i), (long long)steps);
+  for (int64_t i = 0; lengths && dim_is_constant(onnx_input(node, 0)->type.dims[time], &steps) &&
+                      i < tensor_count(lengths);
+       i++)
+    if (element_load_int(lengths->element, lengths->data, i) < 0 ||
+        element_load_int(lengths->element, lengths->data, i) > steps)
+      return onnx_error(node, "length %lld of %lld",
+                        (long long)element_load_int(lengths->element, lengths->data, i),
+                        (long long)steps);
   if (time == batch) return onnx_error(node, "time_axis and batch_axis are both %d", time);
-  Node *reverse = build_begin(&node->builder, OP_REVERSE_SEQUENCE, (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
+  Node *reverse = build_begin(&node->builder, OP_REVERSE_SEQUENCE,
+                              (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
   node_set_int(reverse, ATTR_AXIS, time);
   node_set_int(reverse, ATTR_BATCH_DIMS, batch);
   return onnx_output(node, 0, build_end(&node->builder, reverse));
@@ -97,11 +114,13 @@ bool import_compress(OnnxNode *node) {
   Value *x = onnx_input(node, 0);
   Tensor condition;
   int axis = 0;
-  if (!onnx_constant_input(node, 1, &condition)) return onnx_error(node, "the shape of the result depends on data: the condition");
+  if (!onnx_constant_input(node, 1, &condition))
+    return onnx_error(node, "the shape of the result depends on data: the condition");
   if (!onnx_attribute(node, "axis")) {
     const Dim *count = type_count(node->importer->dims, &x->type);
     x = build_reshape(&node->builder, x, 1, &count);
-  } else if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis)) return false;
+  } else if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis))
+    return false;
   if (!x || condition.element != BOOL) return x && onnx_error(node, "the condition is not bool");
   int64_t count = tensor_count(&condition), kept = 0;
   int64_t *positions = NEW_ARRAY(node->importer->arena, int64_t, count + 1);
@@ -117,7 +136,8 @@ bool import_compress(OnnxNode *node) {
 bool import_non_zero(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Tensor x;
-  if (!onnx_constant_input(node, 0, &x)) return onnx_error(node, "the shape of the result depends on data: which elements are not zero");
+  if (!onnx_constant_input(node, 0, &x))
+    return onnx_error(node, "the shape of the result depends on data: which elements are not zero");
   int64_t count = tensor_count(&x), found = 0;
   for (int64_t i = 0; i < count; i++) found += element_load(x.element, x.data, i) != 0;
   Tensor result = tensor_create(node->importer->arena, I64, 2, (int64_t[]){x.rank, found});

@@ -51,11 +51,13 @@ static const Dim *named_dim(Importer *importer, const char *name) {
   return dim_symbol(importer->dims, clean);
 }
 
-static const Dim *file_dim(Importer *importer, const char *tensor, const Onnx__TensorShapeProto__Dimension *dim, int axis) {
+static const Dim *file_dim(Importer *importer, const char *tensor,
+                           const Onnx__TensorShapeProto__Dimension *dim, int axis) {
   bool is_name = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
   if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && dim->dim_value > 0)
     return import_dim(importer, dim->dim_value);
-  if (is_name && dim->dim_param[0] && strcmp(dim->dim_param, "?") != 0 && strcmp(dim->dim_param, "-1") != 0)
+  if (is_name && dim->dim_param[0] && strcmp(dim->dim_param, "?") != 0 &&
+      strcmp(dim->dim_param, "-1") != 0)
     return named_dim(importer, dim->dim_param);
   return named_dim(importer, arena_printf(importer->arena, "%s_d%d", tensor, axis));
 }
@@ -72,7 +74,8 @@ static const char *shape_option(const Importer *importer, const char *tensor) {
 }
 
 // One dim of --shape: "4", "1..64", "32..960:32", "N" or "?".
-static bool shape_dim(Importer *importer, const char *tensor, int axis, const char **text, const Dim **dim) {
+static bool shape_dim(Importer *importer, const char *tensor, int axis, const char **text,
+                      const Dim **dim) {
   int64_t low, high, step = 1;
   const char *base = dim_symbol_name(*dim);
   if (**text == '?') return (*text)++, true;
@@ -93,7 +96,8 @@ static bool shape_dim(Importer *importer, const char *tensor, int axis, const ch
   }
   if (step < 1 || low % step != 0) return false;
   if (low == high) return *dim = import_dim(importer, low), true;
-  if (!base) base = symbol_text(importer->arena, arena_printf(importer->arena, "%s_d%d", tensor, axis));
+  if (!base)
+    base = symbol_text(importer->arena, arena_printf(importer->arena, "%s_d%d", tensor, axis));
   if (step > 1) base = arena_printf(importer->arena, "%s_by%lld", base, (long long)step);
   const Dim *symbol = dim_symbol(importer->dims, base);
   dim_symbol_range(importer->dims, symbol, low / step, high == DIM_UNBOUNDED ? high : high / step);
@@ -115,44 +119,63 @@ static bool apply_shape_option(Importer *importer, const char *tensor, Type *typ
     if (axis >= type->rank) type->dims[axis] = import_dim(importer, 1);
     if (!shape_dim(importer, tensor, axis, &text, &type->dims[axis])) break;
   }
-  if (*text) return diag_error(importer->diag, loc, "--shape: '%s' is not understood at '%s'", option, text);
+  if (*text)
+    return diag_error(importer->diag, loc, "--shape: '%s' is not understood at '%s'", option, text);
   if (type->rank >= 0 && axis != type->rank)
-    return diag_error(importer->diag, loc, "--shape: '%s' has %d dims, the input has %d", option, axis, type->rank);
+    return diag_error(importer->diag, loc, "--shape: '%s' has %d dims, the input has %d", option,
+                      axis, type->rank);
   type->rank = axis;
   return true;
 }
 
 // --- inputs
 
-static bool file_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, Type *type) {
+static bool file_type(Importer *importer, const char *name, const Onnx__TypeProto *proto,
+                      Type *type) {
   Loc loc = {.file = importer->module->source, .node = name};
   if (!proto || proto->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !proto->tensor_type)
-    return diag_error(importer->diag, loc, "input '%s' is not a tensor (sequences, optionals and maps are not supported)", name);
+    return diag_error(
+        importer->diag, loc,
+        "input '%s' is not a tensor (sequences, optionals and maps are not supported)", name);
   const Onnx__TypeProto__Tensor *tensor = proto->tensor_type;
   *type = (Type){.kind = TYPE_TENSOR, .element = onnx_element_type(tensor->elem_type), .rank = -1};
   if (type->element == ELEMENT_NONE)
-    return diag_error(importer->diag, loc, "input '%s' has an element type that is not supported (%d)", name, tensor->elem_type);
+    return diag_error(importer->diag, loc,
+                      "input '%s' has an element type that is not supported (%d)", name,
+                      tensor->elem_type);
   if (tensor->shape) {
     if (tensor->shape->n_dim > MAX_RANK)
-      return diag_error(importer->diag, loc, "input '%s' has rank %zu; at most %d is supported", name, tensor->shape->n_dim, MAX_RANK);
+      return diag_error(importer->diag, loc, "input '%s' has rank %zu; at most %d is supported",
+                        name, tensor->shape->n_dim, MAX_RANK);
     type->rank = (int)tensor->shape->n_dim;
-    for (int i = 0; i < type->rank; i++) type->dims[i] = file_dim(importer, name, tensor->shape->dim[i], i);
+    for (int i = 0; i < type->rank; i++)
+      type->dims[i] = file_dim(importer, name, tensor->shape->dim[i], i);
   }
   if (!apply_shape_option(importer, name, type)) return false;
   if (type->rank < 0)
-    return diag_error(importer->diag, loc, "input '%s' has no shape in the file: give it one with --shape %s=...", name, name);
+    return diag_error(importer->diag, loc,
+                      "input '%s' has no shape in the file: give it one with --shape %s=...", name,
+                      name);
   return true;
 }
 
-static bool add_input(Importer *importer, Scope *scope, const Onnx__ValueInfoProto *info, bool cut) {
+static bool add_input(Importer *importer, Scope *scope, const Onnx__ValueInfoProto *info,
+                      bool cut) {
   Type type;
-  if (!info->name[0]) return diag_error(importer->diag, loc_file(importer->module->source), "an input of the model has no name");
+  if (!info->name[0])
+    return diag_error(importer->diag, loc_file(importer->module->source),
+                      "an input of the model has no name");
   if (!file_type(importer, info->name, info->type, &type)) return false;
-  if (!import_check_size(importer, (Loc){.file = importer->module->source, .node = info->name}, info->name, &type)) return false;
+  if (!import_check_size(importer, (Loc){.file = importer->module->source, .node = info->name},
+                         info->name, &type))
+    return false;
   Item *item = scope_define(importer, scope, info->name);
   if (!item)
-    return diag_error(importer->diag, loc_file(importer->module->source), "input '%s' is defined twice", info->name);
-  *item = (Item){.value = graph_add_input(scope->graph, type, arena_strdup(importer->arena, info->name)), .is_cut = cut};
+    return diag_error(importer->diag, loc_file(importer->module->source),
+                      "input '%s' is defined twice", info->name);
+  *item = (Item){.value =
+                     graph_add_input(scope->graph, type, arena_strdup(importer->arena, info->name)),
+                 .is_cut = cut};
   return true;
 }
 
@@ -185,7 +208,8 @@ bool import_inputs(Importer *importer, Scope *scope) {
   bool good = true;
   for (size_t i = 0; i < graph->n_input; i++) {
     const Item *item = scope_find_here(scope, graph->input[i]->name);
-    if (item && (item->initializer || (item->value && value_is_constant(item->value)))) continue; // IR version 3: a constant
+    if (item && (item->initializer || (item->value && value_is_constant(item->value))))
+      continue; // IR version 3: a constant
     good &= add_input(importer, scope, graph->input[i], false);
   }
   return good;
@@ -203,10 +227,13 @@ static bool is_output_already(const Graph *graph, const Value *value) {
 static bool check_declared(const Importer *importer, Loc loc, const char *name, const Type *type) {
   const Onnx__ValueInfoProto *info = find_info(importer->model->graph, name);
   const Onnx__TypeProto *declared = info ? info->type : NULL;
-  if (!declared || declared->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !declared->tensor_type || !declared->tensor_type->elem_type) return true;
+  if (!declared || declared->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+      !declared->tensor_type || !declared->tensor_type->elem_type)
+    return true;
   ElementType element = onnx_element_type(declared->tensor_type->elem_type);
   if (element == type->element || element == ELEMENT_NONE) return true;
-  return diag_error(importer->diag, loc, "output '%s' is declared as %s, but it is %s", name, element_info[element].text, element_info[type->element].text);
+  return diag_error(importer->diag, loc, "output '%s' is declared as %s, but it is %s", name,
+                    element_info[element].text, element_info[type->element].text);
 }
 
 static bool add_output(Importer *importer, Scope *scope, const char *name) {
@@ -217,7 +244,9 @@ static bool add_output(Importer *importer, Scope *scope, const char *name) {
   if (item->initializer && !import_initializer(importer, scope, item, name)) return false;
   Value *value = item->value;
   if (!value)
-    return diag_error(importer->diag, loc, "output '%s' is not a tensor (sequences and optionals are not supported as outputs)", name);
+    return diag_error(
+        importer->diag, loc,
+        "output '%s' is not a tensor (sequences and optionals are not supported as outputs)", name);
   if (!check_declared(importer, loc, name, &value->type)) return false;
   bool same_name = value->name && strcmp(value->name, name) == 0;
   if (!value->definition || is_output_already(scope->graph, value)) {
@@ -237,8 +266,10 @@ bool import_outputs(Importer *importer, Scope *scope) {
   const FrontendOptions *options = importer->options;
   bool good = true;
   if (!options->output_count && graph->n_output == 0)
-    return diag_error(importer->diag, loc_file(importer->module->source), "the model has no outputs");
-  for (int i = 0; i < options->output_count; i++) good &= add_output(importer, scope, options->outputs[i]);
+    return diag_error(importer->diag, loc_file(importer->module->source),
+                      "the model has no outputs");
+  for (int i = 0; i < options->output_count; i++)
+    good &= add_output(importer, scope, options->outputs[i]);
   for (size_t i = 0; !options->output_count && i < graph->n_output; i++)
     good &= add_output(importer, scope, graph->output[i]->name);
   return good;
@@ -267,21 +298,25 @@ void import_find_wanted(Importer *importer) {
     const Onnx__NodeProto *node = graph->node[i];
     bool wanted = false;
     for (size_t k = 0; k < node->n_output; k++) {
-      bool cut = name_in((char **)(uintptr_t)options->inputs, options->input_count, node->output[k]);
+      bool cut =
+          name_in((char **)(uintptr_t)options->inputs, options->input_count, node->output[k]);
       wanted |= !cut && name_in(names, count, node->output[k]);
     }
     importer->wanted[i] = wanted;
     if (!wanted) continue;
     for (size_t k = 0; k < node->n_input; k++)
-      if (!name_in(names, count, node->input[k])) ARENA_PUSH(importer->arena, names, count, capacity, node->input[k]);
+      if (!name_in(names, count, node->input[k]))
+        ARENA_PUSH(importer->arena, names, count, capacity, node->input[k]);
     for (size_t k = 0; k < node->n_attribute; k++)
-      if (node->attribute[k]->g) names = import_captures(importer, NULL, node->attribute[k]->g, names, &count, &capacity);
+      if (node->attribute[k]->g)
+        names = import_captures(importer, NULL, node->attribute[k]->g, names, &count, &capacity);
   }
 }
 
 bool import_wanted(const Importer *importer, const Scope *scope, const Onnx__NodeProto *node) {
   const Onnx__GraphProto *graph = importer->model->graph;
-  if (!importer->wanted || scope->parent || scope->call || scope->graph != importer->module->main) return true;
+  if (!importer->wanted || scope->parent || scope->call || scope->graph != importer->module->main)
+    return true;
   for (size_t i = 0; i < graph->n_node; i++)
     if (graph->node[i] == node) return importer->wanted[i];
   return true;

@@ -9,9 +9,11 @@ typedef struct Loss {
 } Loss;
 
 static bool element_loss(OnnxNode *node, Value *scores, Loss *loss) {
-  Value *target = onnx_convert(node, onnx_input(node, 1), I64), *class_weight = onnx_input(node, 2), *ignored = NULL;
+  Value *target = onnx_convert(node, onnx_input(node, 1), I64), *class_weight = onnx_input(node, 2),
+        *ignored = NULL;
   if (!target || scores->type.rank < 2 || target->type.rank != scores->type.rank - 1)
-    return onnx_error(node, "scores of rank %d, targets of rank %d", scores->type.rank, onnx_input(node, 1)->type.rank);
+    return onnx_error(node, "scores of rank %d, targets of rank %d", scores->type.rank,
+                      onnx_input(node, 1)->type.rank);
   if (onnx_attribute(node, "ignore_index")) {
     int64_t index = onnx_int(node, "ignore_index", 0);
     ignored = onnx_binary(node, OP_EQUAL, target, build_ints(&node->builder, &index, 1));
@@ -20,13 +22,20 @@ static bool element_loss(OnnxNode *node, Value *scores, Loss *loss) {
     target = ignored && zero ? build_where(&node->builder, ignored, zero, target) : NULL;
   }
   Value *column = onnx_unsqueeze(node, target, (int64_t[]){1}, 1);
-  Node *gather = column ? build_begin(&node->builder, OP_GATHER_ELEMENTS, (Value *[]){scores, column}, 2) : NULL;
+  Node *gather =
+      column ? build_begin(&node->builder, OP_GATHER_ELEMENTS, (Value *[]){scores, column}, 2)
+             : NULL;
   if (!gather) return false;
   node_set_int(gather, ATTR_AXIS, 1);
-  loss->loss = onnx_unary(node, OP_NEG, onnx_squeeze(node, build_end(&node->builder, gather), (int64_t[]){1}, 1));
-  loss->weight = class_weight ? build_end(&node->builder, build_begin(&node->builder, OP_GATHER, (Value *[]){class_weight, target}, 2)) : NULL;
+  loss->loss = onnx_unary(node, OP_NEG,
+                          onnx_squeeze(node, build_end(&node->builder, gather), (int64_t[]){1}, 1));
+  loss->weight = class_weight
+                     ? build_end(&node->builder, build_begin(&node->builder, OP_GATHER,
+                                                             (Value *[]){class_weight, target}, 2))
+                     : NULL;
   if (ignored) {
-    Value *none = onnx_scalar_like(node, scores, 0), *whole = loss->weight ? loss->weight : onnx_scalar_like(node, scores, 1);
+    Value *none = onnx_scalar_like(node, scores, 0),
+          *whole = loss->weight ? loss->weight : onnx_scalar_like(node, scores, 1);
     loss->weight = none && whole ? build_where(&node->builder, ignored, none, whole) : NULL;
   }
   if (loss->weight) loss->loss = onnx_binary(node, OP_MUL, loss->loss, loss->weight);
@@ -43,10 +52,13 @@ static bool reduce_loss(OnnxNode *node, Value *scores) {
   const char *reduction = onnx_string(node, "reduction", "mean");
   if (!scores || !element_loss(node, scores, &loss)) return false;
   if (strcmp(reduction, "none") == 0) return onnx_output(node, 0, loss.loss);
-  if (strcmp(reduction, "sum") == 0) return onnx_output(node, 0, sum_all(node, OP_REDUCE_SUM, loss.loss));
+  if (strcmp(reduction, "sum") == 0)
+    return onnx_output(node, 0, sum_all(node, OP_REDUCE_SUM, loss.loss));
   if (strcmp(reduction, "mean") != 0) return onnx_error(node, "reduction '%s'", reduction);
   if (!loss.weight) return onnx_output(node, 0, sum_all(node, OP_REDUCE_MEAN, loss.loss));
-  return onnx_output(node, 0, onnx_binary(node, OP_DIV, sum_all(node, OP_REDUCE_SUM, loss.loss), sum_all(node, OP_REDUCE_SUM, loss.weight)));
+  return onnx_output(node, 0,
+                     onnx_binary(node, OP_DIV, sum_all(node, OP_REDUCE_SUM, loss.loss),
+                                 sum_all(node, OP_REDUCE_SUM, loss.weight)));
 }
 
 bool import_negative_log_likelihood(OnnxNode *node) {

@@ -34,9 +34,13 @@ Value *onnx_gemm_result(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return NULL;
   Value *a = onnx_input(node, 0), *b = onnx_input(node, 1), *c = onnx_input(node, 2);
   double alpha = onnx_float(node, "alpha", 1), beta = onnx_float(node, "beta", 1);
-  bool transpose_a = onnx_int(node, "transA", 0) != 0, transpose_b = onnx_int(node, "transB", 0) != 0;
-  if (a->type.rank != 2 || b->type.rank != 2) return onnx_error(node, "A has rank %d and B rank %d, wanted 2", a->type.rank, b->type.rank), NULL;
-  Value *bias = c && alpha == 1 && beta == 1 ? bias_row(node, c, b->type.dims[transpose_b ? 0 : 1]) : NULL;
+  bool transpose_a = onnx_int(node, "transA", 0) != 0,
+       transpose_b = onnx_int(node, "transB", 0) != 0;
+  if (a->type.rank != 2 || b->type.rank != 2)
+    return onnx_error(node, "A has rank %d and B rank %d, wanted 2", a->type.rank, b->type.rank),
+           NULL;
+  Value *bias =
+      c && alpha == 1 && beta == 1 ? bias_row(node, c, b->type.dims[transpose_b ? 0 : 1]) : NULL;
   Node *matmul = build_begin(&node->builder, OP_MATMUL, (Value *[]){a, b, bias}, bias ? 3 : 2);
   if (!matmul) return NULL;
   if (transpose_a) node_set_int(matmul, ATTR_TRANSPOSE_A, 1);

@@ -18,7 +18,8 @@ static Value *softmax_without_zeros(OnnxNode *node, Value *x) {
   int axis = x->type.rank - 1;
   Value *zero = onnx_scalar_like(node, x, 0);
   Value *is_zero = onnx_binary(node, OP_EQUAL, x, zero);
-  Value *shifted = onnx_binary(node, OP_SUB, x, onnx_reduce_one(node, OP_REDUCE_MAX, x, axis, true));
+  Value *shifted =
+      onnx_binary(node, OP_SUB, x, onnx_reduce_one(node, OP_REDUCE_MAX, x, axis, true));
   Value *powers = onnx_unary(node, OP_EXP, shifted);
   Value *kept = powers && is_zero ? build_where(&node->builder, is_zero, zero, powers) : NULL;
   return onnx_binary(node, OP_DIV, kept, onnx_reduce_one(node, OP_REDUCE_SUM, kept, axis, true));
@@ -27,11 +28,17 @@ static Value *softmax_without_zeros(OnnxNode *node, Value *x) {
 Value *ml_post_transform_number(OnnxNode *node, Value *scores, int64_t transform) {
   if (!scores || node->builder.failed) return NULL;
   switch (transform) {
-  case POST_NONE: return scores;
-  case POST_SOFTMAX: return softmax_last(node, scores);
-  case POST_LOGISTIC: return onnx_unary(node, OP_SIGMOID, scores);
-  case POST_SOFTMAX_ZERO: return softmax_without_zeros(node, scores);
-  default: onnx_unsupported(node, "post_transform PROBIT"); return NULL;
+  case POST_NONE:
+    return scores;
+  case POST_SOFTMAX:
+    return softmax_last(node, scores);
+  case POST_LOGISTIC:
+    return onnx_unary(node, OP_SIGMOID, scores);
+  case POST_SOFTMAX_ZERO:
+    return softmax_without_zeros(node, scores);
+  default:
+    onnx_unsupported(node, "post_transform PROBIT");
+    return NULL;
   }
 }
 
@@ -43,7 +50,9 @@ static PostTransform post_transform(OnnxNode *node) {
   return POST_PROBIT;
 }
 
-Value *ml_post_transform(OnnxNode *node, Value *scores) { return ml_post_transform_number(node, scores, post_transform(node)); }
+Value *ml_post_transform(OnnxNode *node, Value *scores) {
+  return ml_post_transform_number(node, scores, post_transform(node));
+}
 
 // Labels as a constant vector: integers or strings; NULL: none.
 static Value *class_labels(OnnxNode *node, int *count) {
@@ -56,7 +65,8 @@ static Value *class_labels(OnnxNode *node, int *count) {
   Tensor tensor = tensor_create(node->importer->arena, STR, 1, &size);
   TensorString *strings = tensor.data;
   for (int i = 0; i < *count; i++) strings[i] = (TensorString){texts[i], strlen(texts[i])};
-  return build_constant_tensor(&node->builder, &tensor, arena_printf(node->importer->arena, "%s.labels", node->loc.node));
+  return build_constant_tensor(&node->builder, &tensor,
+                               arena_printf(node->importer->arena, "%s.labels", node->loc.node));
 }
 
 int ml_class_count(OnnxNode *node) {
@@ -70,7 +80,8 @@ int ml_class_count(OnnxNode *node) {
 static bool output_label(OnnxNode *node, Value *index) {
   int count;
   Value *labels = class_labels(node, &count);
-  if (!labels || !index) return labels && !node->builder.failed ? false : onnx_error(node, "there are no class labels");
+  if (!labels || !index)
+    return labels && !node->builder.failed ? false : onnx_error(node, "there are no class labels");
   Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){labels, index}, 2);
   if (gather) node_set_int(gather, ATTR_CHECKED, 0);
   return onnx_output(node, 0, build_end(&node->builder, gather));
@@ -81,10 +92,14 @@ static bool classify_binary(OnnxNode *node, Value *score, bool weights_positive)
   Value *wins = onnx_convert(node, onnx_binary(node, OP_LESS, bound, score), I64);
   if (!output_label(node, onnx_squeeze(node, wins, (int64_t[]){1}, 1))) return false;
   PostTransform transform = post_transform(node);
-  Value *other = weights_positive ? onnx_binary(node, OP_SUB, onnx_scalar_like(node, score, 1), score) : onnx_unary(node, OP_NEG, score);
+  Value *other = weights_positive
+                     ? onnx_binary(node, OP_SUB, onnx_scalar_like(node, score, 1), score)
+                     : onnx_unary(node, OP_NEG, score);
   Value *both = other ? build_concat(&node->builder, (Value *[]){other, score}, 2, 1) : NULL;
-  if (weights_positive && transform == POST_LOGISTIC) transform = POST_NONE; // probabilities already
-  return onnx_output(node, 1, onnx_convert(node, ml_post_transform_number(node, both, transform), F32));
+  if (weights_positive && transform == POST_LOGISTIC)
+    transform = POST_NONE; // probabilities already
+  return onnx_output(node, 1,
+                     onnx_convert(node, ml_post_transform_number(node, both, transform), F32));
 }
 
 bool ml_classify(OnnxNode *node, Value *scores, bool binary, bool weights_positive) {
@@ -93,7 +108,8 @@ bool ml_classify(OnnxNode *node, Value *scores, bool binary, bool weights_positi
   if (!best) return false;
   node_set_int(best, ATTR_AXIS, 1);
   node_set_int(best, ATTR_KEEP_DIMS, 0);
-  return output_label(node, build_end(&node->builder, best)) && onnx_output(node, 1, onnx_convert(node, ml_post_transform(node, scores), F32));
+  return output_label(node, build_end(&node->builder, best)) &&
+         onnx_output(node, 1, onnx_convert(node, ml_post_transform(node, scores), F32));
 }
 
 // --- linear models
@@ -102,29 +118,38 @@ static Value *features(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return NULL;
   Value *x = onnx_input(node, 0);
   if (x->type.rank == 1) x = onnx_unsqueeze(node, x, (int64_t[]){0}, 1);
-  if (x && x->type.rank != 2) return onnx_error(node, "input of rank %d, wanted 2", x->type.rank), NULL;
+  if (x && x->type.rank != 2)
+    return onnx_error(node, "input of rank %d, wanted 2", x->type.rank), NULL;
   return onnx_convert(node, x, F32);
 }
 
 // x * coefficients' + intercepts, with one row of coefficients per target.
 static Value *linear_scores(OnnxNode *node, Value *x, int64_t targets) {
   int count, intercept_count;
-  const float *coefficients = onnx_floats(node, "coefficients", &count), *intercepts = onnx_floats(node, "intercepts", &intercept_count);
-  if (!coefficients || targets < 1 || count < targets || count % targets != 0) return onnx_error(node, "%d coefficients for %lld targets", count, (long long)targets), NULL;
-  Tensor table = tensor_create(node->importer->arena, F32, 2, (int64_t[]){targets, count / targets});
+  const float *coefficients = onnx_floats(node, "coefficients", &count),
+              *intercepts = onnx_floats(node, "intercepts", &intercept_count);
+  if (!coefficients || targets < 1 || count < targets || count % targets != 0)
+    return onnx_error(node, "%d coefficients for %lld targets", count, (long long)targets), NULL;
+  Tensor table =
+      tensor_create(node->importer->arena, F32, 2, (int64_t[]){targets, count / targets});
   memcpy(table.data, coefficients, table.bytes);
-  Value *weights = build_constant_tensor(&node->builder, &table, arena_printf(node->importer->arena, "%s.coefficients", node->loc.node));
+  Value *weights =
+      build_constant_tensor(&node->builder, &table,
+                            arena_printf(node->importer->arena, "%s.coefficients", node->loc.node));
   Node *matmul = build_begin(&node->builder, OP_MATMUL, (Value *[]){x, weights}, 2);
   if (!matmul) return NULL;
   node_set_int(matmul, ATTR_TRANSPOSE_B, 1);
   Value *scores = build_end(&node->builder, matmul);
   if (!intercepts || !intercept_count) return scores;
-  return onnx_binary(node, OP_ADD, scores, build_floats(&node->builder, intercepts, intercept_count));
+  return onnx_binary(node, OP_ADD, scores,
+                     build_floats(&node->builder, intercepts, intercept_count));
 }
 
 bool import_linear_regressor(OnnxNode *node) {
   Value *x = features(node);
-  return x && onnx_output(node, 0, ml_post_transform(node, linear_scores(node, x, onnx_int(node, "targets", 1))));
+  return x &&
+         onnx_output(node, 0,
+                     ml_post_transform(node, linear_scores(node, x, onnx_int(node, "targets", 1))));
 }
 
 // One row of coefficients for two classes: the score of the second one.
@@ -148,7 +173,8 @@ static Value *float_list(OnnxNode *node, const char *name) {
 
 bool import_scaler(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
-  Value *x = onnx_convert(node, onnx_input(node, 0), F32), *offset = float_list(node, "offset"), *scale = float_list(node, "scale");
+  Value *x = onnx_convert(node, onnx_input(node, 0), F32), *offset = float_list(node, "offset"),
+        *scale = float_list(node, "scale");
   if (offset) x = onnx_binary(node, OP_SUB, x, offset);
   if (scale) x = onnx_binary(node, OP_MUL, x, scale);
   return onnx_output(node, 0, x);
@@ -157,7 +183,8 @@ bool import_scaler(OnnxNode *node) {
 bool import_binarizer(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
-  Value *above = onnx_binary(node, OP_LESS, onnx_scalar_like(node, x, onnx_float(node, "threshold", 0)), x);
+  Value *above =
+      onnx_binary(node, OP_LESS, onnx_scalar_like(node, x, onnx_float(node, "threshold", 0)), x);
   return onnx_output(node, 0, onnx_convert(node, above, x->type.element));
 }
 
@@ -168,12 +195,20 @@ bool import_normalizer(OnnxNode *node) {
   if (!x || x->type.rank < 1) return x && onnx_error(node, "the input is a scalar");
   int axis = x->type.rank - 1;
   Value *size = NULL;
-  if (strcmp(norm, "MAX") == 0) size = onnx_reduce_one(node, OP_REDUCE_MAX, onnx_unary(node, OP_ABS, x), axis, true);
-  else if (strcmp(norm, "L1") == 0) size = onnx_reduce_one(node, OP_REDUCE_L1, x, axis, true);
-  else if (strcmp(norm, "L2") == 0) size = onnx_unary(node, OP_SQRT, onnx_reduce_one(node, OP_REDUCE_SQUARES, x, axis, true));
-  else return onnx_error(node, "norm '%s'", norm);
-  Value *zero = onnx_binary(node, OP_EQUAL, size, onnx_scalar_like(node, x, 0)), *one = onnx_scalar_like(node, x, 1);
-  return onnx_output(node, 0, onnx_binary(node, OP_DIV, x, zero && size ? build_where(&node->builder, zero, one, size) : NULL));
+  if (strcmp(norm, "MAX") == 0)
+    size = onnx_reduce_one(node, OP_REDUCE_MAX, onnx_unary(node, OP_ABS, x), axis, true);
+  else if (strcmp(norm, "L1") == 0)
+    size = onnx_reduce_one(node, OP_REDUCE_L1, x, axis, true);
+  else if (strcmp(norm, "L2") == 0)
+    size = onnx_unary(node, OP_SQRT, onnx_reduce_one(node, OP_REDUCE_SQUARES, x, axis, true));
+  else
+    return onnx_error(node, "norm '%s'", norm);
+  Value *zero = onnx_binary(node, OP_EQUAL, size, onnx_scalar_like(node, x, 0)),
+        *one = onnx_scalar_like(node, x, 1);
+  return onnx_output(
+      node, 0,
+      onnx_binary(node, OP_DIV, x,
+                  zero && size ? build_where(&node->builder, zero, one, size) : NULL));
 }
 
 // Elements equal to the replaced value (NaN: those that are NaN) become the imputed one.
@@ -185,11 +220,16 @@ bool import_imputer(OnnxNode *node) {
   if (element_is_float(x->type.element)) {
     double replaced = onnx_float(node, "replaced_value_float", 0);
     imputed = onnx_convert(node, float_list(node, "imputed_value_floats"), x->type.element);
-    missing = isnan(replaced) ? onnx_unary(node, OP_IS_NAN, x) : onnx_binary(node, OP_EQUAL, x, onnx_scalar_like(node, x, replaced));
+    missing = isnan(replaced) ? onnx_unary(node, OP_IS_NAN, x)
+                              : onnx_binary(node, OP_EQUAL, x, onnx_scalar_like(node, x, replaced));
   } else {
     int64_t replaced = onnx_int(node, "replaced_value_int64", 0);
-    imputed = integers && count ? onnx_convert(node, build_ints(&node->builder, integers, count), x->type.element) : NULL;
-    missing = onnx_binary(node, OP_EQUAL, x, onnx_convert(node, build_ints(&node->builder, &replaced, 1), x->type.element));
+    imputed = integers && count
+                  ? onnx_convert(node, build_ints(&node->builder, integers, count), x->type.element)
+                  : NULL;
+    missing =
+        onnx_binary(node, OP_EQUAL, x,
+                    onnx_convert(node, build_ints(&node->builder, &replaced, 1), x->type.element));
   }
   if (!imputed) return node->builder.failed ? false : onnx_error(node, "no values to impute");
   return onnx_output(node, 0, missing ? build_where(&node->builder, missing, imputed, x) : NULL);
@@ -203,7 +243,9 @@ bool import_array_feature_extractor(OnnxNode *node) {
   const Dim *count = type_count(node->importer->dims, &indices->type);
   const Tensor *known = import_contents(node->importer, indices).tensor;
   for (int64_t i = 0; known && i < tensor_count(known); i++)
-    if (element_load_int(known->element, known->data, i) < 0) return onnx_error(node, "index %lld", (long long)element_load_int(known->element, known->data, i));
+    if (element_load_int(known->element, known->data, i) < 0)
+      return onnx_error(node, "index %lld",
+                        (long long)element_load_int(known->element, known->data, i));
   if (!onnx_check_indices(node, 1, x->type.dims[x->type.rank - 1])) return false;
   if (x->type.rank == 1) x = onnx_unsqueeze(node, x, (int64_t[]){0}, 1);
   indices = build_reshape(&node->builder, indices, 1, &count);
@@ -218,14 +260,17 @@ bool import_feature_vectorizer(OnnxNode *node) {
   Value **parts = NEW_ARRAY(node->importer->arena, Value *, node->input_count);
   for (int i = 0; i < node->input_count; i++) {
     parts[i] = onnx_convert(node, onnx_input(node, i), F32);
-    if (parts[i] && parts[i]->type.rank == 1) parts[i] = onnx_unsqueeze(node, parts[i], (int64_t[]){0}, 1);
+    if (parts[i] && parts[i]->type.rank == 1)
+      parts[i] = onnx_unsqueeze(node, parts[i], (int64_t[]){0}, 1);
     if (!parts[i] || parts[i]->type.rank != 2) return onnx_error(node, "input %d is no matrix", i);
   }
   return onnx_output(node, 0, build_concat(&node->builder, parts, node->input_count, 1));
 }
 
 // The probabilities as they are; their keys are the class labels of the node before.
-bool import_zip_map(OnnxNode *node) { return onnx_need_inputs(node, 1) && onnx_output(node, 0, onnx_input(node, 0)); }
+bool import_zip_map(OnnxNode *node) {
+  return onnx_need_inputs(node, 1) && onnx_output(node, 0, onnx_input(node, 0));
+}
 
 // --- encoders
 
@@ -239,8 +284,10 @@ bool import_one_hot_encoder(OnnxNode *node) {
   int count;
   const int64_t *categories = onnx_ints(node, "cats_int64s", &count);
   Value *x = onnx_input(node, 0);
-  if (!categories || !count || x->type.element == STR) return onnx_unsupported(node, "categories that are strings");
-  Value *equal = matches(node, onnx_convert(node, x, I64), build_ints(&node->builder, categories, count));
+  if (!categories || !count || x->type.element == STR)
+    return onnx_unsupported(node, "categories that are strings");
+  Value *equal =
+      matches(node, onnx_convert(node, x, I64), build_ints(&node->builder, categories, count));
   return onnx_output(node, 0, onnx_convert(node, equal, F32));
 }
 
@@ -253,33 +300,44 @@ static Value *label_list(OnnxNode *node, const char *prefix) {
   if (integers && count) return build_ints(&node->builder, integers, count);
   const float *floats = onnx_floats(node, arena_printf(arena, "%s_floats", prefix), &count);
   if (floats && count) return build_floats(&node->builder, floats, count);
-  if (onnx_tensor_attribute(node, arena_printf(arena, "%s_tensor", prefix), &tensor) && tensor.element != STR)
+  if (onnx_tensor_attribute(node, arena_printf(arena, "%s_tensor", prefix), &tensor) &&
+      tensor.element != STR)
     return build_constant_tensor(&node->builder, &tensor, NULL);
   return NULL;
 }
 
 static Value *label_default(OnnxNode *node, const Value *values) {
   Tensor tensor;
-  if (onnx_tensor_attribute(node, "default_tensor", &tensor) && tensor.element == values->type.element) {
+  if (onnx_tensor_attribute(node, "default_tensor", &tensor) &&
+      tensor.element == values->type.element) {
     tensor.rank = 0;
     return build_constant_tensor(&node->builder, &tensor, NULL);
   }
   int64_t integer = onnx_int(node, "default_int64", -1);
-  if (!element_is_float(values->type.element)) return onnx_convert(node, build_ints(&node->builder, &integer, 1), values->type.element);
+  if (!element_is_float(values->type.element))
+    return onnx_convert(node, build_ints(&node->builder, &integer, 1), values->type.element);
   return onnx_scalar_like(node, values, onnx_float(node, "default_float", -0.0));
 }
 
 bool import_label_encoder(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
-  Value *x = onnx_input(node, 0), *keys = label_list(node, "keys"), *values = label_list(node, "values");
-  if (!keys || !values || x->type.element == STR) return node->builder.failed ? false : onnx_unsupported(node, "strings");
+  Value *x = onnx_input(node, 0), *keys = label_list(node, "keys"),
+        *values = label_list(node, "values");
+  if (!keys || !values || x->type.element == STR)
+    return node->builder.failed ? false : onnx_unsupported(node, "strings");
   if (keys->type.rank != 1 || values->type.rank != 1 || keys->type.dims[0] != values->type.dims[0])
-    return onnx_error(node, "keys of shape %s and values of shape %s", type_shape_text(node->importer->arena, &keys->type), type_shape_text(node->importer->arena, &values->type));
+    return onnx_error(node, "keys of shape %s and values of shape %s",
+                      type_shape_text(node->importer->arena, &keys->type),
+                      type_shape_text(node->importer->arena, &values->type));
   Value *equal = matches(node, x, onnx_convert(node, keys, x->type.element));
   Value *zero = onnx_scalar_like(node, values, 0), *otherwise = label_default(node, values);
   int axis = x->type.rank;
   Value *chosen = equal && zero ? build_where(&node->builder, equal, values, zero) : NULL;
   Value *value = onnx_reduce_one(node, OP_REDUCE_SUM, chosen, axis, false);
-  Value *found = onnx_convert(node, onnx_reduce_one(node, OP_REDUCE_MAX, onnx_convert(node, equal, I32), axis, false), BOOL);
-  return onnx_output(node, 0, found && value && otherwise ? build_where(&node->builder, found, value, otherwise) : NULL);
+  Value *found = onnx_convert(
+      node, onnx_reduce_one(node, OP_REDUCE_MAX, onnx_convert(node, equal, I32), axis, false),
+      BOOL);
+  return onnx_output(
+      node, 0,
+      found && value && otherwise ? build_where(&node->builder, found, value, otherwise) : NULL);
 }

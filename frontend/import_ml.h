@@ -4,7 +4,13 @@
 
 #include "frontend/import.h"
 
-typedef enum PostTransform { POST_NONE, POST_SOFTMAX, POST_LOGISTIC, POST_SOFTMAX_ZERO, POST_PROBIT } PostTransform;
+typedef enum PostTransform {
+  POST_NONE,
+  POST_SOFTMAX,
+  POST_LOGISTIC,
+  POST_SOFTMAX_ZERO,
+  POST_PROBIT
+} PostTransform;
 
 // Scores [n, k] after the node's attribute post_transform; NULL: failed (reported).
 Value *ml_post_transform(OnnxNode *node, Value *scores);

@@ -16,7 +16,8 @@ Value *onnx_input(OnnxNode *node, int index) {
 bool onnx_need_inputs(OnnxNode *node, int count) {
   for (int i = 0; i < count; i++) {
     if (onnx_has_input(node, i)) continue;
-    if (i < node->input_count && node->inputs[i] && (node->inputs[i]->is_sequence || node->inputs[i]->is_optional))
+    if (i < node->input_count && node->inputs[i] &&
+        (node->inputs[i]->is_sequence || node->inputs[i]->is_optional))
       return onnx_error(node, "input %d is not a tensor", i);
     return onnx_error(node, "input %d of %d is missing", i, count);
   }
@@ -56,7 +57,8 @@ static const Onnx__AttributeProto *referred_attribute(const FunctionCall *call, 
     return attribute;
   }
   for (size_t i = 0; i < call->function->n_attribute_proto; i++)
-    if (strcmp(call->function->attribute_proto[i]->name, name) == 0) return call->function->attribute_proto[i];
+    if (strcmp(call->function->attribute_proto[i]->name, name) == 0)
+      return call->function->attribute_proto[i];
   return NULL;
 }
 
@@ -65,15 +67,17 @@ const Onnx__AttributeProto *onnx_attribute(OnnxNode *node, const char *name) {
     const Onnx__AttributeProto *attribute = node->proto->attribute[i];
     if (!attribute->name || strcmp(attribute->name, name) != 0) continue;
     if (attribute->ref_attr_name && attribute->ref_attr_name[0])
-      return node->scope->call ? referred_attribute(node->scope->call, attribute->ref_attr_name) : NULL;
+      return node->scope->call ? referred_attribute(node->scope->call, attribute->ref_attr_name)
+                               : NULL;
     return attribute;
   }
   return NULL;
 }
 
 // Files of IR version 1 may leave the kind out; then the field that is filled tells.
-static bool attribute_fits(OnnxNode *node, const Onnx__AttributeProto *attribute, const char *kind_name,
-                           Onnx__AttributeProto__AttributeType kind, bool filled) {
+static bool attribute_fits(OnnxNode *node, const Onnx__AttributeProto *attribute,
+                           const char *kind_name, Onnx__AttributeProto__AttributeType kind,
+                           bool filled) {
   if (attribute->type == kind) return true;
   if (attribute->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED && filled) return true;
   node->builder.failed = true;
@@ -84,19 +88,22 @@ static bool attribute_fits(OnnxNode *node, const Onnx__AttributeProto *attribute
 
 int64_t onnx_int(OnnxNode *node, const char *name, int64_t otherwise) {
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-  if (!attribute || !attribute_fits(node, attribute, "an integer", KIND(INT), attribute->has_i)) return otherwise;
+  if (!attribute || !attribute_fits(node, attribute, "an integer", KIND(INT), attribute->has_i))
+    return otherwise;
   return attribute->i;
 }
 
 double onnx_float(OnnxNode *node, const char *name, double otherwise) {
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-  if (!attribute || !attribute_fits(node, attribute, "a float", KIND(FLOAT), attribute->has_f)) return otherwise;
+  if (!attribute || !attribute_fits(node, attribute, "a float", KIND(FLOAT), attribute->has_f))
+    return otherwise;
   return (double)attribute->f;
 }
 
 const char *onnx_string(OnnxNode *node, const char *name, const char *otherwise) {
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-  if (!attribute || !attribute_fits(node, attribute, "a string", KIND(STRING), attribute->has_s)) return otherwise;
+  if (!attribute || !attribute_fits(node, attribute, "a string", KIND(STRING), attribute->has_s))
+    return otherwise;
   return arena_strndup(node->importer->arena, (const char *)attribute->s.data, attribute->s.len);
 }
 
@@ -104,7 +111,8 @@ const int64_t *onnx_ints(OnnxNode *node, const char *name, int *count) {
   static const int64_t none = 0;
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
   *count = 0;
-  if (!attribute || !attribute_fits(node, attribute, "a list of integers", KIND(INTS), true)) return NULL;
+  if (!attribute || !attribute_fits(node, attribute, "a list of integers", KIND(INTS), true))
+    return NULL;
   if (attribute->n_ints > INT32_MAX) return NULL;
   *count = (int)attribute->n_ints;
   return attribute->ints ? attribute->ints : &none;
@@ -114,7 +122,8 @@ const float *onnx_floats(OnnxNode *node, const char *name, int *count) {
   static const float none = 0;
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
   *count = 0;
-  if (!attribute || !attribute_fits(node, attribute, "a list of floats", KIND(FLOATS), true)) return NULL;
+  if (!attribute || !attribute_fits(node, attribute, "a list of floats", KIND(FLOATS), true))
+    return NULL;
   if (attribute->n_floats > INT32_MAX) return NULL;
   *count = (int)attribute->n_floats;
   return attribute->floats ? attribute->floats : &none;
@@ -123,11 +132,13 @@ const float *onnx_floats(OnnxNode *node, const char *name, int *count) {
 const char *const *onnx_strings(OnnxNode *node, const char *name, int *count) {
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
   *count = 0;
-  if (!attribute || !attribute_fits(node, attribute, "a list of strings", KIND(STRINGS), true)) return NULL;
+  if (!attribute || !attribute_fits(node, attribute, "a list of strings", KIND(STRINGS), true))
+    return NULL;
   if (attribute->n_strings > INT32_MAX) return NULL;
   const char **texts = NEW_ARRAY(node->importer->arena, const char *, attribute->n_strings + 1);
   for (size_t i = 0; i < attribute->n_strings; i++)
-    texts[i] = arena_strndup(node->importer->arena, (const char *)attribute->strings[i].data, attribute->strings[i].len);
+    texts[i] = arena_strndup(node->importer->arena, (const char *)attribute->strings[i].data,
+                             attribute->strings[i].len);
   *count = (int)attribute->n_strings;
   return texts;
 }
@@ -135,7 +146,8 @@ const char *const *onnx_strings(OnnxNode *node, const char *name, int *count) {
 bool onnx_tensor_attribute(OnnxNode *node, const char *name, Tensor *tensor) {
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
   if (!attribute) return false;
-  if (!attribute_fits(node, attribute, "a tensor", KIND(TENSOR), attribute->t != NULL)) return false;
+  if (!attribute_fits(node, attribute, "a tensor", KIND(TENSOR), attribute->t != NULL))
+    return false;
   if (attribute->t && onnx_tensor_bytes(node->importer->file, attribute->t, tensor)) return true;
   node->builder.failed = true;
   return attribute->t ? false : onnx_error(node, "attribute '%s' has no tensor", name);
@@ -143,7 +155,8 @@ bool onnx_tensor_attribute(OnnxNode *node, const char *name, Tensor *tensor) {
 
 const Onnx__GraphProto *onnx_graph(OnnxNode *node, const char *name) {
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-  if (attribute && attribute_fits(node, attribute, "a graph", KIND(GRAPH), attribute->g != NULL) && attribute->g)
+  if (attribute && attribute_fits(node, attribute, "a graph", KIND(GRAPH), attribute->g != NULL) &&
+      attribute->g)
     return attribute->g;
   if (!node->builder.failed) onnx_error(node, "attribute '%s' (a graph) is missing", name);
   node->builder.failed = true;

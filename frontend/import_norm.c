@@ -27,7 +27,8 @@ static bool batch_statistics(OnnxNode *node, Value *x, Value **mean, Value **var
   Value *centre = build_reduce(&node->builder, OP_REDUCE_MEAN, x, axes, count, true);
   Value *deviation = onnx_binary(node, OP_SUB, x, centre);
   Value *squares = onnx_binary(node, OP_MUL, deviation, deviation);
-  Value *spread = squares ? build_reduce(&node->builder, OP_REDUCE_MEAN, squares, axes, count, false) : NULL;
+  Value *spread =
+      squares ? build_reduce(&node->builder, OP_REDUCE_MEAN, squares, axes, count, false) : NULL;
   *mean = centre ? build_reduce(&node->builder, OP_REDUCE_MEAN, x, axes, count, false) : NULL;
   *variance = spread;
   return *mean && *variance;
@@ -37,27 +38,36 @@ static bool batch_statistics(OnnxNode *node, Value *x, Value **mean, Value **var
 static Value *running(OnnxNode *node, Value *old, Value *current, double momentum) {
   current = onnx_convert(node, current, old->type.element);
   Value *kept = onnx_binary(node, OP_MUL, old, onnx_scalar_like(node, old, momentum));
-  return onnx_binary(node, OP_ADD, kept, onnx_binary(node, OP_MUL, current, onnx_scalar_like(node, old, 1 - momentum)));
+  return onnx_binary(node, OP_ADD, kept,
+                     onnx_binary(node, OP_MUL, current, onnx_scalar_like(node, old, 1 - momentum)));
 }
 
 bool import_batch_norm(OnnxNode *node) {
   if (!onnx_need_inputs(node, 5)) return false;
   Value *x = onnx_input(node, 0), *scale = onnx_input(node, 1), *bias = onnx_input(node, 2);
   Value *mean = onnx_input(node, 3), *variance = onnx_input(node, 4);
-  if (node->version < 9 && !onnx_int(node, "spatial", 1)) return onnx_unsupported(node, "spatial = 0");
+  if (node->version < 9 && !onnx_int(node, "spatial", 1))
+    return onnx_unsupported(node, "spatial = 0");
   if (x->type.rank < 2) return onnx_error(node, "input of rank %d, wanted 2 or more", x->type.rank);
   for (int i = 1; i < 5; i++)
-    if (onnx_input(node, i)->type.rank != 1) return onnx_error(node, "input %d has rank %d, wanted 1", i, onnx_input(node, i)->type.rank);
+    if (onnx_input(node, i)->type.rank != 1)
+      return onnx_error(node, "input %d has rank %d, wanted 1", i, onnx_input(node, i)->type.rank);
   if (node->version >= 14 && onnx_int(node, "training_mode", 0)) {
     double momentum = onnx_float(node, "momentum", 0.9);
     Value *old_mean = mean, *old_variance = variance;
     if (!batch_statistics(node, x, &mean, &variance)) return false;
-    if (!onnx_output(node, 1, running(node, old_mean, mean, momentum)) || !onnx_output(node, 2, running(node, old_variance, variance, momentum))) return false;
+    if (!onnx_output(node, 1, running(node, old_mean, mean, momentum)) ||
+        !onnx_output(node, 2, running(node, old_variance, variance, momentum)))
+      return false;
   }
   Value *factor = onnx_binary(node, OP_MUL, onnx_convert(node, scale, variance->type.element),
                               inverse_deviation(node, variance, onnx_float(node, "epsilon", 1e-5)));
-  Value *shift = onnx_binary(node, OP_SUB, onnx_convert(node, bias, variance->type.element), onnx_binary(node, OP_MUL, onnx_convert(node, mean, variance->type.element), factor));
-  return onnx_output(node, 0, scale_and_shift(node, x, onnx_convert(node, factor, x->type.element), onnx_convert(node, shift, x->type.element)));
+  Value *shift = onnx_binary(
+      node, OP_SUB, onnx_convert(node, bias, variance->type.element),
+      onnx_binary(node, OP_MUL, onnx_convert(node, mean, variance->type.element), factor));
+  return onnx_output(node, 0,
+                     scale_and_shift(node, x, onnx_convert(node, factor, x->type.element),
+                                     onnx_convert(node, shift, x->type.element)));
 }
 
 static bool build_group_norm(OnnxNode *node, Value *x, Value *scale, Value *bias, int64_t group) {
@@ -71,13 +81,16 @@ static bool build_group_norm(OnnxNode *node, Value *x, Value *scale, Value *bias
 
 static bool static_channels(OnnxNode *node, const Type *x, int64_t *channels) {
   if (x->rank < 3) return onnx_error(node, "input of rank %d, wanted 3 or more", x->rank);
-  return (dim_is_constant(x->dims[1], channels) && *channels > 0) || onnx_error(node, "the number of channels must be static and not 0");
+  return (dim_is_constant(x->dims[1], channels) && *channels > 0) ||
+         onnx_error(node, "the number of channels must be static and not 0");
 }
 
 bool import_instance_norm(OnnxNode *node) {
   int64_t channels;
-  if (!onnx_need_inputs(node, 3) || !static_channels(node, &onnx_input(node, 0)->type, &channels)) return false;
-  return build_group_norm(node, onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2), channels);
+  if (!onnx_need_inputs(node, 3) || !static_channels(node, &onnx_input(node, 0)->type, &channels))
+    return false;
+  return build_group_norm(node, onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2),
+                          channels);
 }
 
 // Before version 21 scale and bias had one entry per group.
@@ -92,11 +105,15 @@ static Value *per_channel(OnnxNode *node, Value *x, int64_t groups, int64_t chan
 
 bool import_group_norm(OnnxNode *node) {
   int64_t channels, groups = onnx_int(node, "num_groups", 0);
-  if (!onnx_need_inputs(node, 3) || !static_channels(node, &onnx_input(node, 0)->type, &channels)) return false;
-  if (groups < 1 || channels % groups != 0) return onnx_error(node, "%lld groups of %lld channels", (long long)groups, (long long)channels);
+  if (!onnx_need_inputs(node, 3) || !static_channels(node, &onnx_input(node, 0)->type, &channels))
+    return false;
+  if (groups < 1 || channels % groups != 0)
+    return onnx_error(node, "%lld groups of %lld channels", (long long)groups, (long long)channels);
   Value *scale = onnx_input(node, 1), *bias = onnx_input(node, 2);
-  if (scale->type.rank != 1 || bias->type.rank != 1) return onnx_error(node, "scale and bias must have rank 1");
-  return build_group_norm(node, onnx_input(node, 0), per_channel(node, scale, groups, channels), per_channel(node, bias, groups, channels), groups);
+  if (scale->type.rank != 1 || bias->type.rank != 1)
+    return onnx_error(node, "scale and bias must have rank 1");
+  return build_group_norm(node, onnx_input(node, 0), per_channel(node, scale, groups, channels),
+                          per_channel(node, bias, groups, channels), groups);
 }
 
 // The statistics as results of their own, computed apart from the normalisation.
@@ -109,8 +126,10 @@ static bool layer_statistics(OnnxNode *node, Value *x, int axis, double epsilon)
   Value *mean = wide ? build_reduce(&node->builder, OP_REDUCE_MEAN, wide, axes, count, true) : NULL;
   Value *deviation = onnx_binary(node, OP_SUB, wide, mean);
   Value *squares = onnx_binary(node, OP_MUL, deviation, deviation);
-  Value *variance = squares ? build_reduce(&node->builder, OP_REDUCE_MEAN, squares, axes, count, true) : NULL;
-  return onnx_output(node, 1, mean) && onnx_output(node, 2, inverse_deviation(node, variance, epsilon));
+  Value *variance =
+      squares ? build_reduce(&node->builder, OP_REDUCE_MEAN, squares, axes, count, true) : NULL;
+  return onnx_output(node, 1, mean) &&
+         onnx_output(node, 2, inverse_deviation(node, variance, epsilon));
 }
 
 bool import_layer_norm(OnnxNode *node) {
@@ -119,10 +138,12 @@ bool import_layer_norm(OnnxNode *node) {
   Value *x = onnx_input(node, 0), *bias = onnx_input(node, 2);
   double epsilon = onnx_float(node, "epsilon", 1e-5);
   if (!onnx_axis(node, onnx_int(node, "axis", -1), x->type.rank, &axis)) return false;
-  Node *norm = build_begin(&node->builder, OP_LAYER_NORM, (Value *[]){x, onnx_input(node, 1), bias}, bias ? 3 : 2);
+  Node *norm = build_begin(&node->builder, OP_LAYER_NORM, (Value *[]){x, onnx_input(node, 1), bias},
+                           bias ? 3 : 2);
   node_set_int(norm, ATTR_AXIS, axis);
   node_set_float(norm, ATTR_EPSILON, epsilon);
-  return onnx_output(node, 0, build_end(&node->builder, norm)) && layer_statistics(node, x, axis, epsilon);
+  return onnx_output(node, 0, build_end(&node->builder, norm)) &&
+         layer_statistics(node, x, axis, epsilon);
 }
 
 bool import_rms_norm(OnnxNode *node) {
@@ -141,7 +162,8 @@ bool import_lrn(OnnxNode *node) {
   Value *x = onnx_channels_last(node, onnx_input(node, 0));
   int64_t size = onnx_int(node, "size", 0);
   if (size < 1 || size > INT32_MAX) return onnx_error(node, "size %lld", (long long)size);
-  if (!x || x->type.rank < 3) return x && onnx_error(node, "input of rank %d, wanted 3 or more", x->type.rank);
+  if (!x || x->type.rank < 3)
+    return x && onnx_error(node, "input of rank %d, wanted 3 or more", x->type.rank);
   Node *lrn = build_begin(&node->builder, OP_LRN, &x, 1);
   node_set_float(lrn, ATTR_ALPHA, onnx_float(node, "alpha", 1e-4));
   node_set_float(lrn, ATTR_BETA, onnx_float(node, "beta", 0.75));
@@ -173,12 +195,16 @@ bool import_mean_variance_norm(OnnxNode *node) {
   int count;
   int64_t axes[MAX_RANK] = {0, 2, 3};
   const int64_t *given = onnx_ints(node, "axes", &count);
-  if (!onnx_axes(node, given ? given : (int64_t[]){0, 2, 3}, given ? count : 3, x->type.rank, axes)) return false;
+  if (!onnx_axes(node, given ? given : (int64_t[]){0, 2, 3}, given ? count : 3, x->type.rank, axes))
+    return false;
   if (!given) count = 3;
   Value *mean = build_reduce(&node->builder, OP_REDUCE_MEAN, x, axes, count, true);
   Value *squares = onnx_binary(node, OP_MUL, x, x);
-  Value *mean_squares = squares ? build_reduce(&node->builder, OP_REDUCE_MEAN, squares, axes, count, true) : NULL;
+  Value *mean_squares =
+      squares ? build_reduce(&node->builder, OP_REDUCE_MEAN, squares, axes, count, true) : NULL;
   Value *variance = onnx_binary(node, OP_SUB, mean_squares, onnx_binary(node, OP_MUL, mean, mean));
-  Value *deviation = onnx_binary(node, OP_ADD, onnx_unary(node, OP_SQRT, variance), onnx_scalar_like(node, x, 1e-9));
-  return onnx_output(node, 0, onnx_binary(node, OP_DIV, onnx_binary(node, OP_SUB, x, mean), deviation));
+  Value *deviation = onnx_binary(node, OP_ADD, onnx_unary(node, OP_SQRT, variance),
+                                 onnx_scalar_like(node, x, 1e-9));
+  return onnx_output(node, 0,
+                     onnx_binary(node, OP_DIV, onnx_binary(node, OP_SUB, x, mean), deviation));
 }

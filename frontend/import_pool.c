@@ -19,7 +19,8 @@ static bool pool_with_indices(OnnxNode *node, Value *x, const Window *window, bo
   node_set_int(pool, ATTR_BATCH_MAJOR, onnx_int(node, "storage_order", 0) != 0);
   Value *y = build_end(&node->builder, pool);
   Value *first = onnx_channels_first(node, y);
-  return onnx_output(node, 0, first) && onnx_output(node, 1, onnx_channels_first(node, pool->results[1]));
+  return onnx_output(node, 0, first) &&
+         onnx_output(node, 1, onnx_channels_first(node, pool->results[1]));
 }
 
 bool import_pool(OnnxNode *node) {
@@ -28,14 +29,18 @@ bool import_pool(OnnxNode *node) {
   Value *x = onnx_input(node, 0);
   Window window;
   if (x->type.rank < 3) return onnx_error(node, "input of rank %d, wanted 3 or more", x->type.rank);
-  if (!onnx_window(node, x->type.rank - 2, NULL, &window) || !onnx_auto_pad(node, &x->type, &window)) return false;
+  if (!onnx_window(node, x->type.rank - 2, NULL, &window) ||
+      !onnx_auto_pad(node, &x->type, &window))
+    return false;
   bool ceil_mode = onnx_int(node, "ceil_mode", 0) != 0;
   Value *last = onnx_channels_last(node, x);
   if (!last) return false;
-  if (op == OP_MAX_POOL && onnx_wants_output(node, 1)) return pool_with_indices(node, last, &window, ceil_mode);
+  if (op == OP_MAX_POOL && onnx_wants_output(node, 1))
+    return pool_with_indices(node, last, &window, ceil_mode);
   Node *pool = build_begin(&node->builder, op, &last, 1);
   set_window(pool, &window, ceil_mode);
-  if (op == OP_AVERAGE_POOL) node_set_int(pool, ATTR_COUNT_PADDING, onnx_int(node, "count_include_pad", 0) != 0);
+  if (op == OP_AVERAGE_POOL)
+    node_set_int(pool, ATTR_COUNT_PADDING, onnx_int(node, "count_include_pad", 0) != 0);
   if (op == OP_LP_POOL) node_set_int(pool, ATTR_EXPONENT, onnx_int(node, "p", 2));
   return onnx_output(node, 0, onnx_channels_first(node, build_end(&node->builder, pool)));
 }
@@ -56,7 +61,8 @@ bool import_global_pool(OnnxNode *node) {
   if (!need_spatial(node)) return false;
   Value *x = onnx_input(node, 0);
   int count = spatial_axes(&x->type, axes);
-  return onnx_output(node, 0, build_reduce(&node->builder, (OpCode)node->row->argument, x, axes, count, true));
+  return onnx_output(
+      node, 0, build_reduce(&node->builder, (OpCode)node->row->argument, x, axes, count, true));
 }
 
 // (sum |x|^p)^(1/p) over the spatial axes
@@ -67,20 +73,29 @@ bool import_global_lp_pool(OnnxNode *node) {
   int count = spatial_axes(&x->type, axes);
   int64_t p = onnx_int(node, "p", 2);
   if (p < 1) return onnx_error(node, "p is %lld", (long long)p);
-  if (p == 1) return onnx_output(node, 0, build_reduce(&node->builder, OP_REDUCE_L1, x, axes, count, true));
-  if (p == 2) return onnx_output(node, 0, onnx_unary(node, OP_SQRT, build_reduce(&node->builder, OP_REDUCE_SQUARES, x, axes, count, true)));
-  Value *power = onnx_binary(node, OP_POW, onnx_unary(node, OP_ABS, x), onnx_scalar_like(node, x, (double)p));
+  if (p == 1)
+    return onnx_output(node, 0, build_reduce(&node->builder, OP_REDUCE_L1, x, axes, count, true));
+  if (p == 2)
+    return onnx_output(
+        node, 0,
+        onnx_unary(node, OP_SQRT,
+                   build_reduce(&node->builder, OP_REDUCE_SQUARES, x, axes, count, true)));
+  Value *power =
+      onnx_binary(node, OP_POW, onnx_unary(node, OP_ABS, x), onnx_scalar_like(node, x, (double)p));
   Value *sum = power ? build_reduce(&node->builder, OP_REDUCE_SUM, power, axes, count, true) : NULL;
-  return onnx_output(node, 0, onnx_binary(node, OP_POW, sum, onnx_scalar_like(node, x, 1.0 / (double)p)));
+  return onnx_output(node, 0,
+                     onnx_binary(node, OP_POW, sum, onnx_scalar_like(node, x, 1.0 / (double)p)));
 }
 
 // What is missing to the given shape follows at the end of each spatial axis.
-static Value *extend_to(OnnxNode *node, Value *x, const Dim *const *from, const Dim *const *to, int spatial) {
+static Value *extend_to(OnnxNode *node, Value *x, const Dim *const *from, const Dim *const *to,
+                        int spatial) {
   int64_t pads[2 * MAX_RANK] = {0};
   bool any = false;
   for (int i = 0; x && i < spatial; i++) {
     int64_t *pad = &pads[x->type.rank + 1 + i];
-    if (!dim_is_constant(dim_sub(node->importer->dims, to[i], from[i]), pad) || *pad > 1 << 24 || *pad < -(1 << 24))
+    if (!dim_is_constant(dim_sub(node->importer->dims, to[i], from[i]), pad) || *pad > 1 << 24 ||
+        *pad < -(1 << 24))
       return onnx_error(node, "output_shape does not fit the input"), NULL;
     any |= *pad != 0;
   }
@@ -102,11 +117,14 @@ bool import_max_unpool(OnnxNode *node) {
   int count;
   if (onnx_has_input(node, 2)) {
     if (!(shape = onnx_dims_input(node, 2, &count))) return false;
-    if (count != x->type.rank) return onnx_error(node, "output_shape has %d entries, wanted %d", count, x->type.rank);
+    if (count != x->type.rank)
+      return onnx_error(node, "output_shape has %d entries, wanted %d", count, x->type.rank);
   }
   for (int i = 0; i < window.spatial; i++) {
-    const Dim *steps = dim_mul_int(table, dim_add_int(table, x->type.dims[2 + i], -1), window.strides[i]);
-    sizes[i] = dim_add_int(table, steps, window.kernel[i] - window.pads[i] - window.pads[window.spatial + i]);
+    const Dim *steps =
+        dim_mul_int(table, dim_add_int(table, x->type.dims[2 + i], -1), window.strides[i]);
+    sizes[i] = dim_add_int(table, steps,
+                           window.kernel[i] - window.pads[i] - window.pads[window.spatial + i]);
   }
   Value *operands[2] = {onnx_channels_last(node, x), onnx_channels_last(node, onnx_input(node, 1))};
   if (node->builder.failed) return false;

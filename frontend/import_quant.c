@@ -15,24 +15,31 @@ typedef struct QuantOperands {
   int64_t block;       // elements of the axis that share a scale; 0: one scale each
 } QuantOperands;
 
-static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *zero, QuantOperands *operands) {
+static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *zero,
+                           QuantOperands *operands) {
   *operands = (QuantOperands){scale, zero, -1, onnx_int(node, "block_size", 0)};
   int rank = scale->type.rank;
-  if (!element_is_float(scale->type.element)) return onnx_error(node, "the scale is %s", element_info[scale->type.element].text);
+  if (!element_is_float(scale->type.element))
+    return onnx_error(node, "the scale is %s", element_info[scale->type.element].text);
   bool one_zero = zero && zero->type.rank == 1 && dim_is(zero->type.dims[0], 1) && rank == 0;
-  if (zero && zero->type.rank != rank && !one_zero) return onnx_error(node, "the scale has rank %d, the zero point %d", rank, zero->type.rank);
+  if (zero && zero->type.rank != rank && !one_zero)
+    return onnx_error(node, "the scale has rank %d, the zero point %d", rank, zero->type.rank);
   if (zero && zero->type.element == F32) return onnx_error(node, "the zero point is f32");
   if (rank == 0 || (rank == 1 && x->rank != 1 && dim_is(scale->type.dims[0], 1))) return true;
   if (operands->block < 0) return onnx_error(node, "block_size %lld", (long long)operands->block);
-  if (rank != 1 && (rank != x->rank || !operands->block)) return onnx_error(node, "a scale of rank %d for an input of rank %d", rank, x->rank);
+  if (rank != 1 && (rank != x->rank || !operands->block))
+    return onnx_error(node, "a scale of rank %d for an input of rank %d", rank, x->rank);
   return onnx_axis(node, onnx_int(node, "axis", 1), x->rank, &operands->axis);
 }
 
-// The constant parameters of a quantized type; NULL: not constant, or of a kind that types do not have.
-static const Quant *constant_quant(OnnxNode *node, const QuantOperands *operands, ElementType element) {
+// The constant parameters of a quantized type; NULL: not constant, or of a kind that types do not
+// have.
+static const Quant *constant_quant(OnnxNode *node, const QuantOperands *operands,
+                                   ElementType element) {
   Tensor scale, zero = {0};
   Importer *importer = node->importer;
-  if (operands->block || !element_is_integer(element) || operands->scale->type.element != F32) return NULL;
+  if (operands->block || !element_is_integer(element) || operands->scale->type.element != F32)
+    return NULL;
   if (!import_constant_value(importer, operands->scale, &scale)) return NULL;
   if (operands->zero && !import_constant_value(importer, operands->zero, &zero)) return NULL;
   int count = (int)tensor_count(&scale);
@@ -44,14 +51,17 @@ static const Quant *constant_quant(OnnxNode *node, const QuantOperands *operands
     zeros[i] = operands->zero ? (int32_t)element_load_int(zero.element, zero.data, i) : 0;
     if (!(scales[i] > 0) || isinf(scales[i])) return NULL;
   }
-  if (operands->axis < 0) return count == 1 ? quant_per_tensor(importer->arena, scales[0], zeros[0]) : NULL;
+  if (operands->axis < 0)
+    return count == 1 ? quant_per_tensor(importer->arena, scales[0], zeros[0]) : NULL;
   return quant_per_axis(importer->arena, operands->axis, count, scales, zeros);
 }
 
 // A parameter as a tensor that broadcasts with x.
-static Value *spread(OnnxNode *node, Value *parameter, const QuantOperands *operands, const Type *x) {
+static Value *spread(OnnxNode *node, Value *parameter, const QuantOperands *operands,
+                     const Type *x) {
   if (!parameter || node->builder.failed) return NULL;
-  if (operands->axis < 0) return parameter->type.rank ? build_reshape(&node->builder, parameter, 0, NULL) : parameter;
+  if (operands->axis < 0)
+    return parameter->type.rank ? build_reshape(&node->builder, parameter, 0, NULL) : parameter;
   if (!operands->block) return onnx_align(node, parameter, operands->axis, x->rank);
   // [.., k, ..] -> [.., k, 1, ..] -> [.., k, block, ..] -> [.., k * block, ..] -> [.., size, ..]
   Importer *importer = node->importer;
@@ -76,7 +86,9 @@ static Value *spread(OnnxNode *node, Value *parameter, const QuantOperands *oper
 // --- who reads a quantized value: only what keeps the codes as they are may
 
 static bool keeps_codes(const char *type) {
-  static const char *const names[] = {"DequantizeLinear", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "Slice"};
+  static const char *const names[] = {"DequantizeLinear", "Reshape", "Transpose",
+                                      "Flatten",          "Squeeze", "Unsqueeze",
+                                      "Identity",         "MaxPool", "Slice"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(type, names[i]) == 0) return true;
   return false;
@@ -87,12 +99,14 @@ static bool readers_keep_codes(const Onnx__GraphProto *graph, const char *name, 
   for (size_t i = 0; i < graph->n_node; i++) {
     const Onnx__NodeProto *reader = graph->node[i];
     for (size_t k = 0; k < reader->n_attribute; k++)
-      if (reader->attribute[k]->g && !readers_keep_codes(reader->attribute[k]->g, name, depth - 1)) return false;
+      if (reader->attribute[k]->g && !readers_keep_codes(reader->attribute[k]->g, name, depth - 1))
+        return false;
     for (size_t k = 0; k < reader->n_input; k++) {
       if (!reader->input[k] || strcmp(reader->input[k], name) != 0) continue;
       if (k != 0 || !keeps_codes(reader->op_type)) return false;
       if (strcmp(reader->op_type, "DequantizeLinear") != 0 &&
-          (reader->n_output == 0 || !readers_keep_codes(graph, reader->output[0], depth - 1))) return false;
+          (reader->n_output == 0 || !readers_keep_codes(graph, reader->output[0], depth - 1)))
+        return false;
     }
   }
   return true;
@@ -100,18 +114,21 @@ static bool readers_keep_codes(const Onnx__GraphProto *graph, const char *name, 
 
 static bool may_be_quantized(const OnnxNode *node, const char *name) {
   const Importer *importer = node->importer;
-  return node->scope->graph == importer->module->main && !node->scope->call && !node->scope->parent &&
-         readers_keep_codes(importer->model->graph, name, 16);
+  return node->scope->graph == importer->module->main && !node->scope->call &&
+         !node->scope->parent && readers_keep_codes(importer->model->graph, name, 16);
 }
 
 // --- quantize
 
 // saturate(round(x / scale) + zero)
-static Value *quantize_by_arithmetic(OnnxNode *node, Value *x, const QuantOperands *operands, ElementType element) {
-  Value *scale = spread(node, operands->scale, operands, &x->type), *zero = spread(node, operands->zero, operands, &x->type);
+static Value *quantize_by_arithmetic(OnnxNode *node, Value *x, const QuantOperands *operands,
+                                     ElementType element) {
+  Value *scale = spread(node, operands->scale, operands, &x->type),
+        *zero = spread(node, operands->zero, operands, &x->type);
   if (!scale) return NULL;
   ElementType wide = x->type.element == F64 ? F64 : F32;
-  Value *code = onnx_binary(node, OP_DIV, onnx_convert(node, x, wide), onnx_convert(node, scale, wide));
+  Value *code =
+      onnx_binary(node, OP_DIV, onnx_convert(node, x, wide), onnx_convert(node, scale, wide));
   if (element_is_integer(element)) {
     code = onnx_unary(node, OP_ROUND, code);
     if (zero) code = onnx_binary(node, OP_ADD, code, onnx_convert(node, zero, wide));
@@ -122,13 +139,17 @@ static Value *quantize_by_arithmetic(OnnxNode *node, Value *x, const QuantOperan
     node_set_float(clip, ATTR_LOW, element_is_signed(element) ? -high - 1 : 0);
     node_set_float(clip, ATTR_HIGH, high);
     code = build_end(&node->builder, clip);
-  } else if (zero) code = onnx_binary(node, OP_ADD, code, onnx_convert(node, zero, wide));
+  } else if (zero)
+    code = onnx_binary(node, OP_ADD, code, onnx_convert(node, zero, wide));
   return onnx_convert(node, code, element);
 }
 
-static Value *quantize(OnnxNode *node, Value *x, const QuantOperands *operands, ElementType element, bool typed) {
-  const Quant *quant = typed && x->type.element == F32 ? constant_quant(node, operands, element) : NULL;
-  if (!quant || element_info[element].bits > 16) return quantize_by_arithmetic(node, x, operands, element);
+static Value *quantize(OnnxNode *node, Value *x, const QuantOperands *operands, ElementType element,
+                       bool typed) {
+  const Quant *quant =
+      typed && x->type.element == F32 ? constant_quant(node, operands, element) : NULL;
+  if (!quant || element_info[element].bits > 16)
+    return quantize_by_arithmetic(node, x, operands, element);
   Node *result = build_begin(&node->builder, OP_QUANTIZE, &x, 1);
   if (!result) return NULL;
   result->results[0]->type = type_with_element(x->type, element);
@@ -144,7 +165,9 @@ bool import_quantize_linear(OnnxNode *node) {
   int64_t code = onnx_int(node, "output_dtype", 0);
   ElementType element = zero ? zero->type.element : code ? onnx_number_type(code) : U8;
   if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");
-  return onnx_output(node, 0, quantize(node, x, &operands, element, may_be_quantized(node, node->proto->output[0])));
+  return onnx_output(
+      node, 0,
+      quantize(node, x, &operands, element, may_be_quantized(node, node->proto->output[0])));
 }
 
 // --- dequantize
@@ -158,32 +181,40 @@ static Value *with_quant(OnnxNode *node, Value *x, const Quant *quant) {
     type.quant = quant;
     return build_constant(&node->builder, type, tensor.data, x->name);
   }
-  bool sole_input = !x->definition && !x->graph->owner && x->use_count == 0 && may_be_quantized(node, node->proto->input[0]);
+  bool sole_input = !x->definition && !x->graph->owner && x->use_count == 0 &&
+                    may_be_quantized(node, node->proto->input[0]);
   if (!sole_input) return NULL;
   x->type.quant = quant;
   return x;
 }
 
-static Value *dequantize(OnnxNode *node, Value *x, const QuantOperands *operands, ElementType element) {
+static Value *dequantize(OnnxNode *node, Value *x, const QuantOperands *operands,
+                         ElementType element) {
   const Quant *quant = element == F32 ? constant_quant(node, operands, x->type.element) : NULL;
   Value *codes = quant ? with_quant(node, x, quant) : NULL;
   if (codes) return onnx_unary(node, OP_DEQUANTIZE, codes);
   if (x->type.quant) return onnx_error(node, "the input was quantized with other parameters"), NULL;
   ElementType wide = operands->scale->type.element == F64 ? F64 : F32;
-  Value *scale = spread(node, operands->scale, operands, &x->type), *zero = spread(node, operands->zero, operands, &x->type);
+  Value *scale = spread(node, operands->scale, operands, &x->type),
+        *zero = spread(node, operands->zero, operands, &x->type);
   Value *real = onnx_convert(node, x, wide);
   if (zero) real = onnx_binary(node, OP_SUB, real, onnx_convert(node, zero, wide));
-  return onnx_convert(node, onnx_binary(node, OP_MUL, real, onnx_convert(node, scale, wide)), element);
+  return onnx_convert(node, onnx_binary(node, OP_MUL, real, onnx_convert(node, scale, wide)),
+                      element);
 }
 
 bool import_dequantize_linear(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   Value *x = onnx_input(node, 0);
   QuantOperands operands;
-  if (!quant_operands(node, &x->type, onnx_input(node, 1), onnx_input(node, 2), &operands)) return false;
-  if (element_is_float(x->type.element) && element_info[x->type.element].bits > 8) return onnx_error(node, "the input is %s", element_info[x->type.element].text);
+  if (!quant_operands(node, &x->type, onnx_input(node, 1), onnx_input(node, 2), &operands))
+    return false;
+  if (element_is_float(x->type.element) && element_info[x->type.element].bits > 8)
+    return onnx_error(node, "the input is %s", element_info[x->type.element].text);
   if (operands.zero && operands.zero->type.element != x->type.element)
-    return onnx_error(node, "the input is %s, the zero point %s", element_info[x->type.element].text, element_info[operands.zero->type.element].text);
+    return onnx_error(node, "the input is %s, the zero point %s",
+                      element_info[x->type.element].text,
+                      element_info[operands.zero->type.element].text);
   int64_t code = onnx_int(node, "output_dtype", 0);
   ElementType element = code ? onnx_number_type(code) : operands.scale->type.element;
   if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");
@@ -195,15 +226,22 @@ bool import_dynamic_quantize_linear(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0), *none = onnx_scalar_like(node, x, 0);
   int64_t axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
-  Value *high = onnx_binary(node, OP_MAX, build_reduce(&node->builder, OP_REDUCE_MAX, x, axes, x->type.rank, false), none);
-  Value *low = onnx_binary(node, OP_MIN, build_reduce(&node->builder, OP_REDUCE_MIN, x, axes, x->type.rank, false), none);
-  Value *scale = onnx_binary(node, OP_DIV, onnx_binary(node, OP_SUB, high, low), onnx_scalar_like(node, x, 255));
-  Value *zero = onnx_unary(node, OP_ROUND, onnx_unary(node, OP_NEG, onnx_binary(node, OP_DIV, low, scale)));
+  Value *high =
+      onnx_binary(node, OP_MAX,
+                  build_reduce(&node->builder, OP_REDUCE_MAX, x, axes, x->type.rank, false), none);
+  Value *low =
+      onnx_binary(node, OP_MIN,
+                  build_reduce(&node->builder, OP_REDUCE_MIN, x, axes, x->type.rank, false), none);
+  Value *scale = onnx_binary(node, OP_DIV, onnx_binary(node, OP_SUB, high, low),
+                             onnx_scalar_like(node, x, 255));
+  Value *zero =
+      onnx_unary(node, OP_ROUND, onnx_unary(node, OP_NEG, onnx_binary(node, OP_DIV, low, scale)));
   Node *clip = zero ? build_begin(&node->builder, OP_CLIP, &zero, 1) : NULL;
   if (!clip) return false;
   node_set_float(clip, ATTR_LOW, 0);
   node_set_float(clip, ATTR_HIGH, 255);
   Value *code = onnx_convert(node, build_end(&node->builder, clip), U8);
   QuantOperands operands = {scale, code, -1, 0};
-  return code && onnx_output(node, 0, quantize(node, x, &operands, U8, false)) && onnx_output(node, 1, scale) && onnx_output(node, 2, code);
+  return code && onnx_output(node, 0, quantize(node, x, &operands, U8, false)) &&
+         onnx_output(node, 1, scale) && onnx_output(node, 2, code);
 }

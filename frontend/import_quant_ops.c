@@ -9,19 +9,26 @@
 static Value *centred(OnnxNode *node, Value *x, Value *zero, int axis) {
   Value *wide = onnx_convert(node, x, I32);
   if (!zero) return wide;
-  Value *aligned = zero->type.rank == 1 && dim_is(zero->type.dims[0], 1) ? build_reshape(&node->builder, zero, 0, NULL)
-                                                                        : onnx_align(node, zero, axis, x->type.rank);
+  Value *aligned = zero->type.rank == 1 && dim_is(zero->type.dims[0], 1)
+                       ? build_reshape(&node->builder, zero, 0, NULL)
+                       : onnx_align(node, zero, axis, x->type.rank);
   return onnx_binary(node, OP_SUB, wide, onnx_convert(node, aligned, I32));
 }
 
 // The convolution of centred operands as a sum of integers.
-static Value *integer_conv(OnnxNode *node, Value *x, Value *w, Value *x_zero, Value *w_zero, Value *bias) {
+static Value *integer_conv(OnnxNode *node, Value *x, Value *w, Value *x_zero, Value *w_zero,
+                           Value *bias) {
   Window window;
   int64_t kernel[MAX_RANK], group = onnx_int(node, "group", 1);
-  if (x->type.rank < 3 || w->type.rank != x->type.rank) return onnx_error(node, "input of rank %d, weights of rank %d", x->type.rank, w->type.rank), NULL;
+  if (x->type.rank < 3 || w->type.rank != x->type.rank)
+    return onnx_error(node, "input of rank %d, weights of rank %d", x->type.rank, w->type.rank),
+           NULL;
   for (int i = 2; i < w->type.rank; i++)
-    if (!dim_is_constant(w->type.dims[i], &kernel[i - 2])) return onnx_error(node, "the weights must have a static shape"), NULL;
-  if (!onnx_window(node, x->type.rank - 2, kernel, &window) || !onnx_auto_pad(node, &x->type, &window)) return NULL;
+    if (!dim_is_constant(w->type.dims[i], &kernel[i - 2]))
+      return onnx_error(node, "the weights must have a static shape"), NULL;
+  if (!onnx_window(node, x->type.rank - 2, kernel, &window) ||
+      !onnx_auto_pad(node, &x->type, &window))
+    return NULL;
   if (group < 1 || group > INT32_MAX) return onnx_error(node, "group %lld", (long long)group), NULL;
   Value *a = centred(node, x, x_zero, 1), *b = centred(node, w, w_zero, 0);
   return a && b ? onnx_build_conv(node, a, b, bias, &window, group) : NULL;
@@ -29,12 +36,15 @@ static Value *integer_conv(OnnxNode *node, Value *x, Value *w, Value *x_zero, Va
 
 bool import_conv_integer(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
-  return onnx_output(node, 0, integer_conv(node, onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2), onnx_input(node, 3), NULL));
+  return onnx_output(node, 0,
+                     integer_conv(node, onnx_input(node, 0), onnx_input(node, 1),
+                                  onnx_input(node, 2), onnx_input(node, 3), NULL));
 }
 
 // A zero point per row of a matrix operand is a column, per column of the other a row.
 static Value *centred_matrix(OnnxNode *node, Value *x, Value *zero, bool rows) {
-  if (!zero || zero->type.rank != 1 || dim_is(zero->type.dims[0], 1)) return centred(node, x, zero, 0);
+  if (!zero || zero->type.rank != 1 || dim_is(zero->type.dims[0], 1))
+    return centred(node, x, zero, 0);
   return centred(node, x, zero, rows ? x->type.rank - 2 : x->type.rank - 1);
 }
 
@@ -44,7 +54,8 @@ static Value *integer_matmul(OnnxNode *node, Value *a, Value *b, Value *a_zero, 
   if (row) a = onnx_unsqueeze(node, a, (int64_t[]){0}, 1);
   if (column) b = onnx_unsqueeze(node, b, (int64_t[]){1}, 1);
   if (!a || !b) return NULL;
-  Value *left = centred_matrix(node, a, a_zero, true), *right = centred_matrix(node, b, b_zero, false);
+  Value *left = centred_matrix(node, a, a_zero, true),
+        *right = centred_matrix(node, b, b_zero, false);
   Value *product = left && right ? build_matmul(&node->builder, left, right, NULL) : NULL;
   if (!product) return NULL;
   int64_t axes[2];
@@ -56,26 +67,33 @@ static Value *integer_matmul(OnnxNode *node, Value *a, Value *b, Value *a_zero, 
 
 bool import_matmul_integer(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
-  return onnx_output(node, 0, integer_matmul(node, onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2), onnx_input(node, 3)));
+  return onnx_output(node, 0,
+                     integer_matmul(node, onnx_input(node, 0), onnx_input(node, 1),
+                                    onnx_input(node, 2), onnx_input(node, 3)));
 }
 
 // saturate(round(sum * factor) + zero), factor = scale a * scale b / scale y
 static Value *rescale(OnnxNode *node, Value *sum, Value *factor, Value *zero) {
   ElementType element = zero->type.element;
-  if (!element_is_integer(element) || element_info[element].bits > 16) return onnx_error(node, "a result of %s", element_info[element].text), NULL;
+  if (!element_is_integer(element) || element_info[element].bits > 16)
+    return onnx_error(node, "a result of %s", element_info[element].text), NULL;
   Value *real = onnx_binary(node, OP_MUL, onnx_convert(node, sum, F32), factor);
-  if (zero->type.rank == 1 && dim_is(zero->type.dims[0], 1)) zero = build_reshape(&node->builder, zero, 0, NULL);
-  Value *code = onnx_binary(node, OP_ADD, onnx_unary(node, OP_ROUND, real), onnx_convert(node, zero, F32));
+  if (zero->type.rank == 1 && dim_is(zero->type.dims[0], 1))
+    zero = build_reshape(&node->builder, zero, 0, NULL);
+  Value *code =
+      onnx_binary(node, OP_ADD, onnx_unary(node, OP_ROUND, real), onnx_convert(node, zero, F32));
   Node *clip = code ? build_begin(&node->builder, OP_CLIP, &code, 1) : NULL;
   if (!clip) return NULL;
   int bits = element_info[element].bits;
   node_set_float(clip, ATTR_LOW, element_is_signed(element) ? -ldexp(1, bits - 1) : 0);
-  node_set_float(clip, ATTR_HIGH, element_is_signed(element) ? ldexp(1, bits - 1) - 1 : ldexp(1, bits) - 1);
+  node_set_float(clip, ATTR_HIGH,
+                 element_is_signed(element) ? ldexp(1, bits - 1) - 1 : ldexp(1, bits) - 1);
   return onnx_convert(node, build_end(&node->builder, clip), element);
 }
 
 static Value *scale_factor(OnnxNode *node, Value *a, Value *b, Value *y) {
-  Value *product = onnx_binary(node, OP_MUL, onnx_convert(node, a, F32), onnx_convert(node, b, F32));
+  Value *product =
+      onnx_binary(node, OP_MUL, onnx_convert(node, a, F32), onnx_convert(node, b, F32));
   return onnx_binary(node, OP_DIV, product, onnx_convert(node, y, F32));
 }
 
@@ -83,17 +101,20 @@ static Value *scale_factor(OnnxNode *node, Value *a, Value *b, Value *y) {
 bool import_qlinear_conv(OnnxNode *node) {
   if (!onnx_need_inputs(node, 8)) return false;
   Value *x = onnx_input(node, 0), *w = onnx_input(node, 3);
-  Value *sum = integer_conv(node, x, w, onnx_input(node, 2), onnx_input(node, 5), onnx_input(node, 8));
+  Value *sum =
+      integer_conv(node, x, w, onnx_input(node, 2), onnx_input(node, 5), onnx_input(node, 8));
   Value *factor = scale_factor(node, onnx_input(node, 1), onnx_input(node, 4), onnx_input(node, 6));
   if (!sum || !factor) return false;
-  if (factor->type.rank == 1 && !dim_is(factor->type.dims[0], 1)) factor = onnx_align(node, factor, 1, sum->type.rank);
+  if (factor->type.rank == 1 && !dim_is(factor->type.dims[0], 1))
+    factor = onnx_align(node, factor, 1, sum->type.rank);
   return onnx_output(node, 0, rescale(node, sum, factor, onnx_input(node, 7)));
 }
 
 // a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero
 bool import_qlinear_matmul(OnnxNode *node) {
   if (!onnx_need_inputs(node, 8)) return false;
-  Value *sum = integer_matmul(node, onnx_input(node, 0), onnx_input(node, 3), onnx_input(node, 2), onnx_input(node, 5));
+  Value *sum = integer_matmul(node, onnx_input(node, 0), onnx_input(node, 3), onnx_input(node, 2),
+                              onnx_input(node, 5));
   Value *factor = scale_factor(node, onnx_input(node, 1), onnx_input(node, 4), onnx_input(node, 6));
   if (!sum || !factor) return false;
   return onnx_output(node, 0, rescale(node, sum, factor, onnx_input(node, 7)));

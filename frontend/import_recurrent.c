@@ -9,20 +9,23 @@ enum { MAX_STEPS = 8 };
 
 // Which activations take parameters: the lists give these only, in order.
 static bool takes_alpha(const char *name) {
-  static const char *const names[] = {"LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu", "Affine"};
+  static const char *const names[] = {"LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid",
+                                      "Elu",       "Affine"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcasecmp(name, names[i]) == 0) return true;
   return false;
 }
 
 static bool takes_beta(const char *name) {
-  return strcasecmp(name, "ScaledTanh") == 0 || strcasecmp(name, "HardSigmoid") == 0 || strcasecmp(name, "Affine") == 0;
+  return strcasecmp(name, "ScaledTanh") == 0 || strcasecmp(name, "HardSigmoid") == 0 ||
+         strcasecmp(name, "Affine") == 0;
 }
 
 static void set_activations(OnnxNode *node, Node *recurrent) {
   int count, alpha_count, beta_count, alpha = 0, beta = 0;
   const char *const *names = onnx_strings(node, "activations", &count);
-  const float *alphas = onnx_floats(node, "activation_alpha", &alpha_count), *betas = onnx_floats(node, "activation_beta", &beta_count);
+  const float *alphas = onnx_floats(node, "activation_alpha", &alpha_count),
+              *betas = onnx_floats(node, "activation_beta", &beta_count);
   if (!names || count == 0 || count > 2 * MAX_STEPS) return;
   const char *text = names[0];
   double scales[4 * MAX_STEPS];
@@ -39,16 +42,20 @@ static void set_activations(OnnxNode *node, Node *recurrent) {
 
 // layout 1 has the batch first: [b, t, i] and [b, d, h].
 static Value *batch_second(OnnxNode *node, Value *x, bool layout) {
-  return x && layout && x->type.rank == 3 ? build_transpose(&node->builder, x, (int64_t[]){1, 0, 2}) : x;
+  return x && layout && x->type.rank == 3 ? build_transpose(&node->builder, x, (int64_t[]){1, 0, 2})
+                                          : x;
 }
 
 static bool recurrent_outputs(OnnxNode *node, Node *recurrent, bool layout) {
   Value *y = build_end(&node->builder, recurrent);
   if (!y) return false;
-  if (layout && onnx_wants_output(node, 0)) y = build_transpose(&node->builder, y, (int64_t[]){2, 0, 1, 3});
+  if (layout && onnx_wants_output(node, 0))
+    y = build_transpose(&node->builder, y, (int64_t[]){2, 0, 1, 3});
   if (!onnx_output(node, 0, y)) return false;
   for (int i = 1; i < recurrent->result_count; i++)
-    if (onnx_wants_output(node, i) && !onnx_output(node, i, batch_second(node, recurrent->results[i], layout))) return false;
+    if (onnx_wants_output(node, i) &&
+        !onnx_output(node, i, batch_second(node, recurrent->results[i], layout)))
+      return false;
   return true;
 }
 
@@ -56,7 +63,8 @@ bool import_recurrent(OnnxNode *node) {
   if (!onnx_need_inputs(node, 3)) return false;
   OpCode op = (OpCode)node->row->argument;
   int64_t order = onnx_int(node, "layout", 0), hidden = onnx_int(node, "hidden_size", 0);
-  if (order < 0 || order > 1 || hidden < 0) return onnx_error(node, "layout %lld, hidden_size %lld", (long long)order, (long long)hidden);
+  if (order < 0 || order > 1 || hidden < 0)
+    return onnx_error(node, "layout %lld, hidden_size %lld", (long long)order, (long long)hidden);
   bool layout = order != 0;
   Value *operands[8];
   int count = op_info[op].max_operands;
@@ -71,7 +79,9 @@ bool import_recurrent(OnnxNode *node) {
   node_set_string(recurrent, ATTR_DIRECTION, onnx_string(node, "direction", "forward"));
   node_set_float(recurrent, ATTR_CLIP, onnx_float(node, "clip", 0));
   set_activations(node, recurrent);
-  if (op == OP_LSTM) node_set_int(recurrent, ATTR_INPUT_FORGET, onnx_int(node, "input_forget", 0) != 0);
-  if (op == OP_GRU) node_set_int(recurrent, ATTR_LINEAR_BEFORE, onnx_int(node, "linear_before_reset", 0) != 0);
+  if (op == OP_LSTM)
+    node_set_int(recurrent, ATTR_INPUT_FORGET, onnx_int(node, "input_forget", 0) != 0);
+  if (op == OP_GRU)
+    node_set_int(recurrent, ATTR_LINEAR_BEFORE, onnx_int(node, "linear_before_reset", 0) != 0);
   return recurrent_outputs(node, recurrent, layout);
 }

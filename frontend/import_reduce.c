@@ -32,15 +32,23 @@ static Value *build_reduction(OnnxNode *node, OpCode op, Value *x) {
 }
 
 bool import_reduce(OnnxNode *node) {
-  return onnx_need_inputs(node, 1) && onnx_output(node, 0, build_reduction(node, (OpCode)node->row->argument, onnx_input(node, 0)));
+  return onnx_need_inputs(node, 1) &&
+         onnx_output(node, 0,
+                     build_reduction(node, (OpCode)node->row->argument, onnx_input(node, 0)));
 }
 
 bool import_reduce_l2(OnnxNode *node) {
-  return onnx_need_inputs(node, 1) && onnx_output(node, 0, onnx_unary(node, OP_SQRT, build_reduction(node, OP_REDUCE_SQUARES, onnx_input(node, 0))));
+  return onnx_need_inputs(node, 1) &&
+         onnx_output(node, 0,
+                     onnx_unary(node, OP_SQRT,
+                                build_reduction(node, OP_REDUCE_SQUARES, onnx_input(node, 0))));
 }
 
 bool import_reduce_log_sum(OnnxNode *node) {
-  return onnx_need_inputs(node, 1) && onnx_output(node, 0, onnx_unary(node, OP_LOG, build_reduction(node, OP_REDUCE_SUM, onnx_input(node, 0))));
+  return onnx_need_inputs(node, 1) &&
+         onnx_output(
+             node, 0,
+             onnx_unary(node, OP_LOG, build_reduction(node, OP_REDUCE_SUM, onnx_input(node, 0))));
 }
 
 bool import_arg_reduce(OnnxNode *node) {
@@ -68,18 +76,23 @@ bool import_softmax(OnnxNode *node) {
   Value *x = onnx_input(node, 0);
   bool old = node->version < 13;
   int axis, rank = x->type.rank;
-  if (old && onnx_int(node, "axis", 1) == rank && rank > 0) axis = rank;
-  else if (!onnx_axis(node, onnx_int(node, "axis", old ? 1 : -1), rank, &axis)) return false;
+  if (old && onnx_int(node, "axis", 1) == rank && rank > 0)
+    axis = rank;
+  else if (!onnx_axis(node, onnx_int(node, "axis", old ? 1 : -1), rank, &axis))
+    return false;
   if (!old || axis == rank - 1) return onnx_output(node, 0, build_softmax(node, x, axis));
   const Dim *dims[MAX_RANK + 1], *rest = import_dim(node->importer, 1);
   for (int i = 0; i < rank; i++)
-    if (i < axis) dims[i] = x->type.dims[i];
-    else rest = dim_mul(node->importer->dims, rest, x->type.dims[i]);
+    if (i < axis)
+      dims[i] = x->type.dims[i];
+    else
+      rest = dim_mul(node->importer->dims, rest, x->type.dims[i]);
   if (axis >= MAX_RANK) return onnx_error(node, "axis %d", axis);
   dims[axis] = rest;
   Value *flat = build_reshape(&node->builder, x, axis + 1, dims);
   Value *result = build_softmax(node, flat, axis);
-  return onnx_output(node, 0, result ? build_reshape(&node->builder, result, rank, x->type.dims) : NULL);
+  return onnx_output(node, 0,
+                     result ? build_reshape(&node->builder, result, rank, x->type.dims) : NULL);
 }
 
 bool import_cumulate(OnnxNode *node) {
@@ -108,12 +121,14 @@ bool import_top_k(OnnxNode *node) {
     if (!dims) return false;
     if (count != 1) return onnx_error(node, "k has %d elements, wanted 1", count);
     k = dims[0];
-  } else k = import_dim(node->importer, onnx_int(node, "k", 0));
+  } else
+    k = import_dim(node->importer, onnx_int(node, "k", 0));
   if (dim_high(k) < 0) return onnx_error(node, "k is negative");
   Node *top = build_begin(&node->builder, OP_TOP_K, &x, 1);
   node_set_int(top, ATTR_AXIS, axis);
   node_set_int(top, ATTR_LARGEST, onnx_int(node, "largest", 1) != 0);
   node_set_int(top, ATTR_SORTED, onnx_int(node, "sorted", 1) != 0);
   node_set_dims(top, ATTR_SIZES, &k, 1);
-  return onnx_output(node, 0, build_end(&node->builder, top)) && onnx_output(node, 1, top->results[1]);
+  return onnx_output(node, 0, build_end(&node->builder, top)) &&
+         onnx_output(node, 1, top->results[1]);
 }

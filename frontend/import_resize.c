@@ -19,36 +19,45 @@ typedef struct Resizing {
 static const Dim *scaled_dim(OnnxNode *node, const Dim *dim, double scale) {
   int64_t size, denominator = 1;
   if (!(scale > 0) || scale > 1e6) return onnx_error(node, "scale %g", scale), NULL;
-  if (dim_is_constant(dim, &size)) return import_dim(node->importer, (int64_t)floor((double)size * scale + 1e-9));
+  if (dim_is_constant(dim, &size))
+    return import_dim(node->importer, (int64_t)floor((double)size * scale + 1e-9));
   double numerator = scale;
   while (numerator != floor(numerator) && denominator < 1 << 20) numerator *= 2, denominator *= 2;
-  if (numerator != floor(numerator)) return onnx_error(node, "scale %g of a dim that is not static", scale), NULL;
+  if (numerator != floor(numerator))
+    return onnx_error(node, "scale %g of a dim that is not static", scale), NULL;
   DimTable *table = node->importer->dims;
-  return dim_floordiv(table, dim_mul_int(table, dim, (int64_t)numerator), import_dim(node->importer, denominator));
+  return dim_floordiv(table, dim_mul_int(table, dim, (int64_t)numerator),
+                      import_dim(node->importer, denominator));
 }
 
 static bool read_scales(OnnxNode *node, const Type *x, int index, Resizing *resizing) {
   Tensor tensor;
-  if (!onnx_constant_input(node, index, &tensor)) return onnx_error(node, "the shape of the result depends on data: the scales");
+  if (!onnx_constant_input(node, index, &tensor))
+    return onnx_error(node, "the shape of the result depends on data: the scales");
   if (tensor_count(&tensor) != resizing->axis_count)
-    return onnx_error(node, "%lld scales for %d axes", (long long)tensor_count(&tensor), resizing->axis_count);
+    return onnx_error(node, "%lld scales for %d axes", (long long)tensor_count(&tensor),
+                      resizing->axis_count);
   resizing->has_scales = true;
   for (int i = 0; i < resizing->axis_count; i++) {
     int axis = (int)resizing->axes[i];
     resizing->scales[axis] = element_load(tensor.element, tensor.data, i);
-    if (!(resizing->sizes[axis] = scaled_dim(node, x->dims[axis], resizing->scales[axis]))) return false;
+    if (!(resizing->sizes[axis] = scaled_dim(node, x->dims[axis], resizing->scales[axis])))
+      return false;
   }
   return true;
 }
 
 // keep_aspect_ratio_policy: one scale for all axes, and the sizes follow from it.
-static bool keep_aspect_ratio(OnnxNode *node, const Type *x, const char *policy, Resizing *resizing) {
+static bool keep_aspect_ratio(OnnxNode *node, const Type *x, const char *policy,
+                              Resizing *resizing) {
   bool larger = strcmp(policy, "not_larger") != 0;
   double scale = larger ? 0 : INFINITY;
-  if (larger && strcmp(policy, "not_smaller") != 0) return onnx_error(node, "keep_aspect_ratio_policy '%s'", policy);
+  if (larger && strcmp(policy, "not_smaller") != 0)
+    return onnx_error(node, "keep_aspect_ratio_policy '%s'", policy);
   for (int i = 0; i < resizing->axis_count; i++) {
     int64_t size, wanted, axis = resizing->axes[i];
-    if (!dim_is_constant(x->dims[axis], &size) || !dim_is_constant(resizing->sizes[axis], &wanted) || size < 1)
+    if (!dim_is_constant(x->dims[axis], &size) ||
+        !dim_is_constant(resizing->sizes[axis], &wanted) || size < 1)
       return onnx_error(node, "keep_aspect_ratio_policy needs static sizes");
     double ratio = (double)wanted / (double)size;
     if (larger ? ratio > scale : ratio < scale) scale = ratio;
@@ -57,7 +66,8 @@ static bool keep_aspect_ratio(OnnxNode *node, const Type *x, const char *policy,
   for (int i = 0; i < resizing->axis_count; i++) {
     int64_t axis = resizing->axes[i];
     resizing->scales[axis] = scale;
-    resizing->sizes[axis] = import_dim(node->importer, (int64_t)floor(scale * (double)dim_value(x->dims[axis]) + 0.5));
+    resizing->sizes[axis] =
+        import_dim(node->importer, (int64_t)floor(scale * (double)dim_value(x->dims[axis]) + 0.5));
   }
   return true;
 }
@@ -66,7 +76,8 @@ static bool read_sizes(OnnxNode *node, const Type *x, int index, Resizing *resiz
   int count;
   const Dim *const *sizes = onnx_dims_input(node, index, &count);
   if (!sizes) return false;
-  if (count != resizing->axis_count) return onnx_error(node, "%d sizes for %d axes", count, resizing->axis_count);
+  if (count != resizing->axis_count)
+    return onnx_error(node, "%d sizes for %d axes", count, resizing->axis_count);
   for (int i = 0; i < count; i++) resizing->sizes[resizing->axes[i]] = sizes[i];
   const char *policy = onnx_string(node, "keep_aspect_ratio_policy", "stretch");
   return strcmp(policy, "stretch") == 0 || keep_aspect_ratio(node, x, policy, resizing);
@@ -75,17 +86,21 @@ static bool read_sizes(OnnxNode *node, const Type *x, int index, Resizing *resiz
 static bool read_roi(OnnxNode *node, Resizing *resizing) {
   Tensor roi;
   if (!onnx_constant_input(node, 1, &roi) || tensor_count(&roi) != 2 * resizing->axis_count)
-    return onnx_error(node, "the region of interest must be constant, with %d numbers", 2 * resizing->axis_count);
+    return onnx_error(node, "the region of interest must be constant, with %d numbers",
+                      2 * resizing->axis_count);
   resizing->has_roi = true;
-  for (int i = 0; i < resizing->rank; i++) resizing->roi[i] = 0, resizing->roi[resizing->rank + i] = 1;
+  for (int i = 0; i < resizing->rank; i++)
+    resizing->roi[i] = 0, resizing->roi[resizing->rank + i] = 1;
   for (int i = 0; i < resizing->axis_count; i++) {
     resizing->roi[resizing->axes[i]] = element_load(roi.element, roi.data, i);
-    resizing->roi[resizing->rank + resizing->axes[i]] = element_load(roi.element, roi.data, resizing->axis_count + i);
+    resizing->roi[resizing->rank + resizing->axes[i]] =
+        element_load(roi.element, roi.data, resizing->axis_count + i);
   }
   return true;
 }
 
-static void set_resize(OnnxNode *node, Node *resize, const Resizing *resizing, const int *from, const char *mode, const char *coordinates) {
+static void set_resize(OnnxNode *node, Node *resize, const Resizing *resizing, const int *from,
+                       const char *mode, const char *coordinates) {
   const Dim *sizes[MAX_RANK];
   double scales[MAX_RANK], roi[2 * MAX_RANK];
   for (int i = 0; i < resizing->rank; i++) {
@@ -100,7 +115,8 @@ static void set_resize(OnnxNode *node, Node *resize, const Resizing *resizing, c
   node_set_string(resize, ATTR_MODE, strcmp(mode, "bilinear") == 0 ? "linear" : mode);
   node_set_string(resize, ATTR_COORDINATES, coordinates);
   bool plain = node->version < 11;
-  node_set_string(resize, ATTR_NEAREST, onnx_string(node, "nearest_mode", plain ? "floor" : "round_prefer_floor"));
+  node_set_string(resize, ATTR_NEAREST,
+                  onnx_string(node, "nearest_mode", plain ? "floor" : "round_prefer_floor"));
   node_set_float(resize, ATTR_CUBIC, onnx_float(node, "cubic_coeff_a", -0.75));
   node_set_int(resize, ATTR_ANTIALIAS, onnx_int(node, "antialias", 0) != 0);
   node_set_int(resize, ATTR_EXCLUDE_OUTSIDE, onnx_int(node, "exclude_outside", 0) != 0);
@@ -109,10 +125,12 @@ static void set_resize(OnnxNode *node, Node *resize, const Resizing *resizing, c
 
 // Channels go last where batch and channels keep their size; what has its channels last already,
 // or resizes every axis, stays.
-static bool build_resize(OnnxNode *node, Value *x, const Resizing *resizing, const char *coordinates) {
+static bool build_resize(OnnxNode *node, Value *x, const Resizing *resizing,
+                         const char *coordinates) {
   int rank = x->type.rank, from[MAX_RANK];
   const char *mode = onnx_string(node, "mode", "nearest");
-  bool first = rank >= 3 && resizing->sizes[0] == x->type.dims[0] && resizing->sizes[1] == x->type.dims[1];
+  bool first =
+      rank >= 3 && resizing->sizes[0] == x->type.dims[0] && resizing->sizes[1] == x->type.dims[1];
   for (int i = 0; i < rank; i++) from[i] = !first || i == 0 ? i : i == rank - 1 ? 1 : i + 1;
   Value *operand = first ? onnx_channels_last(node, x) : x;
   if (!operand) return false;
@@ -147,15 +165,18 @@ bool import_resize(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
   Resizing resizing;
-  const char *coordinates = onnx_string(node, "coordinate_transformation_mode", node->version < 11 ? "asymmetric" : "half_pixel");
+  const char *coordinates = onnx_string(node, "coordinate_transformation_mode",
+                                        node->version < 11 ? "asymmetric" : "half_pixel");
   int scales = node->version < 11 ? 1 : 2;
   if (!begin_resizing(node, &x->type, &resizing)) return false;
-  if (node->version >= 11 && given_list(node, 2) && given_list(node, 3)) return onnx_error(node, "both scales and sizes are given");
+  if (node->version >= 11 && given_list(node, 2) && given_list(node, 3))
+    return onnx_error(node, "both scales and sizes are given");
   if (given_list(node, scales)) {
     if (!read_scales(node, &x->type, scales, &resizing)) return false;
   } else if (node->version >= 11 && given_list(node, 3)) {
     if (!read_sizes(node, &x->type, 3, &resizing)) return false;
-  } else return onnx_error(node, "neither scales nor sizes are given");
+  } else
+    return onnx_error(node, "neither scales nor sizes are given");
   if (strcmp(coordinates, "tf_crop_and_resize") == 0 && !read_roi(node, &resizing)) return false;
   return build_resize(node, x, &resizing, coordinates);
 }
@@ -164,12 +185,16 @@ bool import_upsample(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
   Resizing resizing;
-  if (node->version >= 10) return onnx_unsupported(node, "operator sets have Resize instead since version 10");
+  if (node->version >= 10)
+    return onnx_unsupported(node, "operator sets have Resize instead since version 10");
   if (!begin_resizing(node, &x->type, &resizing)) return false;
-  if (node->version >= 9) return read_scales(node, &x->type, 1, &resizing) && build_resize(node, x, &resizing, "asymmetric");
+  if (node->version >= 9)
+    return read_scales(node, &x->type, 1, &resizing) &&
+           build_resize(node, x, &resizing, "asymmetric");
   int count;
   const float *scales = onnx_floats(node, "scales", &count);
-  if (!scales || count != x->type.rank) return onnx_error(node, "%d scales for rank %d", count, x->type.rank);
+  if (!scales || count != x->type.rank)
+    return onnx_error(node, "%d scales for rank %d", count, x->type.rank);
   resizing.has_scales = true;
   for (int i = 0; i < count; i++) {
     resizing.scales[i] = (double)scales[i];
@@ -208,12 +233,15 @@ bool import_affine_grid(OnnxNode *node) {
   int spatial = count - 2;
   int64_t points = 1;
   bool corners = onnx_int(node, "align_corners", 0) != 0;
-  if (count < 4 || count > 5 || theta->type.rank != 3) return onnx_error(node, "wanted a size of 4 or 5 numbers and theta of rank 3");
+  if (count < 4 || count > 5 || theta->type.rank != 3)
+    return onnx_error(node, "wanted a size of 4 or 5 numbers and theta of rank 3");
   for (int i = 2; i < count; i++) {
-    if (size[i] < 1 || size[i] > 1 << 16 || points > (1 << 24) / size[i]) return onnx_error(node, "size %lld", (long long)size[i]);
+    if (size[i] < 1 || size[i] > 1 << 16 || points > (1 << 24) / size[i])
+      return onnx_error(node, "size %lld", (long long)size[i]);
     points *= size[i];
   }
-  Tensor base = tensor_create(node->importer->arena, theta->type.element, 2, (int64_t[]){points, spatial + 1});
+  Tensor base = tensor_create(node->importer->arena, theta->type.element, 2,
+                              (int64_t[]){points, spatial + 1});
   for (int64_t i = 0; i < points; i++) {
     int64_t rest = i;
     for (int axis = spatial - 1; axis >= 0; axis--) {

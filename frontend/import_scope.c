@@ -72,7 +72,8 @@ bool import_initializer(Importer *importer, Scope *scope, Item *item, const char
   Loc loc = {.file = importer->module->source, .node = name};
   Tensor tensor;
   if (!onnx_tensor_bytes(importer->file, item->initializer, &tensor)) return false;
-  if (tensor.rank > MAX_RANK) return diag_error(importer->diag, loc, "rank %d is above %d", tensor.rank, MAX_RANK);
+  if (tensor.rank > MAX_RANK)
+    return diag_error(importer->diag, loc, "rank %d is above %d", tensor.rank, MAX_RANK);
   Builder builder = builder_at_end(scope->graph, loc);
   item->value = build_constant_tensor(&builder, &tensor, name);
   item->initializer = NULL;

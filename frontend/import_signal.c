@@ -7,14 +7,15 @@
 enum { MAX_MATRIX = 1 << 24 };
 
 typedef struct Transform {
-  int64_t length, bins; // points in time, rows of the result
+  int64_t length, bins;    // points in time, rows of the result
   int in_parts, out_parts; // 1: real numbers, 2: pairs
-  bool inverse, half; // half: the input (inverse) is the non-negative half of a spectrum
+  bool inverse, half;      // half: the input (inverse) is the non-negative half of a spectrum
 } Transform;
 
 // The entry of the matrix for input (n, part) and output (k, part).
 static double transform_entry(const Transform *t, int64_t n, int in_part, int64_t k, int out_part) {
-  double angle = 2 * acos(-1) * (double)(n * k % t->length) / (double)t->length, sign = t->inverse ? 1 : -1;
+  double angle = 2 * acos(-1) * (double)(n * k % t->length) / (double)t->length,
+         sign = t->inverse ? 1 : -1;
   double weight = t->inverse ? 1 / (double)t->length : 1;
   if (t->half && n > 0 && 2 * n != t->length) weight *= 2; // the other half is its mirror image
   double real = cos(angle) * weight, imaginary = sign * sin(angle) * weight;
@@ -22,21 +23,28 @@ static double transform_entry(const Transform *t, int64_t n, int in_part, int64_
   return out_part == 0 ? -imaginary : real;
 }
 
-static Value *transform_matrix(OnnxNode *node, const Transform *t, int64_t points, ElementType element) {
+static Value *transform_matrix(OnnxNode *node, const Transform *t, int64_t points,
+                               ElementType element) {
   int64_t rows = points * t->in_parts, columns = t->bins * t->out_parts;
-  if (rows < 1 || columns < 1 || rows > MAX_MATRIX / columns) return onnx_error(node, "a transform of length %lld", (long long)t->length), NULL;
+  if (rows < 1 || columns < 1 || rows > MAX_MATRIX / columns)
+    return onnx_error(node, "a transform of length %lld", (long long)t->length), NULL;
   Tensor matrix = tensor_create(node->importer->arena, element, 2, (int64_t[]){rows, columns});
   for (int64_t r = 0; r < rows; r++)
     for (int64_t c = 0; c < columns; c++)
-      element_store(element, matrix.data, r * columns + c, transform_entry(t, r / t->in_parts, (int)(r % t->in_parts), c / t->out_parts, (int)(c % t->out_parts)));
-  return build_constant_tensor(&node->builder, &matrix, arena_printf(node->importer->arena, "%s.transform", node->loc.node));
+      element_store(element, matrix.data, r * columns + c,
+                    transform_entry(t, r / t->in_parts, (int)(r % t->in_parts), c / t->out_parts,
+                                    (int)(c % t->out_parts)));
+  return build_constant_tensor(&node->builder, &matrix,
+                               arena_printf(node->importer->arena, "%s.transform", node->loc.node));
 }
 
 // The axis before the last to `length` points: cut, or filled with zeros.
 static Value *fit_length(OnnxNode *node, Value *x, int64_t size, int64_t length) {
   int axis = x->type.rank - 2;
   if (size == length) return x;
-  if (size > length) return build_slice_axis(&node->builder, x, axis, import_dim(node->importer, 0), import_dim(node->importer, length), 1);
+  if (size > length)
+    return build_slice_axis(&node->builder, x, axis, import_dim(node->importer, 0),
+                            import_dim(node->importer, length), 1);
   int64_t pads[2 * MAX_RANK] = {0};
   pads[x->type.rank + axis] = length - size;
   Node *pad = build_begin(&node->builder, OP_PAD, &x, 1);
@@ -80,17 +88,21 @@ bool import_dft(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
   int axis, rank = x->type.rank;
-  int64_t axis_number = node->version >= 20 ? -2 : onnx_int(node, "axis", 1), size, parts, length = -1;
+  int64_t axis_number = node->version >= 20 ? -2 : onnx_int(node, "axis", 1), size, parts,
+          length = -1;
   bool onesided = onnx_int(node, "onesided", 0) != 0;
   if (node->version >= 20 && !scalar_input(node, 2, &axis_number)) return false;
   if (!onnx_axis(node, axis_number, rank, &axis) || !scalar_input(node, 1, &length)) return false;
   if (rank < 2 || axis == rank - 1) return onnx_error(node, "axis %d of rank %d", axis, rank);
-  if (!dim_is_constant(x->type.dims[axis], &size) || !dim_is_constant(x->type.dims[rank - 1], &parts) || parts < 1 || parts > 2)
+  if (!dim_is_constant(x->type.dims[axis], &size) ||
+      !dim_is_constant(x->type.dims[rank - 1], &parts) || parts < 1 || parts > 2)
     return onnx_error(node, "the axis must be static and the last dim 1 or 2");
-  Transform t = {.inverse = onnx_int(node, "inverse", 0) != 0, .in_parts = (int)parts, .out_parts = 2};
+  Transform t = {
+      .inverse = onnx_int(node, "inverse", 0) != 0, .in_parts = (int)parts, .out_parts = 2};
   t.half = t.inverse && onesided;
   t.length = length >= 0 ? length : t.half ? 2 * (size - 1) : size;
-  if (t.length < 1 || t.length > MAX_MATRIX) return onnx_error(node, "a transform of length %lld", (long long)t.length);
+  if (t.length < 1 || t.length > MAX_MATRIX)
+    return onnx_error(node, "a transform of length %lld", (long long)t.length);
   t.bins = onesided && !t.inverse ? t.length / 2 + 1 : t.length;
   if (t.half) t.out_parts = 1;
   int64_t points = t.half ? t.length / 2 + 1 : t.length;
@@ -105,23 +117,33 @@ bool import_stft(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   Value *x = onnx_input(node, 0), *window = onnx_input(node, 2);
   int64_t step = 0, size, parts, length = -1;
-  if (x->type.rank != 3 || !dim_is_constant(x->type.dims[1], &size) || !dim_is_constant(x->type.dims[2], &parts) || parts < 1 || parts > 2)
+  if (x->type.rank != 3 || !dim_is_constant(x->type.dims[1], &size) ||
+      !dim_is_constant(x->type.dims[2], &parts) || parts < 1 || parts > 2)
     return onnx_error(node, "the signal must be [batch, static length, 1 or 2]");
   if (!scalar_input(node, 1, &step) || !scalar_input(node, 3, &length)) return false;
-  if (length < 0 && (!window || window->type.rank != 1 || !dim_is_constant(window->type.dims[0], &length))) length = size;
-  if (step < 1 || length < 1 || length > size) return onnx_error(node, "frames of %lld by %lld in %lld", (long long)length, (long long)step, (long long)size);
+  if (length < 0 &&
+      (!window || window->type.rank != 1 || !dim_is_constant(window->type.dims[0], &length)))
+    length = size;
+  if (step < 1 || length < 1 || length > size)
+    return onnx_error(node, "frames of %lld by %lld in %lld", (long long)length, (long long)step,
+                      (long long)size);
   int64_t frames = 1 + (size - length) / step;
   if (frames > MAX_MATRIX / length) return onnx_error(node, "%lld frames", (long long)frames);
   Tensor index = tensor_create(node->importer->arena, I64, 2, (int64_t[]){frames, length});
-  for (int64_t i = 0; i < frames * length; i++) ((int64_t *)index.data)[i] = i / length * step + i % length;
-  Value *rows = build_constant_tensor(&node->builder, &index, arena_printf(node->importer->arena, "%s.frames", node->loc.node));
+  for (int64_t i = 0; i < frames * length; i++)
+    ((int64_t *)index.data)[i] = i / length * step + i % length;
+  Value *rows = build_constant_tensor(
+      &node->builder, &index, arena_printf(node->importer->arena, "%s.frames", node->loc.node));
   Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){x, rows}, 2);
   if (!gather) return false;
   node_set_int(gather, ATTR_AXIS, 1);
   Value *cut = build_end(&node->builder, gather);
   if (window) cut = onnx_binary(node, OP_MUL, cut, onnx_unsqueeze(node, window, (int64_t[]){1}, 1));
   bool onesided = onnx_int(node, "onesided", 1) != 0;
-  Transform t = {.length = length, .bins = onesided ? length / 2 + 1 : length, .in_parts = (int)parts, .out_parts = 2};
+  Transform t = {.length = length,
+                 .bins = onesided ? length / 2 + 1 : length,
+                 .in_parts = (int)parts,
+                 .out_parts = 2};
   return cut && onnx_output(node, 0, apply_transform(node, cut, &t, length));
 }
 
@@ -135,9 +157,11 @@ static void fill_mel(const Tensor *matrix, int64_t bins, int64_t spectrum, const
     int64_t low = edges[i], centre = edges[i + 1], high = edges[i + 2];
     for (int64_t k = low; k <= high; k++) {
       if (k < 0 || k >= spectrum) continue;
-      double value = k < centre ? (double)(k - low) / (double)(centre - low)
-                     : k == centre ? 1 : (double)(high - k) / (double)(high - centre);
-      if (k < high || k == centre) element_store(matrix->element, matrix->data, k * bins + i, value);
+      double value = k < centre    ? (double)(k - low) / (double)(centre - low)
+                     : k == centre ? 1
+                                   : (double)(high - k) / (double)(high - centre);
+      if (k < high || k == centre)
+        element_store(matrix->element, matrix->data, k * bins + i, value);
     }
   }
 }
@@ -146,18 +170,21 @@ bool import_mel_weight_matrix(OnnxNode *node) {
   Tensor inputs[5];
   double numbers[5];
   for (int i = 0; i < 5; i++) {
-    if (!onnx_constant_input(node, i, &inputs[i]) || tensor_count(&inputs[i]) != 1) return onnx_error(node, "input %d must be a constant number", i);
+    if (!onnx_constant_input(node, i, &inputs[i]) || tensor_count(&inputs[i]) != 1)
+      return onnx_error(node, "input %d must be a constant number", i);
     numbers[i] = element_load(inputs[i].element, inputs[i].data, 0);
   }
   int64_t bins = (int64_t)numbers[0], spectrum = (int64_t)numbers[1] / 2 + 1;
   ElementType element = onnx_number_type(onnx_int(node, "output_datatype", 1));
-  if (bins < 1 || bins > 1 << 12 || spectrum < 1 || spectrum > 1 << 12 || !(numbers[2] > 0) || element == ELEMENT_NONE)
-    return onnx_error(node, "%lld mel bins of %lld frequencies", (long long)bins, (long long)spectrum);
+  if (bins < 1 || bins > 1 << 12 || spectrum < 1 || spectrum > 1 << 12 || !(numbers[2] > 0) ||
+      element == ELEMENT_NONE)
+    return onnx_error(node, "%lld mel bins of %lld frequencies", (long long)bins,
+                      (long long)spectrum);
   int64_t *edges = NEW_ARRAY(node->importer->arena, int64_t, bins + 2);
   double low = mel(numbers[3]), step = (mel(numbers[4]) - low) / (double)(bins + 2);
   for (int64_t i = 0; i < bins + 2; i++) {
     double edge = floor((numbers[1] + 1) * hertz(low + step * (double)i) / numbers[2]);
-    edges[i] = edge < 0 ? 0 : edge > (double)spectrum ? spectrum : (int64_t)edge;
+    edges[i] = edge<0 ? 0 : edge>(double) spectrum ? spectrum : (int64_t)edge;
   }
   Tensor matrix = tensor_create(node->importer->arena, element, 2, (int64_t[]){spectrum, bins});
   fill_mel(&matrix, bins, spectrum, edges);
@@ -175,12 +202,15 @@ typedef struct Columns {
 static bool columns_lists(OnnxNode *node, Columns *columns) {
   static const int64_t ones[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1}, zeros[2 * MAX_RANK];
   int counts[5];
-  if (!(columns->image = onnx_ints_input(node, 1, &counts[0])) || !(columns->block = onnx_ints_input(node, 2, &counts[1]))) return false;
+  if (!(columns->image = onnx_ints_input(node, 1, &counts[0])) ||
+      !(columns->block = onnx_ints_input(node, 2, &counts[1])))
+    return false;
   columns->strides = onnx_ints(node, "strides", &counts[2]);
   columns->pads = onnx_ints(node, "pads", &counts[3]);
   columns->dilations = onnx_ints(node, "dilations", &counts[4]);
   int n = columns->spatial = counts[0];
-  if (n < 1 || n > 6 || counts[1] != n || (columns->strides && counts[2] != n) || (columns->pads && counts[3] != 2 * n) || (columns->dilations && counts[4] != n))
+  if (n < 1 || n > 6 || counts[1] != n || (columns->strides && counts[2] != n) ||
+      (columns->pads && counts[3] != 2 * n) || (columns->dilations && counts[4] != n))
     return onnx_error(node, "the lists of image, block, strides, pads and dilations do not fit");
   if (!columns->strides) columns->strides = ones;
   if (!columns->pads) columns->pads = zeros;
@@ -191,15 +221,21 @@ static bool columns_lists(OnnxNode *node, Columns *columns) {
 static bool columns_sizes(OnnxNode *node, Columns *columns) {
   columns->block_size = columns->positions = columns->pixels = 1;
   for (int i = 0; i < columns->spatial; i++) {
-    int64_t image = columns->image[i], block = columns->block[i], begin = columns->pads[i], end = columns->pads[columns->spatial + i];
-    if (image < 1 || image > 1 << 16 || block < 1 || block > 1 << 12 || columns->strides[i] < 1 || columns->strides[i] > 1 << 16 ||
-        columns->dilations[i] < 1 || columns->dilations[i] > 1 << 12 || begin < 0 || end < 0 || begin > 1 << 16 || end > 1 << 16)
-      return onnx_error(node, "image %lld, block %lld of axis %d", (long long)image, (long long)block, i);
-    columns->blocks[i] = (image + begin + end - columns->dilations[i] * (block - 1) - 1) / columns->strides[i] + 1;
+    int64_t image = columns->image[i], block = columns->block[i], begin = columns->pads[i],
+            end = columns->pads[columns->spatial + i];
+    if (image < 1 || image > 1 << 16 || block < 1 || block > 1 << 12 || columns->strides[i] < 1 ||
+        columns->strides[i] > 1 << 16 || columns->dilations[i] < 1 ||
+        columns->dilations[i] > 1 << 12 || begin < 0 || end < 0 || begin > 1 << 16 || end > 1 << 16)
+      return onnx_error(node, "image %lld, block %lld of axis %d", (long long)image,
+                        (long long)block, i);
+    columns->blocks[i] =
+        (image + begin + end - columns->dilations[i] * (block - 1) - 1) / columns->strides[i] + 1;
     columns->block_size *= block;
     columns->positions *= columns->blocks[i];
     columns->pixels *= image;
-    if (columns->blocks[i] < 1 || columns->pixels > MAX_MATRIX || columns->block_size * columns->positions > MAX_MATRIX) return onnx_error(node, "the image is too large");
+    if (columns->blocks[i] < 1 || columns->pixels > MAX_MATRIX ||
+        columns->block_size * columns->positions > MAX_MATRIX)
+      return onnx_error(node, "the image is too large");
   }
   return true;
 }
@@ -208,7 +244,8 @@ static bool columns_sizes(OnnxNode *node, Columns *columns) {
 static int64_t column_pixel(const Columns *columns, int64_t element, int64_t position) {
   int64_t pixel = 0, factor = 1;
   for (int i = columns->spatial - 1; i >= 0; i--) {
-    int64_t at = position % columns->blocks[i] * columns->strides[i] - columns->pads[i] + element % columns->block[i] * columns->dilations[i];
+    int64_t at = position % columns->blocks[i] * columns->strides[i] - columns->pads[i] +
+                 element % columns->block[i] * columns->dilations[i];
     if (at < 0 || at >= columns->image[i]) return -1;
     pixel += at * factor;
     factor *= columns->image[i];
@@ -220,31 +257,42 @@ static int64_t column_pixel(const Columns *columns, int64_t element, int64_t pos
 
 bool import_col2im(OnnxNode *node) {
   Columns columns;
-  if (!onnx_need_inputs(node, 3) || !columns_lists(node, &columns) || !columns_sizes(node, &columns)) return false;
+  if (!onnx_need_inputs(node, 3) || !columns_lists(node, &columns) ||
+      !columns_sizes(node, &columns))
+    return false;
   Importer *importer = node->importer;
   Value *x = onnx_input(node, 0);
   if (x->type.rank != 3) return onnx_error(node, "input of rank %d, wanted 3", x->type.rank);
   int64_t total = columns.block_size * columns.positions, kept = 0;
-  int64_t *sources = NEW_ARRAY(importer->arena, int64_t, total + 1), *pixels = NEW_ARRAY(importer->arena, int64_t, total + 1);
+  int64_t *sources = NEW_ARRAY(importer->arena, int64_t, total + 1),
+          *pixels = NEW_ARRAY(importer->arena, int64_t, total + 1);
   for (int64_t i = 0; i < total; i++) {
     int64_t pixel = column_pixel(&columns, i / columns.positions, i % columns.positions);
     if (pixel >= 0) sources[kept] = i, pixels[kept++] = pixel;
   }
-  const Dim *channels = dim_floordiv(importer->dims, x->type.dims[1], import_dim(importer, columns.block_size));
-  const Dim *entries[3] = {x->type.dims[0], channels, import_dim(importer, kept)}, *image[MAX_RANK] = {x->type.dims[0], channels, import_dim(importer, columns.pixels)};
-  Value *flat = build_reshape(&node->builder, x, 3, (const Dim *[]){x->type.dims[0], channels, import_dim(importer, total)});
-  Value *chosen = build_ints(&node->builder, sources, kept), *places = build_ints(&node->builder, pixels, kept);
+  const Dim *channels =
+      dim_floordiv(importer->dims, x->type.dims[1], import_dim(importer, columns.block_size));
+  const Dim *entries[3] = {x->type.dims[0], channels, import_dim(importer, kept)},
+            *image[MAX_RANK] = {x->type.dims[0], channels, import_dim(importer, columns.pixels)};
+  Value *flat =
+      build_reshape(&node->builder, x, 3,
+                    (const Dim *[]){x->type.dims[0], channels, import_dim(importer, total)});
+  Value *chosen = build_ints(&node->builder, sources, kept),
+        *places = build_ints(&node->builder, pixels, kept);
   Node *gather = flat ? build_begin(&node->builder, OP_GATHER, (Value *[]){flat, chosen}, 2) : NULL;
   if (!gather) return false;
   node_set_int(gather, ATTR_AXIS, 2);
   Value *updates = build_end(&node->builder, gather), *zero = onnx_scalar_like(node, x, 0);
   Value *empty = zero ? build_expand(&node->builder, zero, 3, image) : NULL;
   Value *index = build_expand(&node->builder, places, 3, entries);
-  Node *scatter = updates && empty && index ? build_begin(&node->builder, OP_SCATTER_ELEMENTS, (Value *[]){empty, index, updates}, 3) : NULL;
+  Node *scatter = updates && empty && index ? build_begin(&node->builder, OP_SCATTER_ELEMENTS,
+                                                          (Value *[]){empty, index, updates}, 3)
+                                            : NULL;
   if (!scatter) return false;
   node_set_int(scatter, ATTR_AXIS, 2);
   node_set_string(scatter, ATTR_REDUCTION, "add");
   Value *sums = build_end(&node->builder, scatter);
   for (int i = 0; i < columns.spatial; i++) image[2 + i] = import_dim(importer, columns.image[i]);
-  return onnx_output(node, 0, sums ? build_reshape(&node->builder, sums, 2 + columns.spatial, image) : NULL);
+  return onnx_output(node, 0,
+                     sums ? build_reshape(&node->builder, sums, 2 + columns.spatial, image) : NULL);
 }

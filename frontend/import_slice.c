@@ -24,22 +24,31 @@ static const Dim *clamp(Importer *importer, const Dim *value, const Dim *low, co
   return dim_max(importer->dims, dim_min(importer->dims, value, high), low);
 }
 
-static bool slice_span(OnnxNode *node, const Dim *start, const Dim *end, int64_t step, const Dim *size, Span *span) {
+static bool slice_span(OnnxNode *node, const Dim *start, const Dim *end, int64_t step,
+                       const Dim *size, Span *span) {
   Importer *importer = node->importer;
   DimTable *table = importer->dims;
   const Dim *zero = import_dim(importer, 0), *last = dim_add_int(table, size, -1), *length;
   if (step == 0) return onnx_error(node, "step 0");
   if (step > FAR || step < -FAR) step = step > 0 ? FAR : -FAR;
   if (step > 0) {
-    start = dim_low(start) >= FAR ? size : clamp(importer, bound_from_start(importer, start, size), zero, size);
-    end = dim_low(end) >= FAR ? size : dim_high(end) <= -FAR ? zero
-          : clamp(importer, bound_from_start(importer, end, size), zero, size);
+    start = dim_low(start) >= FAR
+                ? size
+                : clamp(importer, bound_from_start(importer, start, size), zero, size);
+    end = dim_low(end) >= FAR ? size
+          : dim_high(end) <= -FAR
+              ? zero
+              : clamp(importer, bound_from_start(importer, end, size), zero, size);
     length = dim_sub(table, end, start);
   } else {
-    start = dim_low(start) >= FAR ? last : clamp(importer, bound_from_start(importer, start, size), zero, last);
+    start = dim_low(start) >= FAR
+                ? last
+                : clamp(importer, bound_from_start(importer, start, size), zero, last);
     const Dim *before = import_dim(importer, -1);
-    end = dim_high(end) <= -FAR ? before : dim_low(end) >= FAR ? last
-          : clamp(importer, bound_from_start(importer, end, size), before, last);
+    end = dim_high(end) <= -FAR ? before
+          : dim_low(end) >= FAR
+              ? last
+              : clamp(importer, bound_from_start(importer, end, size), before, last);
     length = dim_sub(table, start, end);
   }
   int64_t stride = step > 0 ? step : -step;
@@ -95,14 +104,18 @@ bool import_slice(OnnxNode *node) {
   const int64_t *axes, *steps = NULL;
   if (!ends || !onnx_ints_either(node, "axes", 3, &axes, &axis_count)) return false;
   if (onnx_has_input(node, 4) && !(steps = onnx_ints_input(node, 4, &step_count))) return false;
-  if (count != end_count || (axes && axis_count != count) || (steps && step_count != count) || count > x->type.rank)
-    return onnx_error(node, "%d starts, %d ends and %d axes for rank %d", count, end_count, axes ? axis_count : count, x->type.rank);
+  if (count != end_count || (axes && axis_count != count) || (steps && step_count != count) ||
+      count > x->type.rank)
+    return onnx_error(node, "%d starts, %d ends and %d axes for rank %d", count, end_count,
+                      axes ? axis_count : count, x->type.rank);
   int64_t positions[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
   if (axes && !onnx_axes(node, axes, count, x->type.rank, positions)) return false;
   Span spans[MAX_RANK];
   whole_spans(node->importer, &x->type, spans);
   for (int i = 0; i < count; i++)
-    if (!slice_span(node, starts[i], ends[i], steps ? steps[i] : 1, x->type.dims[positions[i]], &spans[positions[i]])) return false;
+    if (!slice_span(node, starts[i], ends[i], steps ? steps[i] : 1, x->type.dims[positions[i]],
+                    &spans[positions[i]]))
+      return false;
   return onnx_output(node, 0, build_slice(node, x, spans));
 }
 
@@ -112,11 +125,14 @@ static bool split_by(OnnxNode *node, Value *x, int axis, const Dim *const *sizes
   const Dim *start = import_dim(node->importer, 0);
   for (int i = 0; i < count; i++) {
     if (onnx_wants_output(node, i) &&
-        !onnx_output(node, i, build_slice_axis(&node->builder, x, axis, start, sizes[i], 1))) return false;
+        !onnx_output(node, i, build_slice_axis(&node->builder, x, axis, start, sizes[i], 1)))
+      return false;
     start = dim_add(node->importer->dims, start, sizes[i]);
   }
-  if (dim_is_constant(start, NULL) && dim_is_constant(x->type.dims[axis], NULL) && start != x->type.dims[axis])
-    return onnx_error(node, "the parts have %s elements, axis %d has %s", dim_text(node->importer->arena, start), axis,
+  if (dim_is_constant(start, NULL) && dim_is_constant(x->type.dims[axis], NULL) &&
+      start != x->type.dims[axis])
+    return onnx_error(node, "the parts have %s elements, axis %d has %s",
+                      dim_text(node->importer->arena, start), axis,
                       dim_text(node->importer->arena, x->type.dims[axis]));
   return true;
 }
@@ -148,10 +164,13 @@ bool import_split(OnnxNode *node) {
     sizes = list;
   } else {
     int64_t wanted = onnx_int(node, "num_outputs", count);
-    if (wanted != count) return onnx_error(node, "num_outputs is %lld, but there are %d outputs", (long long)wanted, count);
+    if (wanted != count)
+      return onnx_error(node, "num_outputs is %lld, but there are %d outputs", (long long)wanted,
+                        count);
     sizes = equal_parts(node, x->type.dims[axis], count);
   }
-  if (count != node->output_count) return onnx_error(node, "%d parts for %d outputs", count, node->output_count);
+  if (count != node->output_count)
+    return onnx_error(node, "%d parts for %d outputs", count, node->output_count);
   return split_by(node, x, axis, sizes, count);
 }
 
@@ -162,7 +181,8 @@ bool import_concat(OnnxNode *node) {
   int axis;
   Value **values = NEW_ARRAY(node->importer->arena, Value *, node->input_count);
   for (int i = 0; i < node->input_count; i++) values[i] = onnx_input(node, i);
-  if (node->version >= 4 && !onnx_attribute(node, "axis")) return onnx_error(node, "attribute 'axis' is missing");
+  if (node->version >= 4 && !onnx_attribute(node, "axis"))
+    return onnx_error(node, "attribute 'axis' is missing");
   if (!onnx_axis(node, onnx_int(node, "axis", 1), values[0]->type.rank, &axis)) return false;
   if (node->input_count == 1) return onnx_output(node, 0, values[0]);
   return onnx_output(node, 0, build_concat(&node->builder, values, node->input_count, axis));
@@ -175,7 +195,8 @@ static bool pad_value(OnnxNode *node, Value **value) {
   Tensor tensor;
   *value = NULL;
   if (onnx_has_input(node, 2)) {
-    bool zero = onnx_constant_input(node, 2, &tensor) && tensor_count(&tensor) == 1 && element_load(tensor.element, tensor.data, 0) == 0;
+    bool zero = onnx_constant_input(node, 2, &tensor) && tensor_count(&tensor) == 1 &&
+                element_load(tensor.element, tensor.data, 0) == 0;
     if (zero) return true;
     Value *given = onnx_input(node, 2);
     *value = given->type.rank ? build_reshape(&node->builder, given, 0, NULL) : given;
@@ -186,7 +207,8 @@ static bool pad_value(OnnxNode *node, Value **value) {
   return !node->builder.failed;
 }
 
-static Value *build_pad(OnnxNode *node, Value *x, const int64_t *pads, const char *mode, Value *value) {
+static Value *build_pad(OnnxNode *node, Value *x, const int64_t *pads, const char *mode,
+                        Value *value) {
   bool nothing = true;
   for (int i = 0; i < 2 * x->type.rank; i++) nothing &= pads[i] == 0;
   if (nothing) return x;
@@ -203,12 +225,14 @@ bool import_pad(OnnxNode *node) {
   int count, axis_count = x->type.rank;
   int64_t pads[2 * MAX_RANK] = {0}, axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
   const int64_t *given, *given_axes;
-  if (!onnx_ints_either(node, node->version == 1 ? "paddings" : "pads", 1, &given, &count)) return false;
+  if (!onnx_ints_either(node, node->version == 1 ? "paddings" : "pads", 1, &given, &count))
+    return false;
   if (onnx_has_input(node, 3)) {
     if (!(given_axes = onnx_ints_input(node, 3, &axis_count))) return false;
     if (!onnx_axes(node, given_axes, axis_count, x->type.rank, axes)) return false;
   }
-  if (!given || count != 2 * axis_count) return onnx_error(node, "%d pads for %d axes", count, axis_count);
+  if (!given || count != 2 * axis_count)
+    return onnx_error(node, "%d pads for %d axes", count, axis_count);
   for (int i = 0; i < axis_count; i++) {
     pads[axes[i]] = given[i];
     pads[x->type.rank + axes[i]] = given[axis_count + i];
@@ -216,12 +240,14 @@ bool import_pad(OnnxNode *node) {
   for (int i = 0; i < 2 * x->type.rank; i++)
     if (pads[i] > FAR || pads[i] < -FAR) return onnx_error(node, "pad %lld", (long long)pads[i]);
   const char *mode = onnx_string(node, "mode", "constant");
-  if (strcmp(mode, "constant") != 0 && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0 && strcmp(mode, "wrap") != 0)
+  if (strcmp(mode, "constant") != 0 && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0 &&
+      strcmp(mode, "wrap") != 0)
     return onnx_error(node, "mode '%s'", mode);
   for (int i = 0; strcmp(mode, "reflect") == 0 && i < 2 * x->type.rank; i++) {
     int64_t size;
     if (dim_is_constant(x->type.dims[i % x->type.rank], &size) && pads[i] >= size && pads[i] > 0)
-      return onnx_error(node, "a reflected pad of %lld beyond an axis of size %lld", (long long)pads[i], (long long)size);
+      return onnx_error(node, "a reflected pad of %lld beyond an axis of size %lld",
+                        (long long)pads[i], (long long)size);
   }
   if (!pad_value(node, &value)) return false;
   return onnx_output(node, 0, build_pad(node, x, pads, mode, value));
@@ -232,14 +258,19 @@ bool import_center_crop_pad(OnnxNode *node) {
   Value *x = onnx_input(node, 0);
   int count, axis_count;
   int64_t axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7}, pads[2 * MAX_RANK] = {0};
-  const int64_t *shape = onnx_ints_input(node, 1, &count), *given = onnx_ints(node, "axes", &axis_count);
-  if (!shape || count > x->type.rank) return shape && onnx_error(node, "%d sizes for rank %d", count, x->type.rank);
+  const int64_t *shape = onnx_ints_input(node, 1, &count),
+                *given = onnx_ints(node, "axes", &axis_count);
+  if (!shape || count > x->type.rank)
+    return shape && onnx_error(node, "%d sizes for rank %d", count, x->type.rank);
   if (given && (axis_count != count || !onnx_axes(node, given, count, x->type.rank, axes)))
-    return axis_count == count ? false : onnx_error(node, "%d sizes for %d axes", count, axis_count);
+    return axis_count == count ? false
+                               : onnx_error(node, "%d sizes for %d axes", count, axis_count);
   for (int i = 0; i < count; i++) {
     int64_t size;
-    if (!dim_is_constant(x->type.dims[axes[i]], &size)) return onnx_error(node, "axis %lld must have a static size", (long long)axes[i]);
-    if (shape[i] < 0 || shape[i] > INT32_MAX) return onnx_error(node, "size %lld", (long long)shape[i]);
+    if (!dim_is_constant(x->type.dims[axes[i]], &size))
+      return onnx_error(node, "axis %lld must have a static size", (long long)axes[i]);
+    if (shape[i] < 0 || shape[i] > INT32_MAX)
+      return onnx_error(node, "size %lld", (long long)shape[i]);
     int64_t more = shape[i] - size, begin = more >= 0 ? more / 2 : -((-more) / 2);
     pads[axes[i]] = begin;
     pads[x->type.rank + axes[i]] = more - begin;

@@ -17,6 +17,7 @@ bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window);
 // What the attributes and operands of a Conv node say, channels first; NULL: reported.
 Value *onnx_conv_result(OnnxNode *node);
 // A convolution of channels-first operands (bias may be NULL), channels-first result.
-Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window, int64_t group);
+Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window,
+                       int64_t group);
 
 #endif
