@@ -1,12 +1,25 @@
 // tenon check: can this model be compiled? Everything that is unsupported or wrong, at once.
 #include "ir/print.h"
-#include "tools/model.h"
+#include "tools/prepare.h"
+
+static void warn_of_unused_inputs(Tool *tool, const Module *module) {
+  const Graph *graph = module->main;
+  for (int i = 0; i < graph->input_count; i++)
+    if (value_is_unused(graph->inputs[i]))
+      diag_warning(&tool->diag, loc_file(module->source), "input '%s' is not used", graph->inputs[i]->name);
+}
 
 Status command_check(Tool *tool) {
   ModelFile file;
+  Plan plan;
+  Status status;
+  if (!plan_make(tool, false, &plan, &status)) return status;
   if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
   Module *module = model_load(tool, &file, NULL);
   if (!module || !module_verify(module, NULL, &tool->diag)) return STATUS_REFUSED;
-  printf("%s: can be compiled (%d ops)\n", file.path, module->main->node_count);
+  warn_of_unused_inputs(tool, module);
+  int ops = module->main->node_count;
+  if (!plan_compile(tool, &plan, module, "model")) return STATUS_REFUSED;
+  printf("%s: can be compiled for %s (%d ops)\n", file.path, plan.target->name, ops);
   return STATUS_DONE;
 }
