@@ -151,6 +151,7 @@ bool lower_conv_panels(Kernel *kernel) {
   c.rows = (int)node_ints_at(kernel->node, ATTR_TILE, 1, c.rows);
   c.width = c.vectors * c.lanes;
   if (nest_constant(c.pixels.count, &pixels) && pixels < c.rows) c.rows = pixels > 0 ? (int)pixels : 1;
+  c.pixels.linear = pixels_are_linear(&c.pixels, kernel->node);
   if (pixels_padded(&c.pixels)) c.pixels.zeros = pixels_line(&c.pixels, c.group_in, 0);
   if (dim_is(c.y->type->dims[0], 1)) {
     kernel_split(kernel, pixel_tiles(&c));

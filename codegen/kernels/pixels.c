@@ -1,6 +1,24 @@
 // Addresses of taps. The comparison that finds a tap outside treats negative indices as huge.
 #include "codegen/kernels/pixels.h"
 
+static bool spatial_dims_agree(const Type *extra, const Type *result) {
+  int full = 0, single = 0;
+  for (int axis = 1; axis < result->rank - 1; axis++) {
+    int own = axis - (result->rank - extra->rank);
+    if (own < 0 || dim_is(extra->dims[own], 1)) single++;
+    else if (extra->dims[own] == result->dims[axis]) full++;
+  }
+  return full == result->rank - 2 || single == result->rank - 2;
+}
+
+bool pixels_are_linear(const Pixels *pixels, const Node *node) {
+  for (int axis = 0; axis < WINDOW_AXES; axis++)
+    if (pixels->window.kernel[axis] != 1 || pixels->window.stride[axis] != 1 || kernel_window_padded(&pixels->window, axis)) return false;
+  for (int i = node_own_operands(node); i < node->operand_count; i++)
+    if (!spatial_dims_agree(&node->operands[i]->type, &node->results[0]->type)) return false;
+  return true;
+}
+
 bool pixels_padded(const Pixels *pixels) {
   for (int axis = 0; axis < WINDOW_AXES; axis++)
     if (kernel_window_padded(&pixels->window, axis)) return true;
@@ -28,6 +46,7 @@ Val pixels_line(Pixels *pixels, int64_t count, int32_t value) {
 
 Pixel pixels_at(const Pixels *pixels, Val number) {
   Nest *nest = pixels->nest;
+  if (pixels->linear) return (Pixel){{nest_const(nest, 0), nest_const(nest, 0), number}};
   Val width = pixels->window.output[2], height = pixels->window.output[1];
   Val line = nest_udiv(nest, number, width);
   return (Pixel){{nest_udiv(nest, line, height), nest_urem(nest, line, height), nest_urem(nest, number, width)}};
@@ -37,6 +56,10 @@ Pixel pixels_at(const Pixels *pixels, Val number) {
 Pixel pixels_next(const Pixels *pixels, Pixel pixel) {
   Nest *nest = pixels->nest;
   Val one = nest_const(nest, 1), zero = nest_const(nest, 0), *at = pixel.at;
+  if (pixels->linear) {
+    at[2] = nest_add(nest, at[2], one);
+    return pixel;
+  }
   Val column = nest_add(nest, at[2], one), wraps = nest_compare(nest, LLVMIntEQ, column, pixels->window.output[2]);
   at[2] = nest_select(nest, wraps, zero, column);
   Val line = nest_select(nest, wraps, nest_add(nest, at[1], one), at[1]);

@@ -299,6 +299,7 @@ static bool lower_product(Kernel *kernel) {
     for (int i = 0; i < p.x->rank - 2; i++) sizes[i] = type_dim(kernel->operands[1].type, 1 + i);
     p.pixels.window = kernel_window(kernel, p.x, p.y, sizes);
     for (int axis = 0; axis < WINDOW_AXES; axis++) p.pixels.count = nest_mul(nest, p.pixels.count, p.pixels.window.output[axis]);
+    p.pixels.linear = pixels_are_linear(&p.pixels, node);
     if (pixels_padded(&p.pixels)) p.pixels.zeros = pixels_line(&p.pixels, p.shape.inputs, p.x->type->quant ? p.x->type->quant->zero[0] : 0);
   } else {
     p.k = p.x->dims[p.x->rank - 1];
