@@ -225,7 +225,11 @@ static Val task_function(Compiled *compiled, KernelFunction *kernel, LLVMTypeRef
 static void call_parallel(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type, Val *arguments, int count, Val extent) {
   Nest *nest = frame->nest;
   Val task = task_function(compiled, kernel, type, count);
-  Val words = nest_local(nest, nest->index, 2 * MAX_VIEWS + MAX_PACKED + 64, 0);
+  if (count > frame->task_word_count) { // calls share one array: each is over before the next
+    frame->task_word_count = count > FEW_WORDS ? count : FEW_WORDS;
+    frame->task_words = nest_local(nest, nest->index, frame->task_word_count, 0);
+  }
+  Val words = frame->task_words;
   Val tasks = nest_min(nest, extent, nest_const(nest, MAX_TASKS));
   Val each = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, tasks), nest_const(nest, 1)), tasks);
   arguments[count - 2] = each;

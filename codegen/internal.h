@@ -55,6 +55,8 @@ typedef struct Frame {
   Val *input_pointers, *output_pointers;          // by number
   Val *symbols;                                   // by symbol index; NULL where unknown
   Val executor;                                   // NULL: serial
+  Val task_words;                                 // arguments of a parallel_for on the stack; NULL: none yet
+  int task_word_count;
 } Frame;
 
 enum { MAX_TASKS = 16 }; // of one call of parallel_for

@@ -30,7 +30,7 @@ PackedSegment *pack_add(Pack *pack, size_t bytes, int align, const char *key,
                         void (*write)(const PackedSegment *, unsigned char *), const void *user) {
   assert(pack->count < MAX_PACKED && "more segments than a kernel may have");
   PackedSegment *segment = &pack->segments[pack->count++];
-  *segment = (PackedSegment){.bytes = bytes, .align = align, .symbol_bits = 8, .key = key,
+  *segment = (PackedSegment){.bytes = bytes, .align = align, .symbol_bits = 8, .parts = 1, .key = key,
                              .write = write, .node = pack->node, .user = user};
   return segment;
 }

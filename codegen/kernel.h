@@ -78,7 +78,9 @@ typedef struct PackedSegment {
   int symbol_bits;  // width of the symbols that an entropy coder should see (8: bytes)
   bool entropy;     // the constant's storage asks for Huffman coding
   const char *key;  // equal keys: equal bytes, shared; NULL: not shared
-  void (*write)(const struct PackedSegment *segment, unsigned char *out); // `bytes` bytes, zeroed before
+  // Writes part `part` of `parts` equal ones: bytes / parts bytes at `out`, zeroed before.
+  void (*write)(const struct PackedSegment *segment, unsigned char *out);
+  int64_t parts, part; // so that big segments need little memory; pack_add sets parts = 1
   const Node *node; // for the writer
   const void *user; // for the writer
 } PackedSegment;

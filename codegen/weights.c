@@ -27,11 +27,24 @@ static void write_dense(const PackedSegment *segment, unsigned char *out) {
 int weights_add_dense(Weights *weights, const Constant *constant, const Type *type, const Target *target) {
   int natural = element_info[type->element].bits >= 8 ? element_info[type->element].bits / 8 : 1;
   int align = constant->bytes >= 64 ? target_alignment(target) : natural;
-  PackedSegment segment = {.bytes = constant->bytes, .align = align < natural ? natural : align, .symbol_bits = 8,
+  PackedSegment segment = {.bytes = constant->bytes, .align = align < natural ? natural : align, .symbol_bits = 8, .parts = 1,
                            .entropy = storage_find(&constant->storage, STAGE_HUFFMAN) != NULL,
                            .key = arena_printf(weights->arena, "dense:%s", constant->name),
                            .write = write_dense, .user = constant};
   return weights_add(weights, &segment);
+}
+
+static void write_parts(const PackedSegment *segment, OutputSink *sink) {
+  size_t bytes = segment->bytes / (size_t)segment->parts;
+  unsigned char *buffer = malloc(bytes ? bytes : 1);
+  if (!buffer) machine_failed("out of memory (%zu bytes wanted)", bytes);
+  PackedSegment part = *segment;
+  for (part.part = 0; part.part < segment->parts; part.part++) {
+    memset(buffer, 0, bytes);
+    segment->write(&part, buffer);
+    sink_write(sink, buffer, bytes);
+  }
+  free(buffer);
 }
 
 bool weights_stream(void *user, OutputSink *sink) {
@@ -47,11 +60,7 @@ bool weights_stream(void *user, OutputSink *sink) {
       sink_write(sink, constant->data, constant->bytes);
       continue;
     }
-    unsigned char *buffer = calloc(placed->segment.bytes ? placed->segment.bytes : 1, 1);
-    if (!buffer) machine_failed("out of memory (%zu bytes wanted)", placed->segment.bytes);
-    placed->segment.write(&placed->segment, buffer);
-    sink_write(sink, buffer, placed->segment.bytes);
-    free(buffer);
+    write_parts(&placed->segment, sink);
   }
   return true;
 }

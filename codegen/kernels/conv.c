@@ -178,11 +178,11 @@ static void write_panels(const PackedSegment *segment, unsigned char *out) {
   for (int i = 1; i < type->rank - 1; i++) taps *= type_dim(type, i);
   int64_t panels = (each + width - 1) / width;
   size_t size = (size_t)element_info[type->element].bits / 8;
-  for (int64_t m = 0; m < outputs; m++)
-    for (int64_t k = 0; k < taps * inputs; k++) {
-      int64_t panel = m / each * panels + m % each / width, lane = m % each % width;
-      memcpy(out + (size_t)((panel * taps * inputs + k) * width + lane) * size, w + (size_t)(m * taps * inputs + k) * size, size);
-    }
+  int64_t first = segment->part / panels * each + segment->part % panels * width; // a part is a panel
+  int64_t end = (segment->part / panels + 1) * each, last = first + width < end ? first + width : end;
+  for (int64_t m = first; m < last; m++)
+    for (int64_t k = 0; k < taps * inputs; k++)
+      memcpy(out + (size_t)(k * width + m - first) * size, w + (size_t)(m * taps * inputs + k) * size, size);
 }
 
 bool pack_conv_panels(Pack *pack) {
@@ -192,8 +192,8 @@ bool pack_conv_panels(Pack *pack) {
   int64_t width = node_ints_at(node, ATTR_TILE, 0, tile.vectors) * tile.lanes, group = node_int(node, ATTR_GROUP);
   int64_t each = type_dim(type, 0) / group, depth = 1;
   for (int i = 1; i < type->rank; i++) depth *= type_dim(type, i);
-  int64_t bytes = group * ((each + width - 1) / width) * width * depth * element_info[type->element].bits / 8;
+  int64_t panels = group * ((each + width - 1) / width), bytes = panels * width * depth * element_info[type->element].bits / 8;
   const char *key = arena_printf(pack->arena, "conv_panels:%s:%lld:%lld", value_constant(node->operands[1])->name, (long long)width, (long long)group);
-  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_panels, (const void *)(intptr_t)width);
+  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_panels, (const void *)(intptr_t)width)->parts = panels;
   return true;
 }

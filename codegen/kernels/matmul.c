@@ -208,10 +208,10 @@ static void write_panels(const PackedSegment *segment, unsigned char *out) {
   bool transposed = node_int(node, ATTR_TRANSPOSE_B);
   int64_t k = type_dim(type, transposed ? 1 : 0), n = type_dim(type, transposed ? 0 : 1), width = (int64_t)(intptr_t)segment->user;
   size_t size = (size_t)element_info[type->element].bits / 8;
-  for (int64_t column = 0; column < n; column++)
-    for (int64_t row = 0; row < k; row++) {
-      int64_t from = transposed ? column * k + row : row * n + column;
-      int64_t to = (column / width * k + row) * width + column % width;
+  int64_t first = segment->part * width, last = first + width < n ? first + width : n; // a part is a panel
+  for (int64_t row = 0; row < k; row++)
+    for (int64_t column = first; column < last; column++) {
+      int64_t from = transposed ? column * k + row : row * n + column, to = row * width + column - first;
       memcpy(out + (size_t)to * size, (const char *)b->data + (size_t)from * size, size);
     }
 }
@@ -225,9 +225,9 @@ bool pack_matmul_panels(Pack *pack) {
   vectors = (int)node_ints_at(node, ATTR_TILE, 0, vectors);
   int64_t width = (int64_t)vectors * target_lanes(pack->target, node->results[0]->type.element == F64 ? 64 : 32);
   int64_t k = type_dim(type, transposed ? 1 : 0), n = type_dim(type, transposed ? 0 : 1);
-  int64_t bytes = (n + width - 1) / width * width * k * element_info[type->element].bits / 8;
+  int64_t panels = (n + width - 1) / width, bytes = panels * width * k * element_info[type->element].bits / 8;
   const char *key = arena_printf(pack->arena, "panels:%s:%lld:%d", value_constant(node->operands[1])->name, (long long)width, transposed);
-  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_panels, (const void *)(intptr_t)width);
+  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_panels, (const void *)(intptr_t)width)->parts = panels;
   return true;
 }
 
