@@ -49,6 +49,12 @@ static bool is_depthwise(const Node *node, const Target *target) {
          type_dim(weights, weights->rank - 2) <= MAX_DEPTHWISE_WIDTH;
 }
 
+// A panel wider than all columns would only store zeros.
+static int64_t fewer_vectors(int64_t vectors, int64_t columns, int lanes) {
+  int64_t enough = (columns + lanes - 1) / lanes;
+  return enough < 1 ? 1 : enough < vectors ? enough : vectors;
+}
+
 // Vectors per panel, rows per tile. One row alone (a matrix-vector product) takes wider panels: more
 // sums in flight hide the latency of the multiply-add.
 static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
@@ -60,12 +66,14 @@ static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_
     tile[0] = 8;
     tile[1] = 1;
   }
+  tile[0] = fewer_vectors(tile[0], type_dim(&node->operands[1]->type, node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1), shape.lanes);
   return 2;
 }
 
 static int conv_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
   ProductTile shape = product_tile(target, node->results[0]->type.element);
-  tile[0] = shape.vectors;
+  const Type *weights = &node->operands[1]->type;
+  tile[0] = fewer_vectors(shape.vectors, type_dim(weights, 0) / node_int(node, ATTR_GROUP), shape.lanes);
   tile[1] = shape.rows;
   return 2;
 }
