@@ -222,7 +222,7 @@ static Val task_function(Compiled *compiled, KernelFunction *kernel, LLVMTypeRef
   return kernel->task = task;
 }
 
-enum { MAX_TASKS = 16, FEW_WORDS = 16 };
+enum { FEW_WORDS = 16 };
 
 static void call_parallel(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type, Val *arguments, int count, Val extent) {
   Nest *nest = frame->nest;
