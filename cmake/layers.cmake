@@ -22,3 +22,6 @@ if(TARGET tenon_codegen)
   set_source_files_properties(codegen/embedded.c PROPERTIES OBJECT_DEPENDS "${runtime_files}"
     COMPILE_DEFINITIONS "TENON_RUNTIME_DIR=\"${CMAKE_SOURCE_DIR}/runtime\"")
 endif()
+if(TARGET tenon_tools)
+  target_sources(tenon_tools PRIVATE runtime/tenon_pool.c) # run, eval and bench --threads
+endif()

@@ -5,7 +5,7 @@
 #include "codegen/object.h"
 #include "frontend/tensor_proto.h"
 #include "ir/print.h"
-#include "runtime/tenon.h"
+#include "runtime/tenon_pool.h"
 #include "tools/model.h"
 #include "tools/prepare.h"
 
@@ -37,12 +37,27 @@ static bool prepare_interpreter(Tool *tool, const Plan *plan, Runnable *runnable
   return runnable->program != NULL;
 }
 
+static void end_pool(void *pool) { tenon_pool_destroy(pool); }
+
+// --threads: compiled code gets a pool; without it everything runs on the calling thread.
+static bool use_threads(Tool *tool, Runnable *runnable) {
+  enum { MOST_THREADS = 1024 };
+  const OptionValue *threads = tool_value(tool, OPTION_THREADS);
+  if (!threads->given || threads->number == 1) return true;
+  if (threads->number > MOST_THREADS) return diag_error(&tool->diag, (Loc){0}, "--threads: at most %d", MOST_THREADS);
+  tenon_pool *pool = tenon_pool_create((int)threads->number);
+  if (!pool) machine_failed("no threads can be started");
+  arena_on_destroy(tool->arena, end_pool, pool);
+  model_call_set_executor(runnable->call, tenon_pool_executor(pool));
+  return true;
+}
+
 static bool prepare_compiled(Tool *tool, const Plan *plan, Runnable *runnable, Module *module) {
   runnable->how = "compiled";
   Compiled *compiled = plan_compile(tool, plan, module, "model");
   Loaded *loaded = compiled ? jit_load(compiled, tool->arena, &tool->diag) : NULL;
   runnable->call = loaded ? model_call_create(jit_model(loaded), tool->arena, &tool->diag) : NULL;
-  return runnable->call != NULL;
+  return runnable->call && use_threads(tool, runnable);
 }
 
 // --- shared objects
@@ -99,7 +114,7 @@ static bool load_shared(Tool *tool, Runnable *runnable) {
   const tenon_model *model = dlsym(library, symbol);
   runnable->how = "shared object";
   runnable->call = model ? model_call_create(model, tool->arena, &tool->diag) : NULL;
-  if (!runnable->call) return false;
+  if (!runnable->call || !use_threads(tool, runnable)) return false;
   runnable->input_count = (int)model->input_count;
   runnable->output_count = (int)model->output_count;
   runnable->inputs = NEW_ARRAY(tool->arena, PortInfo, runnable->input_count);
