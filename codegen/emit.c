@@ -12,6 +12,17 @@ Val emit_dim(Compiled *compiled, Frame *frame, const Dim *dim) {
   return kernel_dim(&kernel, dim);
 }
 
+bool emit_dim_is_known(const Frame *frame, const Dim *dim) {
+  for (int i = 0; i < dim_term_count(dim); i++)
+    for (int k = 0; k < dim_terms(dim)[i].atom_count; k++) {
+      const Atom *atom = dim_terms(dim)[i].atoms[k];
+      bool known = atom->kind == ATOM_SYMBOL ? frame->symbols[atom->index] != NULL
+                                             : emit_dim_is_known(frame, atom->left) && emit_dim_is_known(frame, atom->right);
+      if (!known) return false;
+    }
+  return true;
+}
+
 static Val at_offset(Frame *frame, Val base, int64_t offset) {
   return nest_address(frame->nest, base, frame->nest->i8, nest_const(frame->nest, offset));
 }
@@ -287,13 +298,26 @@ static void set_op(Compiled *compiled, Frame *frame, int op) {
   nest_store(nest, nest_int(nest->i32, op), nest_address(nest, frame->context, nest->i32, nest_const(nest, 1)), 0);
 }
 
+static bool symbols_are_known(Compiled *compiled, const Frame *frame, const Node *node, const KernelFunction *kernel) {
+  for (int i = 0; i < kernel->symbol_count; i++)
+    if (!frame->symbols[kernel->symbols[i]])
+      return diag_error(compiled->diag, node->loc, "dim '%s' depends on data that is not known here",
+                        dim_symbol_at(compiled->module->dims, kernel->symbols[i])->name);
+  return true;
+}
+
 bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
+  if (node_has_trait(node, REGIONS) && !node_has_trait(node, POINTWISE)) {
+    set_op(compiled, frame, op);
+    return emit_control(compiled, frame, node);
+  }
   const KernelRow *row = kernel_of(node);
   if (!row) return diag_error(compiled->diag, node->loc, "there is no kernel for %s", op_info[node->op].text);
   Pack pack = {.node = node, .target = compiled->target, .arena = compiled->arena, .diag = compiled->diag};
   if (row->pack && !row->pack(&pack)) return false;
   KernelFunction *kernel = kernel_function_of(compiled, node, row, pack.count);
   if (!kernel) return false;
+  if (!symbols_are_known(compiled, frame, node, kernel)) return false;
   Val arguments[2 * MAX_VIEWS + MAX_PACKED + 64];
   int count = 0;
   for (int i = 0; i < node->operand_count; i++)

@@ -126,12 +126,19 @@ static Val weights_base(Compiled *compiled, Val context) {
   return symbol;
 }
 
-static void write_output_dims(Compiled *compiled, Frame *frame, Val outputs) {
+typedef enum DimMoment { DIMS_AT_START, DIMS_AT_END, DIMS_AT_MOST } DimMoment;
+
+// Dims that follow from the inputs' at the start, those that depend on data at the end; before a run
+// nobody knows more of these than their upper bound.
+static void write_output_dims(Compiled *compiled, Frame *frame, Val outputs, DimMoment moment, const bool *written) {
   const Interface *interface = compiled->interface;
   for (int i = 0; i < interface->output_dim_count; i++) {
     const InterfaceWord *word = &interface->output_dims[i];
+    bool known = emit_dim_is_known(frame, word->dim);
+    if ((moment == DIMS_AT_START && !known) || (moment == DIMS_AT_END && written[i])) continue;
     Val address = nest_address(frame->nest, outputs, frame->nest->index, nest_const(frame->nest, word->word));
-    nest_store(frame->nest, emit_dim(compiled, frame, word->dim), address, frame->nest->target->pointer_bits / 8);
+    Val value = known ? emit_dim(compiled, frame, word->dim) : nest_const(frame->nest, dim_high(word->dim));
+    nest_store(frame->nest, value, address, frame->nest->target->pointer_bits / 8);
   }
 }
 
@@ -151,8 +158,11 @@ static bool emit_run(Compiled *compiled) {
   frame.weights = weights_base(compiled, context);
   frame.decoded = load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
   if (target_has(compiled->target, TARGET_HOSTED)) frame.executor = load_field(nest, context, CONTEXT_EXECUTOR, nest->pointer);
-  write_output_dims(compiled, &frame, outputs);
+  bool *written = NEW_ARRAY(compiled->arena, bool, interface->output_dim_count + 1);
+  for (int i = 0; i < interface->output_dim_count; i++) written[i] = emit_dim_is_known(&frame, interface->output_dims[i].dim);
+  write_output_dims(compiled, &frame, outputs, DIMS_AT_START, written);
   bool ok = emit_graph(compiled, &frame, compiled->module->main);
+  write_output_dims(compiled, &frame, outputs, DIMS_AT_END, written);
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
   return ok;
 }
@@ -168,7 +178,7 @@ static void emit_shapes(Compiled *compiled) {
   nest_store(nest, nest_const(nest, compiled->module->main->workspace_bytes), field_address(nest, context, CONTEXT_NEEDED),
              nest->target->pointer_bits / 8);
   if (compiled->interface->output_dim_count) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
-  write_output_dims(compiled, &frame, outputs);
+  write_output_dims(compiled, &frame, outputs, DIMS_AT_MOST, NULL);
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
 }
 

@@ -90,6 +90,9 @@ bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph);
 // Address of a placed value.
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value);
 Val emit_dim(Compiled *compiled, Frame *frame, const Dim *dim);
+bool emit_dim_is_known(const Frame *frame, const Dim *dim); // are all its symbols known here?
+// if, loop, scan (control.c); false: reported.
+bool emit_control(Compiled *compiled, Frame *frame, const Node *node);
 
 // --- entry points (entry.c): _run, _shapes, _init, _model
 bool emit_entry_points(Compiled *compiled);

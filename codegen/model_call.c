@@ -79,17 +79,28 @@ static bool bind_inputs(const ModelCall *call, const Tensor *inputs, size_t *wor
   return true;
 }
 
+static int64_t output_dim(const tenon_model *model, const tenon_dim *dim, const size_t *in, const size_t *out) {
+  if (dim->word < 0) return dim->min;
+  bool of_inputs = (uint32_t)dim->word < model->input_words;
+  return (int64_t)(of_inputs ? in[dim->word] : out[(uint32_t)dim->word - model->input_words]);
+}
+
+// Dims that depend on data are known after the run, and not more than before.
+static void set_final_dims(const ModelCall *call, uint32_t number, const size_t *in, const size_t *out, Tensor *output) {
+  const tenon_value *value = &call->model->outputs[number];
+  int64_t count, bytes, dims[MAX_RANK];
+  for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(call->model, &value->dims[axis], in, out);
+  if (!tensor_checked_bytes(output->element, output->rank, dims, &count, &bytes) || (size_t)bytes > output->bytes) return;
+  memcpy(output->dims, dims, (size_t)value->rank * sizeof *dims);
+  output->bytes = (size_t)bytes;
+}
+
 static bool allocate_outputs(const ModelCall *call, const size_t *in, size_t *out, Tensor *outputs, Arena *arena, Diag *diag) {
   const tenon_model *model = call->model;
   for (uint32_t i = 0; i < model->output_count; i++) {
     const tenon_value *value = &model->outputs[i];
     int64_t dims[MAX_RANK], count, bytes;
-    for (int axis = 0; axis < value->rank; axis++) {
-      const tenon_dim *dim = &value->dims[axis];
-      dims[axis] = dim->word < 0 ? dim->min
-                   : (uint32_t)dim->word < model->input_words ? (int64_t)in[dim->word]
-                                                              : (int64_t)out[(uint32_t)dim->word - model->input_words];
-    }
+    for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(model, &value->dims[axis], in, out);
     ElementType element = element_of_code[value->type];
     if (!tensor_checked_bytes(element, value->rank, dims, &count, &bytes))
       return diag_error(diag, (Loc){.file = model->name, .node = value->name}, "output is too large");
@@ -110,5 +121,7 @@ bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Aren
   if (!allocate_outputs(call, in, out, outputs, arena, diag)) return false;
   context = context_of(call);
   code = model->run(&context, in, out);
-  return code ? report(&context, model, code, diag) : true;
+  if (code) return report(&context, model, code, diag);
+  for (uint32_t i = 0; i < model->output_count; i++) set_final_dims(call, i, in, out, &outputs[i]);
+  return true;
 }

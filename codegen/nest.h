@@ -111,6 +111,10 @@ Loop nest_loop_begin(Nest *nest, Val low, Val high, Val step);
 int nest_carry(Nest *nest, Loop *loop, Val initial);
 void nest_carry_next(Loop *loop, int which, Val next);
 void nest_loop_end(Nest *nest, Loop *loop);
+// A loop that ends by a condition: between nest_while_begin and nest_while come nest_carry and what the
+// condition needs; the index counts turns from 0. Ends with nest_loop_end.
+Loop nest_while_begin(Nest *nest, LLVMTypeRef index);
+void nest_while(Nest *nest, Loop *loop, Val condition);
 // The loop variable of FOR(nest, i, ..) is the Val i, its Loop i_loop.
 #define FOR(nest, name, low, high, step)                                                           \
   for (Loop name##_loop = nest_loop_begin((nest), (low), (high), nest_const((nest), (step))),      \

@@ -38,6 +38,24 @@ Loop nest_loop_begin(Nest *nest, Val low, Val high, Val step) {
   return loop;
 }
 
+Loop nest_while_begin(Nest *nest, LLVMTypeRef index) {
+  Loop loop = {.low = nest_int(index, 0), .step = nest_int(index, 1)};
+  loop.entry = LLVMGetInsertBlock(nest->builder);
+  loop.header = new_block(nest, "while");
+  loop.body = new_block(nest, "body");
+  loop.exit = new_block(nest, "after");
+  LLVMBuildBr(nest->builder, loop.header);
+  enter(nest, loop.header);
+  loop.index = LLVMBuildPhi(nest->builder, index, "i");
+  LLVMAddIncoming(loop.index, &loop.low, &loop.entry, 1);
+  return loop;
+}
+
+void nest_while(Nest *nest, Loop *loop, Val condition) {
+  LLVMBuildCondBr(nest->builder, condition, loop->body, loop->exit);
+  enter(nest, loop->body);
+}
+
 int nest_carry(Nest *nest, Loop *loop, Val initial) {
   assert(loop->carried_count < MAX_CARRIED && "too many values carried through a loop");
   int which = loop->carried_count++;
