@@ -136,7 +136,7 @@ static bool run_step(Runner *runner, int index) {
 static void warn_if_idle(const Runner *runner, int index) {
   const Step *step = &runner->pipeline.steps[index];
   const StepRecord *record = &runner->records[index];
-  if (!step->named || record->changed || !record->runs) return;
+  if (!step->named || step->group >= 0 || record->changed || !record->runs) return;
   diag_warning(runner->context->diag, loc_file(runner->context->module->source), "pass '%s' changed nothing",
                step->info->name);
 }
