@@ -59,7 +59,14 @@ ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag
 void model_call_set_executor(ModelCall *call, const struct tenon_executor *executor) { call->executor = executor; }
 
 // Puts the dims of the inputs into their words, and checks what is constant.
-static bool bind_inputs(const ModelCall *call, const Tensor *inputs, size_t *words, Diag *diag) {
+// Tensors from mapped files may lie anywhere; compiled models want elements aligned.
+static size_t aligned_data(const Tensor *tensor, Arena *arena) {
+  size_t size = (size_t)element_info[tensor->element].bits / 8;
+  if (size < 2 || (uintptr_t)tensor->data % (size > 8 ? 8 : size) == 0) return (size_t)(uintptr_t)tensor->data;
+  return (size_t)(uintptr_t)tensor_copy(arena, tensor).data;
+}
+
+static bool bind_inputs(const ModelCall *call, const Tensor *inputs, size_t *words, Arena *arena, Diag *diag) {
   const tenon_model *model = call->model;
   for (uint32_t i = 0; i < model->input_count; i++) {
     const tenon_value *value = &model->inputs[i];
@@ -74,7 +81,7 @@ static bool bind_inputs(const ModelCall *call, const Tensor *inputs, size_t *wor
       else if (want->min == want->max && dim != want->min)
         return diag_error(diag, loc, "input has dim %d = %lld, wanted %lld", axis, (long long)dim, (long long)want->min);
     }
-    words[value->word] = (size_t)(uintptr_t)inputs[i].data;
+    words[value->word] = aligned_data(&inputs[i], arena);
   }
   return true;
 }
@@ -114,7 +121,7 @@ static bool allocate_outputs(const ModelCall *call, const size_t *in, size_t *ou
 bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag) {
   const tenon_model *model = call->model;
   size_t *in = NEW_ARRAY(arena, size_t, model->input_words + 1), *out = NEW_ARRAY(arena, size_t, model->output_words + 1);
-  if (!bind_inputs(call, inputs, in, diag)) return false;
+  if (!bind_inputs(call, inputs, in, arena, diag)) return false;
   tenon_context context = context_of(call);
   int code = model->shapes(&context, in, out);
   if (code) return report(&context, model, code, diag);
