@@ -186,7 +186,7 @@ CompiledSizes compiled_sizes(Compiled *compiled) {
   CompiledSizes sizes = {.workspace = compiled->module->main->workspace_bytes, .stack = compiled->stack_bytes,
                          .decoded = compiled->weights.bytes[HOME_DECODED]};
   ObjectSizes object = object_image_sizes(compiled->image);
-  sizes.weights = compiled->weights.bytes[HOME_WEIGHTS];
+  sizes.weights = compiled_weights_in_file(compiled) ? 0 : compiled->weights.bytes[HOME_WEIGHTS];
   sizes.code = (int64_t)(object.code + object.read_only) - sizes.weights;
   sizes.data = (int64_t)(object.writable + object.zeroed);
   return sizes;

@@ -118,7 +118,11 @@ static Val load_workspace(Compiled *compiled, Val context) {
 
 static Val weights_base(Compiled *compiled, Val context) {
   Nest *nest = &compiled->nest;
-  if (compiled_weights_in_file(compiled)) return load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+  if (compiled_weights_in_file(compiled)) {
+    Val weights = load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+    return_if(nest, is_null(nest, weights), TENON_E_WEIGHTS);
+    return weights;
+  }
   const char *name = arena_printf(compiled->arena, "%s_weights", compiled->interface->prefix);
   Val symbol = LLVMAddGlobal(compiled->llvm, LLVMArrayType2(nest->i8, 0), name);
   LLVMSetVisibility(symbol, LLVMHiddenVisibility);
@@ -182,6 +186,17 @@ static void emit_shapes(Compiled *compiled) {
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
 }
 
+// The head of the mapped weights file is that of this model's.
+static void check_weights_head(Compiled *compiled, Val coded) {
+  Nest *nest = &compiled->nest;
+  uint32_t head[WEIGHTS_HEAD_BYTES / 4];
+  weights_file_head(&compiled->weights, head);
+  for (int i = 0; i < WEIGHTS_HEAD_CHECKED / 4; i++) {
+    Val word = nest_load(nest, nest->i32, nest_address(nest, coded, nest->i32, nest_const(nest, i)), 4);
+    return_if(nest, nest_compare(nest, LLVMIntNE, word, nest_int(nest->i32, (int64_t)head[i])), TENON_E_WEIGHTS);
+  }
+}
+
 static void emit_init(Compiled *compiled) {
   Nest *nest = &compiled->nest;
   Val function = begin_function(compiled, "init");
@@ -189,7 +204,9 @@ static void emit_init(Compiled *compiled) {
   check_abi(compiled, context);
   if (compiled_weights_in_file(compiled)) {
     return_if(nest, is_null(nest, coded), TENON_E_WEIGHTS);
-    nest_store(nest, coded, field_address(nest, context, CONTEXT_WEIGHTS), nest->target->pointer_bits / 8);
+    check_weights_head(compiled, coded);
+    Val weights = nest_address(nest, coded, nest->i8, nest_const(nest, WEIGHTS_HEAD_BYTES));
+    nest_store(nest, weights, field_address(nest, context, CONTEXT_WEIGHTS), nest->target->pointer_bits / 8);
   }
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
 }

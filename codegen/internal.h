@@ -35,6 +35,10 @@ int weights_add(Weights *weights, const PackedSegment *segment);
 int weights_add_dense(Weights *weights, const Constant *constant, const Type *type, const Target *target);
 bool weights_stream(void *weights, OutputSink *sink); // all of HOME_WEIGHTS, in order
 
+// What a weights file starts with (weights_file.c); _init compares the words of the first 24 bytes.
+enum { WEIGHTS_HEAD_BYTES = 64, WEIGHTS_HEAD_CHECKED = 24 };
+void weights_file_head(Weights *weights, uint32_t head[WEIGHTS_HEAD_BYTES / 4]);
+
 // --- kernels (emit.c)
 
 typedef struct KernelFunction {

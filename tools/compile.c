@@ -225,6 +225,9 @@ static bool write_outputs(Compilation *c, const bool *chosen) {
     if (!first) first = path;
     if (!kinds[kind].emit(c, path)) return false;
   }
+  const char *weights = tool_text(tool, OPTION_WEIGHTS);
+  bool in_file = c->compiled && weights && strncmp(weights, "file:", 5) == 0;
+  if (in_file && !compiled_write_weights(c->compiled, weights + 5, &tool->diag)) return false;
   if (wants_header(c, chosen) && !compiled_write_header(c->compiled, c->header, &tool->diag)) return false;
   if (c->plan.report && !report_write(c->plan.report, tool_text(tool, OPTION_REPORT), &tool->diag))
     return false;
