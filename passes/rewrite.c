@@ -98,6 +98,28 @@ void invert_perm(const int64_t *perm, int rank, int64_t *inverse) {
   for (int i = 0; i < rank; i++) inverse[perm[i]] = i;
 }
 
+bool match_axis_splits(const Type *from, const Type *to, int *first) {
+  int at = 0;
+  for (int i = 0; i < from->rank; i++) {
+    first[i] = at;
+    if (at < to->rank && to->dims[at] == from->dims[i]) {
+      at++;
+      continue;
+    }
+    int64_t size, part, product = 1;
+    if (!dim_is_constant(from->dims[i], &size)) return false;
+    while (product < size && at < to->rank && dim_is_constant(to->dims[at], &part) && part > 0) {
+      product *= part;
+      at++;
+    }
+    if (product != size) return false;
+  }
+  first[from->rank] = to->rank;
+  for (; at < to->rank; at++)
+    if (!dim_is_one(to->dims[at])) return false;
+  return true;
+}
+
 Node *defined_by(const Value *value, OpCode op) {
   return value && value->definition && value->definition->op == op ? value->definition : NULL;
 }

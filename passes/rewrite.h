@@ -36,6 +36,8 @@ static inline bool is_float_value(const Value *value) {
 bool dim_is_one(const Dim *dim);
 int type_last_not_one(const Type *type); // axis; -1: all dims are 1
 const int64_t *transpose_perm(const Node *node); // perm of a transpose; always rank entries
+// Does a reshape only split axes? Axis i of `from` is the axes [first[i], first[i + 1]) of `to`; rank + 1 entries.
+bool match_axis_splits(const Type *from, const Type *to, int *first);
 void invert_perm(const int64_t *perm, int rank, int64_t *inverse);
 
 // The node that makes the value, if it is `op`, else NULL.

@@ -251,33 +251,10 @@ static Value *sink_through_norm(Builder *builder, Node *node, const Moved *moved
 
 // --- reshape
 
-// Axis i of `from` is the axes [first[i], first[i + 1]) of `to`; false: axes are merged.
-static bool match_splits(const Type *from, const Type *to, int *first) {
-  int at = 0;
-  for (int i = 0; i < from->rank; i++) {
-    first[i] = at;
-    if (at < to->rank && to->dims[at] == from->dims[i]) {
-      at++;
-      continue;
-    }
-    int64_t size, part, product = 1;
-    if (!dim_is_constant(from->dims[i], &size)) return false;
-    while (product < size && at < to->rank && dim_is_constant(to->dims[at], &part) && part > 0) {
-      product *= part;
-      at++;
-    }
-    if (product != size) return false;
-  }
-  first[from->rank] = to->rank;
-  for (; at < to->rank; at++)
-    if (!dim_is_one(to->dims[at])) return false;
-  return true;
-}
-
 static Value *sink_through_reshape(Builder *builder, Node *node, const Moved *moved) {
   const Type *from = &node->operands[0]->type, *to = &node->results[0]->type;
   int first[MAX_RANK + 1], count = 0;
-  if (to->quant || !from->rank || !match_splits(from, to, first)) return NULL;
+  if (to->quant || !from->rank || !match_axis_splits(from, to, first)) return NULL;
   const Dim *dims[MAX_RANK];
   int64_t perm[MAX_RANK];
   for (int axis = 0; axis < moved->rank; axis++) { // of x

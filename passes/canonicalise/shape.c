@@ -1,10 +1,23 @@
 // Rules for reshape and transpose, and for what takes transposed operands.
 #include "passes/canonicalise/rules.h"
 
-// reshape(reshape(x)) = reshape(x)
+// One element in every place: where the places are does not matter.
+static Value *splat_source(const Value *value) {
+  const Node *expand = value->type.quant ? NULL : defined_by(value, OP_EXPAND);
+  return expand && type_last_not_one(&expand->operands[0]->type) < 0 ? expand->operands[0] : NULL;
+}
+
+static Value *build_splat(Builder *builder, Value *one, const Type *type) {
+  Value *scalar = one->type.rank ? build_reshape(builder, one, 0, NULL) : one;
+  return scalar ? build_expand(builder, scalar, type->rank, type->dims) : NULL;
+}
+
+// reshape(reshape(x)) = reshape(x); reshape(expand(one element)) = expand
 Value *rule_reshape(Builder *builder, Node *node) {
   const Node *inner = defined_by(node->operands[0], OP_RESHAPE);
   const Type *type = &node->results[0]->type;
+  Value *one = splat_source(node->operands[0]);
+  if (one) return build_splat(builder, one, type);
   if (!inner || type->quant) return NULL;
   if (type_equal(&inner->operands[0]->type, type)) return inner->operands[0];
   return build_reshape(builder, inner->operands[0], type->rank, type->dims);
@@ -21,7 +34,23 @@ static bool keeps_order(const Type *x, const int64_t *perm) {
   return true;
 }
 
-// transpose[p](transpose[q](x)) = transpose[q o p](x); transpose that keeps the order = reshape
+// transpose(reshape(transpose(x))) = reshape(transpose(x)) where the reshape only merges axes (channel shuffles)
+static Value *transpose_of_merged(Builder *builder, const Node *node) {
+  const Node *merge = defined_by(node->operands[0], OP_RESHAPE);
+  const Node *inner = merge ? defined_by(merge->operands[0], OP_TRANSPOSE) : NULL;
+  const Type *type = &node->results[0]->type;
+  int first[MAX_RANK + 1], count = 0;
+  if (!inner || type->quant || !match_axis_splits(&merge->results[0]->type, &inner->results[0]->type, first)) return NULL;
+  int64_t perm[MAX_RANK];
+  for (int i = 0; i < type->rank; i++)
+    for (int k = first[transpose_perm(node)[i]]; k < first[transpose_perm(node)[i] + 1]; k++)
+      perm[count++] = transpose_perm(inner)[k];
+  Value *moved = build_transpose(builder, inner->operands[0], perm);
+  return moved ? build_reshape(builder, moved, type->rank, type->dims) : NULL;
+}
+
+// transpose[p](transpose[q](x)) = transpose[q o p](x); transpose that keeps the order = reshape;
+// transpose(expand(one element)) = expand
 Value *rule_transpose(Builder *builder, Node *node) {
   Value *x = node->operands[0];
   const int64_t *perm = transpose_perm(node);
@@ -32,7 +61,9 @@ Value *rule_transpose(Builder *builder, Node *node) {
     for (int i = 0; i < type->rank; i++) merged[i] = transpose_perm(inner)[perm[i]];
     return build_transpose(builder, inner->operands[0], merged);
   }
-  if (type->quant || !keeps_order(&x->type, perm)) return NULL;
+  Value *one = splat_source(x);
+  if (one) return build_splat(builder, one, type);
+  if (type->quant || !keeps_order(&x->type, perm)) return transpose_of_merged(builder, node);
   return type_equal(&x->type, type) ? x : build_reshape(builder, x, type->rank, type->dims);
 }
 
