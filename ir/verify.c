@@ -8,6 +8,7 @@
 #include "ir/nameset.h"
 #include "ir/number.h"
 #include "ir/print.h"
+#include "ir/weight_matrix.h"
 
 typedef struct Verifier {
   const Module *module;
@@ -224,6 +225,24 @@ static bool check_stage(const Verifier *v, Loc loc, const Stage *stage) {
   return true;
 }
 
+// Every value of a codebook constant is a centroid, and zero is one where gaps are bridged by zeros.
+static bool check_codebook(const Verifier *v, const Node *node, const Stage *codebook) {
+  const Constant *constant = node->constant;
+  const Type *type = &node->results[0]->type;
+  int64_t count = 0;
+  if (type->element != F32) return true; // of other elements no kernel makes use of it
+  type_max_count(type, &count);
+  if (storage_find(&constant->storage, STAGE_SPARSE) && codebook_index(codebook, 0) < 0)
+    return bad(v, node->loc, "constant @%s is sparse, but zero is no centroid", constant->name);
+  for (int64_t i = 0; i < count; i++) {
+    float value;
+    memcpy(&value, (const char *)constant->data + (size_t)i * sizeof value, sizeof value);
+    if (codebook_index(codebook, value) < 0)
+      return bad(v, node->loc, "constant @%s: element %lld (%g) is no centroid", constant->name, (long long)i, (double)value);
+  }
+  return true;
+}
+
 static bool check_constant(const Verifier *v, const Node *node) {
   const Constant *constant = node->constant;
   const Type *type = &node->results[0]->type;
@@ -244,6 +263,7 @@ static bool check_constant(const Verifier *v, const Node *node) {
     const Stage *stage = &constant->storage.stages[i];
     if (i && stage[-1].kind >= stage->kind) return bad(v, node->loc, "storage stages out of order");
     if (!check_stage(v, node->loc, stage)) return false;
+    if (stage->kind == STAGE_CODEBOOK && !check_codebook(v, node, stage)) return false;
   }
   return true;
 }

@@ -70,6 +70,7 @@ typedef struct PipelineOptions {
   bool verify;      // verifier between passes
   bool verify_run;  // hold each pass to its class on data
   bool stats, time;
+  bool quiet;             // run by a pass, not by the user: passes without effect are no cause for a warning
   FILE *out;        // where dumps go (stderr)
 } PipelineOptions;
 

@@ -64,7 +64,7 @@ static bool run_on_each(const PassInfo *info, Graph *graph, PassContext *context
 
 // -fstrict: no pass of the -O pipeline may round differently; a named one does as it was told.
 static bool is_refused(const Runner *runner, const Step *step) {
-  return runner->context->strict && !step->named && step->info->class != PASS_EXACT;
+  return runner->context->strict && (!step->named || runner->options->quiet) && step->info->class != PASS_EXACT;
 }
 
 static bool run_pass(Runner *runner, const Step *step, StepRecord *record) {
@@ -136,7 +136,7 @@ static bool run_step(Runner *runner, int index) {
 static void warn_if_idle(const Runner *runner, int index) {
   const Step *step = &runner->pipeline.steps[index];
   const StepRecord *record = &runner->records[index];
-  if (!step->named || step->group >= 0 || record->changed || !record->runs) return;
+  if (!step->named || step->group >= 0 || runner->options->quiet || record->changed || !record->runs) return;
   diag_warning(runner->context->diag, loc_file(runner->context->module->source), "pass '%s' changed nothing",
                step->info->name);
 }

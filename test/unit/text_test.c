@@ -90,11 +90,11 @@ static Module *build_sample(Arena *arena, Diag *diag) {
                              (Loc){"sample.onnx", 0, "/fc/MatMul", "MatMul"});
   float *weights = NEW_ARRAY(arena, float, 64);
   for (int i = 0; i < 64; i++)
-    weights[i] = (float)i / 7;
+    weights[i] = i % 7 ? 1.25f : 0;
   Value *w =
       build_constant(&b, type_static(module->dims, F32, 2, (int64_t[]){8, 8}),
                      weights, "fc weight");
-  static const float centroids[2] = {-0.5f, 1.25f};
+  static const float centroids[2] = {0, 1.25f};
   storage_set(
       &value_constant(w)->storage,
       (Stage){.kind = STAGE_LAYOUT, .layout = LAYOUT_PANELS, .tile = 16});
@@ -228,6 +228,10 @@ static const BadText bad_texts[] = {
      "3 centroids for 1 bits"},
     {"%c = const : f32[4] store codebook(bits=1, centroids=[2, 1])\nreturn %c",
      "centroids are not ascending"},
+    {"%c = const [1, 3] : f32[2] store codebook(bits=1, centroids=[1, 2])\nreturn %c",
+     "constant @c: element 1 (3) is no centroid"},
+    {"%c = const [1, 2] : f32[2] store sparse codebook(bits=1, centroids=[1, 2])\nreturn %c",
+     "constant @c is sparse, but zero is no centroid"},
     {"%c = const : f32[4] store layout(panels)\nreturn %c",
      "layout panels needs a tile"},
     {"%c = const : f32[1000000,1000000]\nreturn %c",
