@@ -92,7 +92,7 @@ void tile_accumulate(Kernel *kernel, Tile *tile, const Val *rows, Val a_stride, 
   }
 }
 
-static void store_columns(Kernel *kernel, const Tile *tile, ElementType element, Val value, Val pointer, Val offset, Val partial) {
+void tile_store_columns(Kernel *kernel, const Tile *tile, ElementType element, Val value, Val pointer, Val offset, Val partial) {
   Nest *nest = kernel->nest;
   if (!partial || tile->lanes == 1) {
     kernel_store(kernel, element, value, pointer, offset);
@@ -117,7 +117,7 @@ void tile_store_row(Kernel *kernel, Tile *tile, int row, Val *coordinates, const
     coordinates[result->rank - 1] = nest_add(nest, first, nest_const(nest, (int64_t)v * tile->lanes));
     Val partial = partial_of(columns, tile, v);
     Val value = kernel_epilogue(kernel, tile->sum[row][v], coordinates, partial);
-    store_columns(kernel, tile, result->element, value, result->pointer, view_at(nest, result, coordinates), partial);
+    tile_store_columns(kernel, tile, result->element, value, result->pointer, view_at(nest, result, coordinates), partial);
   }
   coordinates[result->rank - 1] = first;
 }

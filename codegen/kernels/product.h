@@ -28,6 +28,7 @@ void tile_accumulate(Kernel *kernel, Tile *tile, const Val *rows, Val a_stride, 
                      ElementType b_element, Val count, Val b_partial);
 // `lanes` elements in the tile's arithmetic; the first *partial of them if that is not NULL.
 Val tile_load_columns(Kernel *kernel, const Tile *tile, ElementType element, Val pointer, Val offset, Val partial);
+void tile_store_columns(Kernel *kernel, const Tile *tile, ElementType element, Val value, Val pointer, Val offset, Val partial);
 // Epilogue and store of row `row`: `coordinates` are those of its first column; result strides of the
 // last axis are 1.
 void tile_store_row(Kernel *kernel, Tile *tile, int row, Val *coordinates, const TileColumns *columns);

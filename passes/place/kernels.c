@@ -2,6 +2,7 @@
 // the default kernel of its op, the row of codegen/kernels.def with the stem's name.
 #include "ir/builder.h"
 #include "ir/product_tile.h"
+#include "ir/recurrent.h"
 #include "ir/quant.h"
 #include "passes/place/place.h"
 
@@ -53,6 +54,12 @@ static bool is_depthwise(const Node *node, const Target *target) {
 static int64_t fewer_vectors(int64_t vectors, int64_t columns, int lanes) {
   int64_t enough = (columns + lanes - 1) / lanes;
   return enough < 1 ? 1 : enough < vectors ? enough : vectors;
+}
+
+static bool is_panel_recurrent(const Node *node, const Target *target) {
+  const Value *w = node->operands[RECURRENT_W], *r = node->operands[RECURRENT_R];
+  (void)target;
+  return value_is_constant(w) && value_is_constant(r) && element_info[w->type.element].bits >= 8;
 }
 
 // Vectors per panel, rows per tile. One row alone (a matrix-vector product) takes wider panels: more
@@ -153,6 +160,9 @@ static const KernelRule rules[] = {
     {OP_MATMUL, is_panel_matmul, "matmul_panels", matmul_tile},
     {OP_CONV, is_depthwise, "depthwise", NULL},
     {OP_CONV, is_panel_conv, "conv_panels", conv_tile},
+    {OP_LSTM, is_panel_recurrent, "lstm_panels", NULL},
+    {OP_GRU, is_panel_recurrent, "gru_panels", NULL},
+    {OP_RNN, is_panel_recurrent, "rnn_panels", NULL},
     {OP_COUNT, NULL, NULL, NULL}, // the end
 };
 
