@@ -1,5 +1,5 @@
-// Follows channels through a graph, one number a channel: concatenation is concatenation of numbers,
-// a residual addition makes numbers one, flattening repeats them.
+// Follows channels through a graph, one number a channel: concatenation is concatenation of
+// numbers, a residual addition makes numbers one, flattening repeats them.
 #include "passes/channels.h"
 
 #include <assert.h>
@@ -8,15 +8,18 @@
 // --- numbers
 
 int channel_root(const Channels *channels, int id) {
-  while (channels->parent[id] != id) id = channels->parent[id] = channels->parent[channels->parent[id]];
+  while (channels->parent[id] != id)
+    id = channels->parent[id] = channels->parent[channels->parent[id]];
   return id;
 }
 
 static int new_channel(Channels *c) {
   if (c->count == c->capacity) {
     int capacity = c->capacity ? 2 * c->capacity : 256;
-    c->parent = arena_grow(c->arena, c->parent, (size_t)c->count, (size_t)capacity, sizeof *c->parent);
-    c->locked = arena_grow(c->arena, c->locked, (size_t)c->count, (size_t)capacity, sizeof *c->locked);
+    c->parent =
+        arena_grow(c->arena, c->parent, (size_t)c->count, (size_t)capacity, sizeof *c->parent);
+    c->locked =
+        arena_grow(c->arena, c->locked, (size_t)c->count, (size_t)capacity, sizeof *c->locked);
     c->capacity = capacity;
   }
   c->parent[c->count] = c->count;
@@ -28,7 +31,8 @@ static void unite(Channels *c, int a, int b) {
   a = channel_root(c, a);
   b = channel_root(c, b);
   if (a == b) return;
-  int low = a < b ? a : b, high = a < b ? b : a; // the smaller number stays: no dependence on the order of unions
+  int low = a < b ? a : b,
+      high = a < b ? b : a; // the smaller number stays: no dependence on the order of unions
   c->parent[high] = low;
   c->locked[low] |= c->locked[high];
 }
@@ -38,7 +42,9 @@ static void lock(Channels *c, const ChannelAxis *axis) {
   for (int64_t i = 0; i < axis->count; i++) c->locked[channel_root(c, axis->ids[i])] = true;
 }
 
-const ChannelAxis *channels_of(const Channels *channels, const Value *value) { return &channels->of_value[value->id]; }
+const ChannelAxis *channels_of(const Channels *channels, const Value *value) {
+  return &channels->of_value[value->id];
+}
 
 static void lock_operands(Channels *c, const Node *node) {
   for (int i = 0; i < node->operand_count; i++)
@@ -51,7 +57,9 @@ static ChannelAxis fresh(Channels *c, int axis, int64_t count) {
   return made;
 }
 
-static void set_result(Channels *c, const Node *node, ChannelAxis axis) { c->of_value[node->results[0]->id] = axis; }
+static void set_result(Channels *c, const Node *node, ChannelAxis axis) {
+  c->of_value[node->results[0]->id] = axis;
+}
 
 static int last_axis(const Value *value) { return value->type.rank - 1; }
 
@@ -60,34 +68,43 @@ static int last_axis(const Value *value) { return value->type.rank - 1; }
 static bool has_constant_weights(const Node *node) {
   if (node->op != OP_CONV && node->op != OP_MATMUL) return false;
   const Value *bias = node_operand(node, 2);
-  return node->region_count == 0 && value_is_constant(node->operands[1]) && (!bias || value_is_constant(bias)) &&
-         value_has_one_use(node->operands[1]) && node->operands[1]->type.element == F32 && !node->operands[1]->type.quant &&
+  return node->region_count == 0 && value_is_constant(node->operands[1]) &&
+         (!bias || value_is_constant(bias)) && value_has_one_use(node->operands[1]) &&
+         node->operands[1]->type.element == F32 && !node->operands[1]->type.quant &&
          value_constant(node->operands[1])->storage.count == 0;
 }
 
 bool channels_is_producer(const Node *node) {
   if (!has_constant_weights(node)) return false;
   if (node->op == OP_CONV) return node_int(node, ATTR_GROUP) == 1;
-  return node->operands[1]->type.rank == 2 && node->operands[0]->type.rank >= 2 && !node_int(node, ATTR_TRANSPOSE_A);
+  return node->operands[1]->type.rank == 2 && node->operands[0]->type.rank >= 2 &&
+         !node_int(node, ATTR_TRANSPOSE_A);
 }
 
 bool channels_is_depthwise(const Node *node) {
   if (!has_constant_weights(node) || node->op != OP_CONV) return false;
   const Type *w = &node->operands[1]->type;
-  return node_int(node, ATTR_GROUP) > 1 && type_dim(w, 0) == node_int(node, ATTR_GROUP) && type_dim(w, w->rank - 1) == 1;
+  return node_int(node, ATTR_GROUP) > 1 && type_dim(w, 0) == node_int(node, ATTR_GROUP) &&
+         type_dim(w, w->rank - 1) == 1;
 }
 
-int channels_output_axis(const Node *node) { return node->op == OP_CONV ? 0 : node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1; }
+int channels_output_axis(const Node *node) {
+  return node->op == OP_CONV ? 0 : node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1;
+}
 
 int channels_input_axis(const Node *node) {
-  return node->op == OP_CONV ? node->operands[1]->type.rank - 1 : node_int(node, ATTR_TRANSPOSE_B) ? 1 : 0;
+  return node->op == OP_CONV                ? node->operands[1]->type.rank - 1
+         : node_int(node, ATTR_TRANSPOSE_B) ? 1
+                                            : 0;
 }
 
 static void follow_product(Channels *c, const Node *node) {
   const ChannelAxis *x = channels_of(c, node->operands[0]);
   if (channels_is_depthwise(node)) {
-    if (x->axis == last_axis(node->operands[0])) set_result(c, node, (ChannelAxis){last_axis(node->results[0]), x->count, x->ids});
-    else lock(c, x);
+    if (x->axis == last_axis(node->operands[0]))
+      set_result(c, node, (ChannelAxis){last_axis(node->results[0]), x->count, x->ids});
+    else
+      lock(c, x);
     return;
   }
   if (!channels_is_producer(node)) {
@@ -95,12 +112,16 @@ static void follow_product(Channels *c, const Node *node) {
     return;
   }
   if (x->axis != last_axis(node->operands[0])) lock(c, x);
-  set_result(c, node, fresh(c, last_axis(node->results[0]), type_dim(&node->operands[1]->type, channels_output_axis(node))));
+  set_result(c, node,
+             fresh(c, last_axis(node->results[0]),
+                   type_dim(&node->operands[1]->type, channels_output_axis(node))));
 }
 
 // --- pointwise ops: aligned at the last axis, as broadcasting does
 
-static bool has_dim_one(const Value *value, int axis) { return axis < 0 || dim_is(value->type.dims[axis], 1); }
+static bool has_dim_one(const Value *value, int axis) {
+  return axis < 0 || dim_is(value->type.dims[axis], 1);
+}
 
 static void follow_pointwise(Channels *c, const Node *node) {
   const Value *result = node->results[0];
@@ -111,9 +132,12 @@ static void follow_pointwise(Channels *c, const Node *node) {
     const ChannelAxis *own = operand ? channels_of(c, operand) : NULL;
     if (!own || own->axis < 0) continue;
     int axis = own->axis + result->type.rank - operand->type.rank;
-    if (result->type.dims[axis] != operand->type.dims[own->axis]) agree = false; // one channel for all
-    else if (found.axis < 0) found = (ChannelAxis){axis, own->count, own->ids};
-    else if (found.axis != axis || found.count != own->count) agree = false;
+    if (result->type.dims[axis] != operand->type.dims[own->axis])
+      agree = false; // one channel for all
+    else if (found.axis < 0)
+      found = (ChannelAxis){axis, own->count, own->ids};
+    else if (found.axis != axis || found.count != own->count)
+      agree = false;
     else
       for (int64_t k = 0; k < own->count; k++) unite(c, found.ids[k], own->ids[k]);
   }
@@ -122,8 +146,10 @@ static void follow_pointwise(Channels *c, const Node *node) {
     if (!operand || value_is_constant(operand) || channels_of(c, operand)->axis >= 0) continue;
     if (!has_dim_one(operand, found.axis - (result->type.rank - operand->type.rank))) agree = false;
   }
-  if (agree) set_result(c, node, found);
-  else lock_operands(c, node);
+  if (agree)
+    set_result(c, node, found);
+  else
+    lock_operands(c, node);
 }
 
 // --- movement
@@ -161,10 +187,13 @@ static int64_t product_of(const Type *type, int first, int end) {
   return product;
 }
 
-// Axis `to` of the result that consists of whole axes first .. end of the operand, `axis` among them.
-static bool find_reshaped(const Type *old, const Type *new, int axis, int *to, int *first, int *end) {
+// Axis `to` of the result that consists of whole axes first .. end of the operand, `axis` among
+// them.
+static bool find_reshaped(const Type *old, const Type *new, int axis, int *to, int *first,
+                          int *end) {
   int same = 0;
-  while (same < old->rank && same < new->rank && old->dims[same] == new->dims[same] && same < axis) same++;
+  while (same < old->rank && same < new->rank && old->dims[same] == new->dims[same] && same < axis)
+    same++;
   for (*to = same; *to < new->rank; (*to)++)
     for (*first = same; *first <= axis; (*first)++)
       for (*end = axis + 1; *end <= old->rank; (*end)++) {
@@ -232,28 +261,42 @@ static void follow_concat(Channels *c, const Node *node) {
 
 static void follow_pool(Channels *c, const Node *node) {
   const ChannelAxis *x = channels_of(c, node->operands[0]);
-  if (x->axis == last_axis(node->operands[0])) set_result(c, node, *x);
-  else lock(c, x);
+  if (x->axis == last_axis(node->operands[0]))
+    set_result(c, node, *x);
+  else
+    lock(c, x);
 }
 
-static bool is_kind(const Node *node, const char *stem) { return !strcmp(op_info[node->op].stem, stem); }
+static bool is_kind(const Node *node, const char *stem) {
+  return !strcmp(op_info[node->op].stem, stem);
+}
 
 static void follow(Channels *c, const Node *node) {
-  if (node->op == OP_CONV || node->op == OP_MATMUL) follow_product(c, node);
-  else if (node_has_trait(node, POINTWISE)) follow_pointwise(c, node);
-  else if (is_kind(node, "pool")) follow_pool(c, node);
-  else if (is_kind(node, "reduce")) follow_reduction(c, node);
-  else if (node->op == OP_RESHAPE) follow_reshape(c, node);
-  else if (node->op == OP_TRANSPOSE) follow_transpose(c, node);
-  else if (node->op == OP_CONCAT) follow_concat(c, node);
-  else lock_operands(c, node);
+  if (node->op == OP_CONV || node->op == OP_MATMUL)
+    follow_product(c, node);
+  else if (node_has_trait(node, POINTWISE))
+    follow_pointwise(c, node);
+  else if (is_kind(node, "pool"))
+    follow_pool(c, node);
+  else if (is_kind(node, "reduce"))
+    follow_reduction(c, node);
+  else if (node->op == OP_RESHAPE)
+    follow_reshape(c, node);
+  else if (node->op == OP_TRANSPOSE)
+    follow_transpose(c, node);
+  else if (node->op == OP_CONCAT)
+    follow_concat(c, node);
+  else
+    lock_operands(c, node);
 }
 
 Channels channels_find(Graph *graph, Arena *arena) {
-  Channels channels = {.arena = arena, .of_value = NEW_ARRAY(arena, ChannelAxis, graph->module->next_value_id)};
+  Channels channels = {.arena = arena,
+                       .of_value = NEW_ARRAY(arena, ChannelAxis, graph->module->next_value_id)};
   for (int i = 0; i < graph->module->next_value_id; i++) channels.of_value[i].axis = -1;
-  FOR_EACH_NODE(node, graph) follow(&channels, node);
-  for (int i = 0; i < graph->output_count; i++) lock(&channels, channels_of(&channels, graph->outputs[i]));
+  FOR_EACH_NODE (node, graph) follow(&channels, node);
+  for (int i = 0; i < graph->output_count; i++)
+    lock(&channels, channels_of(&channels, graph->outputs[i]));
   channels.removed = NEW_ARRAY(arena, bool, channels.count + 1);
   return channels;
 }

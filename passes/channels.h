@@ -1,4 +1,5 @@
-// Channels of a graph: which channels of different values are one and the same, or must stay together.
+// Channels of a graph: which channels of different values are one and the same, or must stay
+// together.
 #ifndef TENON_PASSES_CHANNELS_H
 #define TENON_PASSES_CHANNELS_H
 
@@ -25,7 +26,8 @@ typedef struct Channels {
 Channels channels_find(Graph *graph, Arena *arena);
 int channel_root(const Channels *channels, int id);
 const ChannelAxis *channels_of(const Channels *channels, const Value *value);
-// A convolution (one group) or product with constant matrix that makes new channels along its last axis.
+// A convolution (one group) or product with constant matrix that makes new channels along its last
+// axis.
 bool channels_is_producer(const Node *node);
 bool channels_is_depthwise(const Node *node);
 // Axis of a product's weights along which its outputs / inputs lie.

@@ -1,5 +1,6 @@
 // --verify-each=run: the function before a pass and the one after it run on the same data.
-// exact: equal bits. rounding: within 1e-4 of each result's largest magnitude. lossy: only reported.
+// exact: equal bits. rounding: within 1e-4 of each result's largest magnitude. lossy: only
+// reported.
 #include <math.h>
 #include <string.h>
 
@@ -26,10 +27,13 @@ static void fill_generated(Tensor *tensor, uint32_t *state) {
   ElementClass class = element_info[tensor->element].class;
   for (int64_t i = 0; i < count; i++) {
     uint32_t random = next_random(state);
-    if (class == CLASS_FLOAT) element_store(tensor->element, tensor->data, i, (double)random / 2147483648.0 - 1);
-    else if (class == CLASS_BOOLEAN) element_store_int(tensor->element, tensor->data, i, random >> 16 & 1);
+    if (class == CLASS_FLOAT)
+      element_store(tensor->element, tensor->data, i, (double)random / 2147483648.0 - 1);
+    else if (class == CLASS_BOOLEAN)
+      element_store_int(tensor->element, tensor->data, i, random >> 16 & 1);
     else if (class == CLASS_SIGNED || class == CLASS_UNSIGNED)
-      element_store_int(tensor->element, tensor->data, i, random >> 16 & (element_info[tensor->element].bits > 2 ? 3 : 1));
+      element_store_int(tensor->element, tensor->data, i,
+                        random >> 16 & (element_info[tensor->element].bits > 2 ? 3 : 1));
   }
 }
 
@@ -39,7 +43,9 @@ static bool generate_inputs(const Graph *graph, Tensor *inputs, Arena *arena) {
   int64_t *symbols = NEW_ARRAY(arena, int64_t, count + 1);
   for (int i = 0; i < count; i++) {
     const Atom *symbol = dim_symbol_at(dims, i);
-    symbols[i] = symbol->low > GENERATED_DIM ? symbol->low : symbol->high < GENERATED_DIM ? symbol->high : GENERATED_DIM;
+    symbols[i] = symbol->low > GENERATED_DIM    ? symbol->low
+                 : symbol->high < GENERATED_DIM ? symbol->high
+                                                : GENERATED_DIM;
   }
   uint32_t state = 2463534242u;
   for (int i = 0; i < graph->input_count; i++) {
@@ -54,7 +60,8 @@ static bool generate_inputs(const Graph *graph, Tensor *inputs, Arena *arena) {
   return true;
 }
 
-static bool make_inputs(const Graph *graph, const PassContext *context, Tensor *inputs, Arena *arena) {
+static bool make_inputs(const Graph *graph, const PassContext *context, Tensor *inputs,
+                        Arena *arena) {
   DataSet *data = context->data;
   if (data && data->count > 0) return data->sample(data, graph, 0, inputs, arena, context->diag);
   if (generate_inputs(graph, inputs, arena)) return true;
@@ -64,22 +71,27 @@ static bool make_inputs(const Graph *graph, const PassContext *context, Tensor *
 
 // --- comparison
 
-static bool compare_output(const Value *output, const Tensor *before, const Tensor *after, const PassContext *context,
-                           const PipelineOptions *options) {
+static bool compare_output(const Value *output, const Tensor *before, const Tensor *after,
+                           const PassContext *context, const PipelineOptions *options) {
   const PassInfo *info = context->info;
   Loc loc = loc_file(context->module->source);
   const char *name = output->name ? output->name : "without name";
   TensorError error;
   if (!tensor_compare(after, before, &error))
-    return diag_error(context->diag, loc, "pass '%s' changed the type or shape of output '%s'", info->name, name);
+    return diag_error(context->diag, loc, "pass '%s' changed the type or shape of output '%s'",
+                      info->name, name);
   if (info->class == PASS_LOSSY && options->out)
-    fprintf(options->out, "; %s: output '%s' is off by %.3g of its largest magnitude\n", info->name, name, error.relative);
-  bool wrong = info->class == PASS_EXACT ? error.different != 0
-               : info->class == PASS_ROUNDING ? !(error.relative <= ROUNDING_LIMIT) : false;
+    fprintf(options->out, "; %s: output '%s' is off by %.3g of its largest magnitude\n", info->name,
+            name, error.relative);
+  bool wrong = info->class == PASS_EXACT      ? error.different != 0
+               : info->class == PASS_ROUNDING ? !(error.relative <= ROUNDING_LIMIT)
+                                              : false;
   if (!wrong) return true;
   return diag_error(context->diag, loc,
-                    "pass '%s' is %s, but output '%s' is off by %.3g of its largest magnitude (%lld elements differ)",
-                    info->name, class_names[info->class], name, error.relative, (long long)error.different);
+                    "pass '%s' is %s, but output '%s' is off by %.3g of its largest magnitude "
+                    "(%lld elements differ)",
+                    info->name, class_names[info->class], name, error.relative,
+                    (long long)error.different);
 }
 
 // Data that the model itself refuses (an index out of range) says nothing about the pass.
@@ -88,7 +100,8 @@ static bool runs_before(const Module *before, const Tensor *inputs, Tensor *outp
   Diag quiet;
   diag_init(&quiet, arena, NULL);
   if (interpret(before->main, inputs, outputs, arena, &quiet)) return true;
-  diag_warning(context->diag, loc_file(context->module->source), "--verify-each=run: not checked, the model fails: %s",
+  diag_warning(context->diag, loc_file(context->module->source),
+               "--verify-each=run: not checked, the model fails: %s",
                quiet.first_error ? quiet.first_error : "no reason given");
   return false;
 }
@@ -105,7 +118,8 @@ bool check_same_results(const Module *before, const Module *after, const PassCon
     good = interpret(after->main, inputs, new_outputs, arena, context->diag);
     for (int i = 0; good && i < graph->output_count; i++)
       if (after->main->outputs[i]->type.kind == TYPE_TENSOR)
-        good = compare_output(after->main->outputs[i], &old_outputs[i], &new_outputs[i], context, options);
+        good = compare_output(after->main->outputs[i], &old_outputs[i], &new_outputs[i], context,
+                              options);
   }
   arena_destroy(arena);
   return good;

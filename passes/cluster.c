@@ -1,10 +1,11 @@
-// cluster - weight sharing: every weight of a layer becomes one of 2^bits values, k-means on its weights.
+// cluster - weight sharing: every weight of a layer becomes one of 2^bits values, k-means on its
+// weights.
 //   w -> nearest centroid, storage codebook(bits, centroids)
 // One-dimensional, so the members of a centroid are a run of the sorted weights and its mean comes
 // from prefix sums; a round costs as many binary searches as there are centroids. Two starts (equal
-// steps, which keep the few large weights, and equal counts) and the better end: no chance is involved.
-// In a sparse layer zero stays zero: it is one of the centroids and does not move.
-// Needs: nothing. Leaves: constants with few different values and storage codebook.
+// steps, which keep the few large weights, and equal counts) and the better end: no chance is
+// involved. In a sparse layer zero stays zero: it is one of the centroids and does not move. Needs:
+// nothing. Leaves: constants with few different values and storage codebook.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "passes/compress.h"
 
 typedef struct Sorted {
-  const float *values; // ascending
+  const float *values;          // ascending
   const double *sums, *squares; // of the values before
   int64_t count;
 } Sorted;
@@ -36,7 +37,8 @@ static Sorted sort_values(Arena *scratch, const float *values, int64_t count, bo
   for (int64_t i = 0; i < count; i++)
     if (!skip_zeros || values[i] != 0) sorted[kept++] = values[i];
   qsort(sorted, (size_t)kept, sizeof *sorted, by_value);
-  double *sums = NEW_ARRAY(scratch, double, kept + 1), *squares = NEW_ARRAY(scratch, double, kept + 1);
+  double *sums = NEW_ARRAY(scratch, double, kept + 1),
+         *squares = NEW_ARRAY(scratch, double, kept + 1);
   for (int64_t i = 0; i < kept; i++) {
     sums[i + 1] = sums[i] + (double)sorted[i];
     squares[i + 1] = squares[i] + (double)sorted[i] * (double)sorted[i];
@@ -50,8 +52,10 @@ static int64_t boundary(const Sorted *sorted, int64_t from, float lower, float u
   int64_t low = from, high = sorted->count;
   while (low < high) {
     int64_t at = (low + high) / 2;
-    if ((double)sorted->values[at] <= middle) low = at + 1;
-    else high = at;
+    if ((double)sorted->values[at] <= middle)
+      low = at + 1;
+    else
+      high = at;
   }
   return low;
 }
@@ -62,10 +66,14 @@ static bool move_means(const Sorted *sorted, Means *means, int zero) {
   int64_t from = 0;
   means->error = 0;
   for (int i = 0; i < means->count; i++) {
-    int64_t to = i + 1 < means->count ? boundary(sorted, from, means->items[i], means->items[i + 1]) : sorted->count;
-    double sum = sorted->sums[to] - sorted->sums[from], square = sorted->squares[to] - sorted->squares[from];
-    float old = means->items[i], mean = to > from && i != zero ? (float)(sum / (double)(to - from)) : old;
-    means->error += square - 2 * (double)mean * sum + (double)mean * (double)mean * (double)(to - from);
+    int64_t to = i + 1 < means->count ? boundary(sorted, from, means->items[i], means->items[i + 1])
+                                      : sorted->count;
+    double sum = sorted->sums[to] - sorted->sums[from],
+           square = sorted->squares[to] - sorted->squares[from];
+    float old = means->items[i],
+          mean = to > from && i != zero ? (float)(sum / (double)(to - from)) : old;
+    means->error +=
+        square - 2 * (double)mean * sum + (double)mean * (double)mean * (double)(to - from);
     moved |= mean != old;
     means->items[i] = mean;
     from = to;
@@ -96,8 +104,10 @@ static Means find_means(const Sorted *sorted, int wanted, bool zero, bool equal_
   double first = (double)sorted->values[0], last = (double)sorted->values[sorted->count - 1];
   for (int i = 0; i < means.count; i++) {
     double part = (i + 0.5) / means.count;
-    means.items[i] = equal_steps ? (float)(first + (last - first) * part) : sorted->values[(int64_t)(part * (double)sorted->count)];
-    if (zero && means.items[i] == 0) means.items[i] = (float)(last / (4.0 * wanted)); // zero has a place of its own
+    means.items[i] = equal_steps ? (float)(first + (last - first) * part)
+                                 : sorted->values[(int64_t)(part * (double)sorted->count)];
+    if (zero && means.items[i] == 0)
+      means.items[i] = (float)(last / (4.0 * wanted)); // zero has a place of its own
   }
   qsort(means.items, (size_t)means.count, sizeof *means.items, by_value);
   int fixed = zero ? insert_zero(&means) : -1;
@@ -110,17 +120,22 @@ static float nearest(const Means *means, float value) {
   int best = 0;
   for (int low = 0, high = means->count - 1; low <= high;) {
     int middle = (low + high) / 2;
-    if (means->items[middle] <= value) best = middle, low = middle + 1;
-    else high = middle - 1;
+    if (means->items[middle] <= value)
+      best = middle, low = middle + 1;
+    else
+      high = middle - 1;
   }
-  if (best + 1 < means->count && (double)means->items[best + 1] - (double)value < (double)value - (double)means->items[best]) best++;
+  if (best + 1 < means->count &&
+      (double)means->items[best + 1] - (double)value < (double)value - (double)means->items[best])
+    best++;
   return means->items[best];
 }
 
 static float *cluster_values(Arena *arena, const Layer *layer, const Means *means, bool zero) {
   const float *old = layer->constant->data;
   float *values = NEW_ARRAY(arena, float, layer->count);
-  for (int64_t i = 0; i < layer->count; i++) values[i] = zero && old[i] == 0 ? 0 : nearest(means, old[i]);
+  for (int64_t i = 0; i < layer->count; i++)
+    values[i] = zero && old[i] == 0 ? 0 : nearest(means, old[i]);
   return values;
 }
 
@@ -137,13 +152,15 @@ static void cluster_layer(PassContext *context, Layer *layer, int bits, bool kee
     return;
   }
   Arena *arena = context->module->arena;
-  bool zero = storage_find(&layer->constant->storage, STAGE_SPARSE) || (keep_zero && compress_density(layer) < 0.5);
+  bool zero = storage_find(&layer->constant->storage, STAGE_SPARSE) ||
+              (keep_zero && compress_density(layer) < 0.5);
   Sorted sorted = sort_values(context->scratch, layer->constant->data, layer->count, zero);
   if (!sorted.count) {
     compress_refuse(context, layer, "all its values are zero");
     return;
   }
-  Means steps = find_means(&sorted, 1 << bits, zero, true), counts = find_means(&sorted, 1 << bits, zero, false);
+  Means steps = find_means(&sorted, 1 << bits, zero, true),
+        counts = find_means(&sorted, 1 << bits, zero, false);
   const Means *means = steps.error <= counts.error ? &steps : &counts;
   float *centroids = NEW_ARRAY(arena, float, means->count);
   memcpy(centroids, means->items, (size_t)means->count * sizeof *centroids);
@@ -152,7 +169,10 @@ static void cluster_layer(PassContext *context, Layer *layer, int bits, bool kee
   Constant constant = *layer->constant;
   clustered.constant = &constant;
   constant.data = clustered.matrix.data = cluster_values(arena, layer, means, zero);
-  storage_set(&constant.storage, (Stage){.kind = STAGE_CODEBOOK, .bits = bits, .centroids = centroids, .centroid_count = means->count});
+  storage_set(&constant.storage, (Stage){.kind = STAGE_CODEBOOK,
+                                         .bits = bits,
+                                         .centroids = centroids,
+                                         .centroid_count = means->count});
   storage_choose_gap(&clustered.matrix, &constant.storage);
   after = compress_bytes(&clustered, &constant.storage);
   if (after >= before) {
@@ -168,12 +188,15 @@ static void cluster_layer(PassContext *context, Layer *layer, int bits, bool kee
 bool pass_cluster(Graph *graph, PassContext *context) {
   int64_t bits = pass_option_int(context, "bits");
   if (bits < 1 || bits > MAX_FIELD_BITS)
-    return diag_error(context->diag, loc_file(context->module->source), "cluster: %lld bits are not in 1 .. %d", (long long)bits, MAX_FIELD_BITS);
+    return diag_error(context->diag, loc_file(context->module->source),
+                      "cluster: %lld bits are not in 1 .. %d", (long long)bits, MAX_FIELD_BITS);
   if (!compress_prepare(context)) return false;
   LayerList list = compress_layers(graph, context);
   for (int i = 0; i < list.count; i++) {
-    if (list.items[i].refused) compress_refuse(context, &list.items[i], list.items[i].refused);
-    else cluster_layer(context, &list.items[i], (int)bits, pass_option_bool(context, "zero"));
+    if (list.items[i].refused)
+      compress_refuse(context, &list.items[i], list.items[i].refused);
+    else
+      cluster_layer(context, &list.items[i], (int)bits, pass_option_bool(context, "zero"));
   }
   return true;
 }

@@ -12,7 +12,9 @@ typedef struct Entry {
   Node *node;
 } Entry;
 
-static uint64_t mix(uint64_t hash, uint64_t value) { return (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15) ^ (hash >> 29); }
+static uint64_t mix(uint64_t hash, uint64_t value) {
+  return (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15) ^ (hash >> 29);
+}
 
 // Cheap: the bytes of a large constant are compared only with those of one that starts the same.
 static uint64_t hash_node(const Node *node) {
@@ -47,12 +49,15 @@ static bool same_attributes(const Node *a, const Node *b) {
 
 static bool same_constant(const Constant *a, const Constant *b) {
   if (!a || !b) return a == b;
-  if (a->storage.count || b->storage.count || a->record || b->record || a->bytes != b->bytes) return false;
+  if (a->storage.count || b->storage.count || a->record || b->record || a->bytes != b->bytes)
+    return false;
   return a->data == b->data || !memcmp(a->data, b->data, a->bytes);
 }
 
 static bool same_node(const Node *a, const Node *b) {
-  if (a->op != b->op || a->result_count != b->result_count || !same_operands(a, b) || !same_attributes(a, b)) return false;
+  if (a->op != b->op || a->result_count != b->result_count || !same_operands(a, b) ||
+      !same_attributes(a, b))
+    return false;
   for (int i = 0; i < a->result_count; i++)
     if (!type_equal(&a->results[i]->type, &b->results[i]->type)) return false;
   return same_constant(a->constant, b->constant);
@@ -65,12 +70,13 @@ static bool may_merge(const Node *node) {
 
 bool pass_common_subexpressions(Graph *graph, PassContext *context) {
   Entry **buckets = NEW_ARRAY(context->scratch, Entry *, BUCKETS);
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     if (!may_merge(node)) continue;
     Entry **bucket = &buckets[hash_node(node) % BUCKETS], *entry = *bucket;
     while (entry && !same_node(entry->node, node)) entry = entry->next;
     if (entry) {
-      for (int i = 0; i < node->result_count; i++) rewrite_value(node->results[i], entry->node->results[i]);
+      for (int i = 0; i < node->result_count; i++)
+        rewrite_value(node->results[i], entry->node->results[i]);
       node_remove(node);
       context->changed++;
       continue;

@@ -11,7 +11,8 @@
 bool compress_prepare(PassContext *context) {
   PassContext inner = *context;
   PipelineOptions options = {.quiet = true};
-  return pipeline_run("fixpoint<8>(fold_constants, canonicalise, sink_transposes, dead_code, fold_affine), fold_constants, dead_code",
+  return pipeline_run("fixpoint<8>(fold_constants, canonicalise, sink_transposes, dead_code, "
+                      "fold_affine), fold_constants, dead_code",
                       &inner, &options);
 }
 
@@ -22,13 +23,15 @@ static bool is_product(const Node *node) {
 static bool is_f32_weights(const Value *value) {
   const Constant *constant = value ? value_constant(value) : NULL;
   int64_t count;
-  return constant && value->type.element == F32 && value->type.rank >= 2 && type_max_count(&value->type, &count) && count > 0;
+  return constant && value->type.element == F32 && value->type.rank >= 2 &&
+         type_max_count(&value->type, &count) && count > 0;
 }
 
 static const char *other_use(const Value *weights) {
   if (weights->output_uses) return "an output of the model";
   for (int i = 0; i < weights->use_count; i++)
-    if (!is_product(weights->uses[i].user) || weights->uses[i].index != 1) return "another op reads these values too";
+    if (!is_product(weights->uses[i].user) || weights->uses[i].index != 1)
+      return "another op reads these values too";
   return NULL;
 }
 
@@ -42,20 +45,27 @@ static void add_layer(LayerList *list, Node *user, PassContext *context) {
   if (!is_f32_weights(weights)) return;
   for (int i = 0; i < list->count; i++)
     if (list->items[i].constant_node == weights->definition) return;
-  Layer layer = {.constant_node = weights->definition, .user = user, .constant = value_constant(weights), .type = &weights->type};
+  Layer layer = {.constant_node = weights->definition,
+                 .user = user,
+                 .constant = value_constant(weights),
+                 .type = &weights->type};
   const char *only = pass_option_string(context, "only");
-  if (*only && fnmatch(only, layer.constant->name, 0) != 0 && fnmatch(only, compress_layer_name(&layer), 0) != 0) return;
+  if (*only && fnmatch(only, layer.constant->name, 0) != 0 &&
+      fnmatch(only, compress_layer_name(&layer), 0) != 0)
+    return;
   type_max_count(layer.type, &layer.count);
   layer.refused = other_use(weights);
   for (int i = 0; i < weights->use_count && !layer.refused; i++)
     weight_matrix(weights->uses[i].user, &layer.matrix, &layer.refused);
-  if (layer.refused) layer.matrix = (WeightMatrix){0};
-  else weight_matrix(user, &layer.matrix, NULL);
+  if (layer.refused)
+    layer.matrix = (WeightMatrix){0};
+  else
+    weight_matrix(user, &layer.matrix, NULL);
   ARENA_PUSH(context->scratch, list->items, list->count, list->capacity, layer);
 }
 
 static void collect(Graph *graph, LayerList *list, PassContext *context) {
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     if (is_product(node)) add_layer(list, node, context);
     for (int i = 0; i < node->region_count; i++) collect(node->regions[i], list, context);
   }
@@ -69,7 +79,8 @@ LayerList compress_layers(Graph *graph, PassContext *context) {
 
 // --- errors and records
 
-static void energies(const float *before, const float *after, int64_t count, double *signal, double *noise) {
+static void energies(const float *before, const float *after, int64_t count, double *signal,
+                     double *noise) {
   *signal = *noise = 0;
   for (int64_t i = 0; i < count; i++) {
     double difference = (double)before[i] - (double)after[i];
@@ -78,7 +89,9 @@ static void energies(const float *before, const float *after, int64_t count, dou
   }
 }
 
-static double decibel(double signal, double noise) { return noise > 0 ? 10 * log10(signal / noise) : INFINITY; }
+static double decibel(double signal, double noise) {
+  return noise > 0 ? 10 * log10(signal / noise) : INFINITY;
+}
 
 double compress_sqnr(const float *before, const float *after, int64_t count) {
   double signal, noise;
@@ -103,7 +116,8 @@ static CompressionRecord *record_of(PassContext *context, Layer *layer) {
   if (constant->record) return constant->record;
   constant->record = NEW(context->module->arena, CompressionRecord);
   *constant->record = (CompressionRecord){.original_hash = constant_hash(constant, layer->type),
-                                          .original_bytes = constant->bytes, .sqnr = INFINITY};
+                                          .original_bytes = constant->bytes,
+                                          .sqnr = INFINITY};
   return constant->record;
 }
 
@@ -115,8 +129,9 @@ void compress_note(PassContext *context, Layer *layer, double sqnr) {
   record->history = record->history ? arena_printf(arena, "%s, %s", record->history, text) : text;
 }
 
-// Zeroing and rounding to means leave an error at right angles to what stays, so the energies of the
-// errors add up, and the energy of the original values is that of the values left plus the errors'.
+// Zeroing and rounding to means leave an error at right angles to what stays, so the energies of
+// the errors add up, and the energy of the original values is that of the values left plus the
+// errors'.
 void compress_set_values(PassContext *context, Layer *layer, const float *values) {
   double signal, noise;
   energies(layer->constant->data, values, layer->count, &signal, &noise);
@@ -150,13 +165,23 @@ int64_t compress_bytes(const Layer *layer, const Storage *storage) {
 }
 
 void compress_refuse(PassContext *context, const Layer *layer, const char *reason) {
-  report_add(context->report, (ReportRow){.layer = compress_layer_name(layer), .pass = context->info->name, .density = -1,
-                                          .bytes_before = compress_bytes(layer, &layer->constant->storage), .sqnr = NAN,
-                                          .refused = reason});
+  report_add(context->report,
+             (ReportRow){.layer = compress_layer_name(layer),
+                         .pass = context->info->name,
+                         .density = -1,
+                         .bytes_before = compress_bytes(layer, &layer->constant->storage),
+                         .sqnr = NAN,
+                         .refused = reason});
 }
 
-void compress_report(PassContext *context, const Layer *layer, int64_t before, int64_t after, int bits, double sqnr) {
+void compress_report(PassContext *context, const Layer *layer, int64_t before, int64_t after,
+                     int bits, double sqnr) {
   context->changed++;
-  report_add(context->report, (ReportRow){.layer = compress_layer_name(layer), .pass = context->info->name, .bytes_before = before,
-                                          .bytes_after = after, .density = compress_density(layer), .bits = bits, .sqnr = sqnr});
+  report_add(context->report, (ReportRow){.layer = compress_layer_name(layer),
+                                          .pass = context->info->name,
+                                          .bytes_before = before,
+                                          .bytes_after = after,
+                                          .density = compress_density(layer),
+                                          .bits = bits,
+                                          .sqnr = sqnr});
 }

@@ -8,7 +8,7 @@
 // A constant that products multiply by.
 typedef struct Layer {
   Node *constant_node;
-  Node *user;          // the first product that reads it
+  Node *user; // the first product that reads it
   Constant *constant;
   const Type *type;
   WeightMatrix matrix; // rows 0 where `refused`
@@ -22,11 +22,13 @@ typedef struct LayerList {
 } LayerList;
 
 // Brings the model into the form in which it will be compiled: what later passes would compute from
-// the weights (batch norms, transposes) must be in them before they are compressed. False: reported.
+// the weights (batch norms, transposes) must be in them before they are compressed. False:
+// reported.
 bool compress_prepare(PassContext *context);
 
-// Weights of matmul, conv and conv_transpose in the function and its regions, in order of execution,
-// whose name, or layer name, matches the pass's option `only` (a pattern of the shell; empty: all).
+// Weights of matmul, conv and conv_transpose in the function and its regions, in order of
+// execution, whose name, or layer name, matches the pass's option `only` (a pattern of the shell;
+// empty: all).
 LayerList compress_layers(Graph *graph, PassContext *context);
 
 // Signal to noise, dB, of `after` against `before`; INFINITY where they are equal.
@@ -38,7 +40,8 @@ void compress_set_values(PassContext *context, Layer *layer, const float *values
 void compress_note(PassContext *context, Layer *layer, double sqnr);
 void compress_refuse(PassContext *context, const Layer *layer, const char *reason);
 // A row for a changed layer.
-void compress_report(PassContext *context, const Layer *layer, int64_t before, int64_t after, int bits, double sqnr);
+void compress_report(PassContext *context, const Layer *layer, int64_t before, int64_t after,
+                     int bits, double sqnr);
 // The ONNX name of the weights, or of the node that reads them where folding has made new ones.
 const char *compress_layer_name(const Layer *layer);
 double compress_density(const Layer *layer);

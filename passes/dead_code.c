@@ -1,6 +1,6 @@
 // dead_code - deletes nodes whose results nobody uses, and operands that no region looks at.
-// Every op has no effect but its results, control flow included. Inputs and outputs of the model stay.
-// Needs: nothing. Leaves: no node without a use.
+// Every op has no effect but its results, control flow included. Inputs and outputs of the model
+// stay. Needs: nothing. Leaves: no node without a use.
 #include "passes/pass.h"
 
 static bool is_dead(const Node *node) {

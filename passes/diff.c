@@ -34,7 +34,8 @@ static Text split_lines(Arena *arena, const char *text) {
   int capacity = 0;
   while (*text) {
     Line line = {text, strcspn(text, "\n"), 14695981039346656037u};
-    for (size_t i = 0; i < line.length; i++) line.hash = (line.hash ^ (unsigned char)text[i]) * 1099511628211u;
+    for (size_t i = 0; i < line.length; i++)
+      line.hash = (line.hash ^ (unsigned char)text[i]) * 1099511628211u;
     ARENA_PUSH(arena, result.lines, result.count, capacity, line);
     text += line.length + (text[line.length] == '\n');
   }
@@ -55,9 +56,13 @@ static void print_middle(FILE *out, Arena *arena, Text a, Text b) {
   uint32_t *table = cells > MOST_CELLS ? NULL : NEW_ARRAY(arena, uint32_t, cells);
   for (int i = a.count - 1; table && i >= 0; i--)
     for (int j = b.count - 1; j >= 0; j--) {
-      uint32_t down = table[(size_t)(i + 1) * width + (size_t)j], right = table[(size_t)i * width + (size_t)j + 1];
+      uint32_t down = table[(size_t)(i + 1) * width + (size_t)j],
+               right = table[(size_t)i * width + (size_t)j + 1];
       bool same = same_line(&a.lines[i], &b.lines[j]);
-      table[(size_t)i * width + (size_t)j] = same ? table[(size_t)(i + 1) * width + (size_t)j + 1] + 1 : down > right ? down : right;
+      table[(size_t)i * width + (size_t)j] =
+          same           ? table[(size_t)(i + 1) * width + (size_t)j + 1] + 1
+          : down > right ? down
+                         : right;
     }
   int i = 0, j = 0;
   while (i < a.count || j < b.count) {
@@ -67,9 +72,12 @@ static void print_middle(FILE *out, Arena *arena, Text a, Text b) {
       continue;
     }
     bool remove = i < a.count && (j == b.count || !table ||
-                                  table[(size_t)(i + 1) * width + (size_t)j] >= table[(size_t)i * width + (size_t)j + 1]);
-    if (remove) print_line(out, '-', &a.lines[i++]);
-    else print_line(out, '+', &b.lines[j++]);
+                                  table[(size_t)(i + 1) * width + (size_t)j] >=
+                                      table[(size_t)i * width + (size_t)j + 1]);
+    if (remove)
+      print_line(out, '-', &a.lines[i++]);
+    else
+      print_line(out, '+', &b.lines[j++]);
   }
 }
 
@@ -81,8 +89,11 @@ void print_text_diff(FILE *out, const char *before, const char *after) {
   while (tail < a.count - head && tail < b.count - head &&
          same_line(&a.lines[a.count - 1 - tail], &b.lines[b.count - 1 - tail]))
     tail++;
-  for (int i = head > CONTEXT ? head - CONTEXT : 0; i < head; i++) print_line(out, ' ', &a.lines[i]);
-  print_middle(out, arena, (Text){a.lines + head, a.count - head - tail}, (Text){b.lines + head, b.count - head - tail});
-  for (int i = a.count - tail; i < a.count && i < a.count - tail + CONTEXT; i++) print_line(out, ' ', &a.lines[i]);
+  for (int i = head > CONTEXT ? head - CONTEXT : 0; i < head; i++)
+    print_line(out, ' ', &a.lines[i]);
+  print_middle(out, arena, (Text){a.lines + head, a.count - head - tail},
+               (Text){b.lines + head, b.count - head - tail});
+  for (int i = a.count - tail; i < a.count && i < a.count - tail + CONTEXT; i++)
+    print_line(out, ' ', &a.lines[i]);
   arena_destroy(arena);
 }

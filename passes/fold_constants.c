@@ -1,8 +1,8 @@
 // fold_constants - computes what depends on constants only: op(constants) -> constant.
-// The reference interpreter does it, so the values are the meaning of the op by definition. A result
-// that is much larger than its operands (expand, tile, range) stays an op: bytes cost more than time.
-// Dequantized
-// constants stay quantized, for integer kernels. Needs: nothing. Leaves: constants without a use.
+// The reference interpreter does it, so the values are the meaning of the op by definition. A
+// result that is much larger than its operands (expand, tile, range) stays an op: bytes cost more
+// than time. Dequantized constants stay quantized, for integer kernels. Needs: nothing. Leaves:
+// constants without a use.
 #include "ir/builder.h"
 #include "ir/interpret.h"
 #include "passes/pass.h"
@@ -30,14 +30,17 @@ static bool results_are_small(const Node *node, int64_t limit) {
   for (int i = 0; i < node->result_count; i++) {
     const Type *type = &node->results[i]->type;
     int64_t bytes;
-    if (!type_is_static(type) || type->element == STR || !type_max_bytes(type, &bytes)) return false;
+    if (!type_is_static(type) || type->element == STR || !type_max_bytes(type, &bytes))
+      return false;
     if (__builtin_add_overflow(results, bytes, &results)) return false;
   }
   return results <= limit || results <= 2 * operands;
 }
 
 static bool is_foldable(const Node *node, int64_t limit) {
-  if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK || !node_has_trait(node, PURE)) return false;
+  if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK ||
+      !node_has_trait(node, PURE))
+    return false;
   if (node->op == OP_DEQUANTIZE) return false;
   return operands_are_constant(node) && dims_are_constant(node) && results_are_small(node, limit);
 }
@@ -67,7 +70,7 @@ static bool replace_by_constants(Node *node, const Tensor *results) {
 
 bool pass_fold_constants(Graph *graph, PassContext *context) {
   int64_t limit = pass_option_int(context, "limit");
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     if (!is_foldable(node, limit)) continue;
     Tensor *results = NEW_ARRAY(context->scratch, Tensor, node->result_count + 1);
     if (!evaluate(node, results, context)) continue;

@@ -6,8 +6,8 @@
 
 enum { MAX_GROUP = 24, MAX_GROUP_OPERANDS = 12, MAX_GROUP_RESULTS = 3, LOOK_AHEAD = 96 };
 
-// Nodes in execution order, the values that they read from outside (constants of one element go into the
-// region instead) and those that are read outside.
+// Nodes in execution order, the values that they read from outside (constants of one element go
+// into the region instead) and those that are read outside.
 typedef struct FuseGroup {
   Graph *graph;
   const Node *producer; // its result is inside too, as the region's first input; NULL: none
@@ -30,11 +30,13 @@ bool fuse_is_member(const FuseGroup *group, const Node *node);
 void fuse_grow(FuseGroup *group, const Node *from);
 // Adds producers whose results only the group reads, before its members.
 void fuse_pull(FuseGroup *group);
-// Finds operands and results. False: more than the limits, or a result is read before the last member.
+// Finds operands and results. False: more than the limits, or a result is read before the last
+// member.
 bool fuse_close(FuseGroup *group, int result_limit);
 // Cuts the group to its longest beginning that closes; false: none with at least `least` members.
 bool fuse_cut(FuseGroup *group, int least, int result_limit);
-// Copies the members into `region`, whose inputs are the producer's result (if any) and the operands.
+// Copies the members into `region`, whose inputs are the producer's result (if any) and the
+// operands.
 bool fuse_fill_region(const FuseGroup *group, Graph *region);
 // Replaces the results by those of `node` and removes the members.
 void fuse_replace(const FuseGroup *group, Node *node);

@@ -1,11 +1,13 @@
 // lowrank - a product with a matrix of low rank becomes two thinner products.
 //   W[k, n] = U S V', rank r:  x * W = (x * U sqrt(S)) * (sqrt(S) V')
-//   conv, either way that is cheaper:  all taps to r channels, then 1 x 1 to m  (W as [taps * c, m])
-//                                      kh x 1 to r channels, then 1 x kw to m   (W as [kh * c, kw * m])
-// The rank is the smallest that keeps the fraction `energy` of the squared singular values, or `rank`.
-// A layer is changed only where bytes and multiplications get fewer. The singular values come from
-// LAPACK in double precision; signs are fixed, so that they do not depend on its algorithm.
-// Needs: nothing. Leaves: the old constants without a use.
+//   conv, either way that is cheaper:  all taps to r channels, then 1 x 1 to m  (W as [taps * c,
+//   m])
+//                                      kh x 1 to r channels, then 1 x kw to m   (W as [kh * c, kw *
+//                                      m])
+// The rank is the smallest that keeps the fraction `energy` of the squared singular values, or
+// `rank`. A layer is changed only where bytes and multiplications get fewer. The singular values
+// come from LAPACK in double precision; signs are fixed, so that they do not depend on its
+// algorithm. Needs: nothing. Leaves: the old constants without a use.
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
@@ -31,9 +33,11 @@ typedef struct Filter {
 
 static Filter filter_of(const Layer *layer) {
   const Type *type = layer->type;
-  if (layer->user->op == OP_MATMUL) return (Filter){layer->matrix.columns, 1, 1, layer->matrix.rows};
+  if (layer->user->op == OP_MATMUL)
+    return (Filter){layer->matrix.columns, 1, 1, layer->matrix.rows};
   bool flat = type->rank == 4;
-  return (Filter){type_dim(type, 0), flat ? type_dim(type, 1) : 1, flat ? type_dim(type, 2) : 1, type_dim(type, type->rank - 1)};
+  return (Filter){type_dim(type, 0), flat ? type_dim(type, 1) : 1, flat ? type_dim(type, 2) : 1,
+                  type_dim(type, type->rank - 1)};
 }
 
 // The matrix that is decomposed: row-major, in scratch memory.
@@ -41,7 +45,8 @@ static double *as_matrix(Arena *scratch, const Layer *layer, const Split *split)
   double *matrix = NEW_ARRAY(scratch, double, split->rows * split->columns);
   if (!split->separable) {
     for (int64_t i = 0; i < split->rows; i++)
-      for (int64_t j = 0; j < split->columns; j++) matrix[i * split->columns + j] = (double)weight_at(&layer->matrix, i, j);
+      for (int64_t j = 0; j < split->columns; j++)
+        matrix[i * split->columns + j] = (double)weight_at(&layer->matrix, i, j);
     return matrix;
   }
   Filter f = filter_of(layer);
@@ -62,18 +67,20 @@ static void fix_signs(Split *split, int64_t k) {
       if (fabs(split->u[i * k + j]) > fabs(largest)) largest = split->u[i * k + j];
     if (largest >= 0) continue;
     for (int64_t i = 0; i < split->rows; i++) split->u[i * k + j] = -split->u[i * k + j];
-    for (int64_t i = 0; i < split->columns; i++) split->vt[j * split->columns + i] = -split->vt[j * split->columns + i];
+    for (int64_t i = 0; i < split->columns; i++)
+      split->vt[j * split->columns + i] = -split->vt[j * split->columns + i];
   }
 }
 
 static bool decompose(Arena *scratch, const Layer *layer, Split *split) {
   int64_t k = split->rows < split->columns ? split->rows : split->columns;
   double *matrix = as_matrix(scratch, layer, split);
-  split->u = NEW_ARRAY(scratch, double, split->rows * k);
+  split->u = NEW_ARRAY(scratch, double, split->rows *k);
   split->s = NEW_ARRAY(scratch, double, k);
   split->vt = NEW_ARRAY(scratch, double, k * split->columns);
-  int info = LAPACKE_dgesdd(LAPACK_ROW_MAJOR, 'S', (int)split->rows, (int)split->columns, matrix, (int)split->columns, split->s,
-                            split->u, (int)k, split->vt, (int)split->columns);
+  int info = LAPACKE_dgesdd(LAPACK_ROW_MAJOR, 'S', (int)split->rows, (int)split->columns, matrix,
+                            (int)split->columns, split->s, split->u, (int)k, split->vt,
+                            (int)split->columns);
   if (info != 0) return false;
   fix_signs(split, k);
   return true;
@@ -93,8 +100,8 @@ static void choose_rank(Split *split, double energy, int64_t rank) {
   split->sqnr = total > kept ? 10 * log10(total / (total - kept)) : INFINITY;
 }
 
-// Multiplications per position of the result. The first half of a separable filter runs over lines as
-// long as the input's: `stride` times the result's.
+// Multiplications per position of the result. The first half of a separable filter runs over lines
+// as long as the input's: `stride` times the result's.
 static void count_costs(const Layer *layer, Split *split) {
   Filter f = filter_of(layer);
   double rank = (double)split->rank;
@@ -114,7 +121,8 @@ static const char *find_split(PassContext *context, const Layer *layer, Split *b
   const char *reason = "two factors of that rank would take as many bytes or multiplications";
   best->products = INFINITY;
   for (int separable = 0; separable < 2; separable++) {
-    Split split = {.separable = separable, .rows = layer->matrix.rows, .columns = layer->matrix.columns};
+    Split split = {
+        .separable = separable, .rows = layer->matrix.rows, .columns = layer->matrix.columns};
     if (separable) {
       if (f.height == 1 || f.width == 1) break;
       split.rows = f.height * f.inputs;
@@ -123,7 +131,8 @@ static const char *find_split(PassContext *context, const Layer *layer, Split *b
     if (!decompose(context->scratch, layer, &split)) return "LAPACK found no decomposition";
     choose_rank(&split, energy, rank);
     count_costs(layer, &split);
-    if (split.bytes >= bytes || split.products >= products || split.products >= best->products) continue;
+    if (split.bytes >= bytes || split.products >= products || split.products >= best->products)
+      continue;
     *best = split;
     reason = NULL;
   }
@@ -138,27 +147,38 @@ static float left_at(const Split *s, int64_t i, int64_t r) {
   return (float)(s->u[i * k + r] * sqrt(s->s[r]));
 }
 
-static float right_at(const Split *s, int64_t r, int64_t j) { return (float)(s->vt[r * s->columns + j] * sqrt(s->s[r])); }
-
-static Value *factor_constant(Builder *builder, const Layer *layer, int rank, const int64_t *dims, float *data, const char *part) {
-  const char *name = arena_printf(builder->graph->module->arena, "%s.%s", layer->constant->name, part);
-  return build_constant(builder, type_static(builder->graph->module->dims, F32, rank, dims), data, name);
+static float right_at(const Split *s, int64_t r, int64_t j) {
+  return (float)(s->vt[r * s->columns + j] * sqrt(s->s[r]));
 }
 
-static void note_factor(PassContext *context, const Layer *layer, Value *factor, const Split *split, bool first) {
-  Layer made = {.constant_node = factor->definition, .constant = value_constant(factor), .type = &factor->type};
+static Value *factor_constant(Builder *builder, const Layer *layer, int rank, const int64_t *dims,
+                              float *data, const char *part) {
+  const char *name =
+      arena_printf(builder->graph->module->arena, "%s.%s", layer->constant->name, part);
+  return build_constant(builder, type_static(builder->graph->module->dims, F32, rank, dims), data,
+                        name);
+}
+
+static void note_factor(PassContext *context, const Layer *layer, Value *factor, const Split *split,
+                        bool first) {
+  Layer made = {.constant_node = factor->definition,
+                .constant = value_constant(factor),
+                .type = &factor->type};
   type_max_count(made.type, &made.count);
   if (layer->constant->record) {
     made.constant->record = NEW(context->module->arena, CompressionRecord);
     *made.constant->record = *layer->constant->record;
   }
   compress_note(context, &made, split->sqnr);
-  if (!layer->constant->record) made.constant->record->original_bytes = first ? layer->constant->bytes : 0;
+  if (!layer->constant->record)
+    made.constant->record->original_bytes = first ? layer->constant->bytes : 0;
 }
 
-static Value *matmul_factors(Builder *builder, const Layer *layer, const Split *s, Value **left, Value **right) {
+static Value *matmul_factors(Builder *builder, const Layer *layer, const Split *s, Value **left,
+                             Value **right) {
   Arena *arena = builder->graph->module->arena;
-  float *a = NEW_ARRAY(arena, float, s->rows * s->rank), *b = NEW_ARRAY(arena, float, s->rank * s->columns);
+  float *a = NEW_ARRAY(arena, float, s->rows * s->rank),
+        *b = NEW_ARRAY(arena, float, s->rank * s->columns);
   for (int64_t i = 0; i < s->rows; i++)
     for (int64_t r = 0; r < s->rank; r++) a[i * s->rank + r] = left_at(s, i, r);
   for (int64_t r = 0; r < s->rank; r++)
@@ -183,7 +203,8 @@ static void set_window(Node *half, const Node *conv, int spatial, const bool *mi
   node_set_ints(half, ATTR_PADS, pads, 2 * spatial);
 }
 
-static Value *build_half(Builder *builder, const Layer *layer, Value *x, Value *weights, Value *bias, const bool *mine) {
+static Value *build_half(Builder *builder, const Layer *layer, Value *x, Value *weights,
+                         Value *bias, const bool *mine) {
   if (!x || !weights) return NULL;
   Node *half = build_begin(builder, OP_CONV, (Value *[]){x, weights, bias}, bias ? 3 : 2);
   if (!half) return NULL;
@@ -191,17 +212,21 @@ static Value *build_half(Builder *builder, const Layer *layer, Value *x, Value *
   return build_end(builder, half);
 }
 
-static Value *conv_factors(Builder *builder, const Layer *layer, const Split *s, Value **left, Value **right) {
+static Value *conv_factors(Builder *builder, const Layer *layer, const Split *s, Value **left,
+                           Value **right) {
   Arena *arena = builder->graph->module->arena;
   int rank = layer->type->rank;
   Filter f = filter_of(layer);
-  float *a = NEW_ARRAY(arena, float, s->rank * s->rows), *b = NEW_ARRAY(arena, float, s->columns * s->rank);
+  float *a = NEW_ARRAY(arena, float, s->rank * s->rows),
+        *b = NEW_ARRAY(arena, float, s->columns * s->rank);
   for (int64_t r = 0; r < s->rank; r++)
     for (int64_t i = 0; i < s->rows; i++) a[r * s->rows + i] = left_at(s, i, r);
-  int64_t taps = s->separable ? f.width : 1; // of the right factor: [m, taps, r], its columns are [taps, m]
+  int64_t taps =
+      s->separable ? f.width : 1; // of the right factor: [m, taps, r], its columns are [taps, m]
   for (int64_t m = 0; m < f.outputs; m++)
     for (int64_t x = 0; x < taps; x++)
-      for (int64_t r = 0; r < s->rank; r++) b[(m * taps + x) * s->rank + r] = right_at(s, r, x * f.outputs + m);
+      for (int64_t r = 0; r < s->rank; r++)
+        b[(m * taps + x) * s->rank + r] = right_at(s, r, x * f.outputs + m);
   int64_t a_dims[MAX_RANK] = {s->rank}, b_dims[MAX_RANK] = {f.outputs};
   bool first[MAX_RANK], second[MAX_RANK];
   for (int i = 1; i < rank - 1; i++) {
@@ -220,7 +245,8 @@ static Value *conv_factors(Builder *builder, const Layer *layer, const Split *s,
 
 static const char *refusal(const Layer *layer) {
   if (layer->refused) return layer->refused;
-  if (layer->constant_node->results[0]->use_count > 1) return "several products share these weights";
+  if (layer->constant_node->results[0]->use_count > 1)
+    return "several products share these weights";
   if (layer->user->region_count) return "its epilogue has been fused already";
   if (layer->constant->storage.count) return "it is compressed already";
   if (layer->count > MAX_ELEMENTS) return "too large to be decomposed";
@@ -241,14 +267,19 @@ static bool split_layer(PassContext *context, const Layer *layer) {
   Builder builder = builder_before(layer->user);
   Value *left = NULL, *right = NULL, *old = layer->user->results[0];
   builder.name = NULL;
-  Value *result = layer->user->op == OP_MATMUL ? matmul_factors(&builder, layer, &split, &left, &right)
-                                               : conv_factors(&builder, layer, &split, &left, &right);
+  Value *result = layer->user->op == OP_MATMUL
+                      ? matmul_factors(&builder, layer, &split, &left, &right)
+                      : conv_factors(&builder, layer, &split, &left, &right);
   if (!result) return false;
   note_factor(context, layer, left, &split, true);
   note_factor(context, layer, right, &split, false);
-  report_add(context->report, (ReportRow){.layer = compress_layer_name(layer), .pass = context->info->name,
-                                          .bytes_before = (int64_t)layer->constant->bytes, .bytes_after = (int64_t)split.bytes,
-                                          .density = -1, .rank = split.rank, .sqnr = split.sqnr});
+  report_add(context->report, (ReportRow){.layer = compress_layer_name(layer),
+                                          .pass = context->info->name,
+                                          .bytes_before = (int64_t)layer->constant->bytes,
+                                          .bytes_after = (int64_t)split.bytes,
+                                          .density = -1,
+                                          .rank = split.rank,
+                                          .sqnr = split.sqnr});
   value_replace(old, result);
   node_remove(layer->user);
   context->changed++;
@@ -258,7 +289,8 @@ static bool split_layer(PassContext *context, const Layer *layer) {
 bool pass_lowrank(Graph *graph, PassContext *context) {
   double energy = pass_option_float(context, "energy");
   if (!(energy > 0 && energy <= 1) || pass_option_int(context, "rank") < 0)
-    return diag_error(context->diag, loc_file(context->module->source), "lowrank: energy %g is not in 0 .. 1, or the rank negative", energy);
+    return diag_error(context->diag, loc_file(context->module->source),
+                      "lowrank: energy %g is not in 0 .. 1, or the rank negative", energy);
   if (!compress_prepare(context)) return false;
   LayerList list = compress_layers(graph, context);
   for (int i = 0; i < list.count; i++)

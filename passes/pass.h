@@ -8,7 +8,13 @@
 
 typedef enum PassClass { PASS_EXACT, PASS_ROUNDING, PASS_LOSSY } PassClass;
 
-typedef enum OptionKind { OPTION_INT, OPTION_FLOAT, OPTION_BOOL, OPTION_STRING, OPTION_CHOICE } OptionKind;
+typedef enum OptionKind {
+  OPTION_INT,
+  OPTION_FLOAT,
+  OPTION_BOOL,
+  OPTION_STRING,
+  OPTION_CHOICE
+} OptionKind;
 typedef struct PassOption {
   const char *name;
   OptionKind kind;
@@ -21,24 +27,25 @@ typedef struct PassOption {
 typedef struct DataSet {
   int64_t count;
   // Fills `inputs` (one tensor per graph input, in order) with sample `index`; false: reported.
-  bool (*sample)(struct DataSet *data, const Graph *graph, int64_t index, Tensor *inputs, Arena *arena, Diag *diag);
+  bool (*sample)(struct DataSet *data, const Graph *graph, int64_t index, Tensor *inputs,
+                 Arena *arena, Diag *diag);
   void *state;
 } DataSet;
 
 typedef struct PassContext {
   Module *module;
   Diag *diag;
-  Arena *scratch;         // freed after the pass
+  Arena *scratch; // freed after the pass
   const Target *target;
-  Executor *executor;     // runs the model; NULL: passes that need it report that
-  DataSet *data;          // --data; NULL: none given
-  struct Report *report;  // rows about layers; NULL: nobody asked
-  int level;              // -O0..3
+  Executor *executor;    // runs the model; NULL: passes that need it report that
+  DataSet *data;         // --data; NULL: none given
+  struct Report *report; // rows about layers; NULL: nobody asked
+  int level;             // -O0..3
   bool optimise_size, strict;
-  bool io_workspace;      // --io=workspace: inputs and outputs lie in the workspace
+  bool io_workspace;                // --io=workspace: inputs and outputs lie in the workspace
   const char *const *option_values; // by number of the row's options; defaults filled in
   const struct PassInfo *info;
-  int64_t changed;        // rewrites made by this pass, for --stats
+  int64_t changed; // rewrites made by this pass, for --stats
 } PassContext;
 
 typedef struct PassInfo {
@@ -67,11 +74,11 @@ typedef struct PipelineOptions {
   const char *print_before, *print_after; // pass name or "all"; NULL: none
   bool print_changed;                     // diff
   const char *stop_after;
-  bool verify;      // verifier between passes
-  bool verify_run;  // hold each pass to its class on data
+  bool verify;     // verifier between passes
+  bool verify_run; // hold each pass to its class on data
   bool stats, time;
-  bool quiet;             // run by a pass, not by the user: passes without effect are no cause for a warning
-  FILE *out;        // where dumps go (stderr)
+  bool quiet; // run by a pass, not by the user: passes without effect are no cause for a warning
+  FILE *out;  // where dumps go (stderr)
 } PipelineOptions;
 
 // A pipeline is text: 'prune{sparsity=0.9}, cluster{bits=5}, default<O2>'; @FILE is expanded by the

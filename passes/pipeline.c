@@ -21,7 +21,8 @@ typedef struct Runner {
   StepRecord *records;
 } Runner;
 
-#define CLEAN "fixpoint<8>(fold_constants, simplify_control, canonicalise, common_subexpressions, dead_code"
+#define CLEAN                                                                                      \
+  "fixpoint<8>(fold_constants, simplify_control, canonicalise, common_subexpressions, dead_code"
 
 // The order inside: what recognise looks for, fold_affine would spread over neighbouring constants.
 const char *pipeline_default(int level, bool optimise_size) {
@@ -29,8 +30,9 @@ const char *pipeline_default(int level, bool optimise_size) {
   if (level <= 0) return "dead_code, place";
   if (level == 1) return CLEAN "), place";
   return CLEAN ", sink_transposes, dead_code, recognise, fold_affine), "
-         "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), fold_constants, dead_code, "
-         "fuse_epilogue, fuse_elementwise, dead_code, place";
+               "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), "
+               "fold_constants, dead_code, "
+               "fuse_epilogue, fuse_elementwise, dead_code, place";
 }
 
 static double now(void) {
@@ -54,7 +56,7 @@ static bool owns_functions(const Node *node) {
 }
 
 static bool run_on_each(const PassInfo *info, Graph *graph, PassContext *context) {
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     if (!owns_functions(node)) continue;
     for (int i = 0; i < node->region_count; i++)
       if (!run_on_each(info, node->regions[i], context)) return false;
@@ -64,7 +66,8 @@ static bool run_on_each(const PassInfo *info, Graph *graph, PassContext *context
 
 // -fstrict: no pass of the -O pipeline may round differently; a named one does as it was told.
 static bool is_refused(const Runner *runner, const Step *step) {
-  return runner->context->strict && (!step->named || runner->options->quiet) && step->info->class != PASS_EXACT;
+  return runner->context->strict && (!step->named || runner->options->quiet) &&
+         step->info->class != PASS_EXACT;
 }
 
 static bool run_pass(Runner *runner, const Step *step, StepRecord *record) {
@@ -77,7 +80,8 @@ static bool run_pass(Runner *runner, const Step *step, StepRecord *record) {
   context->changed = 0;
   if (!record->runs) record->nodes_before = runner->options->stats ? count_nodes(graph) : 0;
   double begin = now();
-  bool done = step->info->whole_model ? step->info->run(graph, context) : run_on_each(step->info, graph, context);
+  bool done = step->info->whole_model ? step->info->run(graph, context)
+                                      : run_on_each(step->info, graph, context);
   record->seconds += now() - begin;
   record->changed += context->changed;
   record->runs++;
@@ -110,7 +114,9 @@ static void print_changes(const Runner *runner, const PassInfo *info, const char
 static bool verify_after(const Runner *runner, const PassInfo *info, const Module *before) {
   const PipelineOptions *options = runner->options;
   const Module *module = runner->context->module;
-  if ((options->verify || options->verify_run) && !module_verify(module, info->name, runner->context->diag)) return false;
+  if ((options->verify || options->verify_run) &&
+      !module_verify(module, info->name, runner->context->diag))
+    return false;
   return !before || check_same_results(before, module, runner->context, options);
 }
 
@@ -127,7 +133,8 @@ static bool run_step(Runner *runner, int index) {
   bool good = run_pass(runner, step, &runner->records[index]);
   if (good && text) print_changes(runner, step->info, text);
   free(text);
-  if (good && is_chosen(options->print_after, step->info)) print_module(runner, "after", step->info);
+  if (good && is_chosen(options->print_after, step->info))
+    print_module(runner, "after", step->info);
   good = good && verify_after(runner, step->info, before);
   arena_destroy(kept);
   return good;
@@ -136,9 +143,11 @@ static bool run_step(Runner *runner, int index) {
 static void warn_if_idle(const Runner *runner, int index) {
   const Step *step = &runner->pipeline.steps[index];
   const StepRecord *record = &runner->records[index];
-  if (!step->named || step->group >= 0 || runner->options->quiet || record->changed || !record->runs) return;
-  diag_warning(runner->context->diag, loc_file(runner->context->module->source), "pass '%s' changed nothing",
-               step->info->name);
+  if (!step->named || step->group >= 0 || runner->options->quiet || record->changed ||
+      !record->runs)
+    return;
+  diag_warning(runner->context->diag, loc_file(runner->context->module->source),
+               "pass '%s' changed nothing", step->info->name);
 }
 
 static void print_statistics(const Runner *runner) {
@@ -148,8 +157,8 @@ static void print_statistics(const Runner *runner) {
     if (!record->runs) continue;
     fprintf(out, "; %-24s", runner->pipeline.steps[i].info->name);
     if (runner->options->stats)
-      fprintf(out, " %6lld rewrites  %6lld -> %lld nodes", (long long)record->changed, (long long)record->nodes_before,
-              (long long)record->nodes_after);
+      fprintf(out, " %6lld rewrites  %6lld -> %lld nodes", (long long)record->changed,
+              (long long)record->nodes_before, (long long)record->nodes_after);
     if (record->runs > 1) fprintf(out, "  %d runs", record->runs);
     if (runner->options->time) fprintf(out, "  %9.3f ms", record->seconds * 1e3);
     fputc('\n', out);
@@ -165,7 +174,8 @@ static bool run_group(Runner *runner, int begin, int end, bool *stop) {
     for (int i = begin; i < end && !*stop; i++) {
       if (!run_step(runner, i)) return false;
       changed += runner->context->changed;
-      *stop = runner->options->stop_after && !strcmp(runner->options->stop_after, steps[i].info->name);
+      *stop =
+          runner->options->stop_after && !strcmp(runner->options->stop_after, steps[i].info->name);
     }
     if (!changed) break;
   }
@@ -186,7 +196,8 @@ static bool run_all(Runner *runner) {
 
 static bool known_or_all(const char *choice, const char *option, Diag *diag) {
   if (!choice || !strcmp(choice, "all") || pass_find(choice)) return true;
-  return diag_error(diag, loc_file(option), "there is no pass '%.40s' (see 'tenon passes')", choice);
+  return diag_error(diag, loc_file(option), "there is no pass '%.40s' (see 'tenon passes')",
+                    choice);
 }
 
 bool pipeline_run(const char *text, PassContext *context, const PipelineOptions *options) {

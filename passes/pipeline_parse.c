@@ -1,7 +1,7 @@
 // Text of a pipeline -> steps.
 //   pipeline = item {"," item}
-//   item     = name ["{" [option {"," option}] "}"] | "default" "<" level ">" | "fixpoint" ["<" N ">"] "(" pipeline ")"
-//   option   = name ["=" value]        level = "O0" .. "O3" | "Os"
+//   item     = name ["{" [option {"," option}] "}"] | "default" "<" level ">" | "fixpoint" ["<" N
+//   ">"] "(" pipeline ")" option   = name ["=" value]        level = "O0" .. "O3" | "Os"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -37,7 +37,8 @@ static bool accept(Reader *reader, char wanted) {
 
 static bool expect(Reader *reader, char wanted, const char *after) {
   if (accept(reader, wanted)) return true;
-  if (!*reader->at) return PARSE_ERROR(reader, "expected '%c' after %s, found the end", wanted, after);
+  if (!*reader->at)
+    return PARSE_ERROR(reader, "expected '%c' after %s, found the end", wanted, after);
   return PARSE_ERROR(reader, "expected '%c' after %s, found '%.20s'", wanted, after, reader->at);
 }
 
@@ -79,7 +80,8 @@ static bool is_float(const char *text) {
 
 // "true", "false" or NULL.
 static const char *bool_text(const char *text) {
-  static const char *const yes[] = {"true", "1", "yes", "on"}, *const no[] = {"false", "0", "no", "off"};
+  static const char *const yes[] = {"true", "1", "yes", "on"}, *const no[] = {"false", "0", "no",
+                                                                              "off"};
   for (int i = 0; i < 4; i++) {
     if (!strcmp(text, yes[i])) return "true";
     if (!strcmp(text, no[i])) return "false";
@@ -89,8 +91,10 @@ static const char *bool_text(const char *text) {
 
 static bool is_choice(const char *choices, const char *text) {
   size_t length = strlen(text);
-  for (const char *choice = choices; choice; choice = strchr(choice, '|') ? strchr(choice, '|') + 1 : NULL)
-    if (length && !strncmp(choice, text, length) && (choice[length] == '|' || !choice[length])) return true;
+  for (const char *choice = choices; choice;
+       choice = strchr(choice, '|') ? strchr(choice, '|') + 1 : NULL)
+    if (length && !strncmp(choice, text, length) && (choice[length] == '|' || !choice[length]))
+      return true;
   return false;
 }
 
@@ -98,13 +102,24 @@ static bool set_option(Reader *reader, Step *step, int which, const char *text) 
   const PassOption *option = &step->info->options[which];
   const char *wanted = NULL, *value = text;
   switch (option->kind) {
-  case OPTION_INT: wanted = is_int(text) ? NULL : "a whole number"; break;
-  case OPTION_FLOAT: wanted = is_float(text) ? NULL : "a number"; break;
-  case OPTION_BOOL: wanted = (value = bool_text(text)) ? NULL : "true or false"; break;
-  case OPTION_CHOICE: wanted = is_choice(option->choices, text) ? NULL : option->choices; break;
-  case OPTION_STRING: break;
+  case OPTION_INT:
+    wanted = is_int(text) ? NULL : "a whole number";
+    break;
+  case OPTION_FLOAT:
+    wanted = is_float(text) ? NULL : "a number";
+    break;
+  case OPTION_BOOL:
+    wanted = (value = bool_text(text)) ? NULL : "true or false";
+    break;
+  case OPTION_CHOICE:
+    wanted = is_choice(option->choices, text) ? NULL : option->choices;
+    break;
+  case OPTION_STRING:
+    break;
   }
-  if (wanted) return PARSE_ERROR(reader, "%s{%s=%.40s}: wanted %s", step->info->name, option->name, text, wanted);
+  if (wanted)
+    return PARSE_ERROR(reader, "%s{%s=%.40s}: wanted %s", step->info->name, option->name, text,
+                       wanted);
   step->values[which] = value;
   return true;
 }
@@ -113,13 +128,16 @@ static bool unknown_option(Reader *reader, const PassInfo *info, const char *nam
   Suggestion suggestion = suggestion_for(name, strlen(name));
   for (int i = 0; i < info->option_count; i++) suggestion_offer(&suggestion, info->options[i].name);
   if (suggestion.best)
-    return PARSE_ERROR(reader, "pass '%s' has no option '%.40s'; did you mean '%s'?", info->name, name, suggestion.best);
+    return PARSE_ERROR(reader, "pass '%s' has no option '%.40s'; did you mean '%s'?", info->name,
+                       name, suggestion.best);
   return PARSE_ERROR(reader, "pass '%s' has no option '%.40s'", info->name, name);
 }
 
 static bool read_option(Reader *reader, Step *step) {
   const char *name = read_word(reader);
-  if (!*name) return PARSE_ERROR(reader, "expected an option of '%s', found '%.20s'", step->info->name, reader->at);
+  if (!*name)
+    return PARSE_ERROR(reader, "expected an option of '%s', found '%.20s'", step->info->name,
+                       reader->at);
   const char *value = accept(reader, '=') ? read_value(reader) : "true";
   for (int i = 0; i < step->info->option_count; i++)
     if (!strcmp(step->info->options[i].name, name)) return set_option(reader, step, i, value);
@@ -141,7 +159,9 @@ static bool unknown_pass(Reader *reader, const char *name) {
   for (int i = 0; i < pass_count; i++) suggestion_offer(&suggestion, pass_info[i].name);
   suggestion_offer(&suggestion, "default");
   suggestion_offer(&suggestion, "fixpoint");
-  if (suggestion.best) return PARSE_ERROR(reader, "there is no pass '%.40s'; did you mean '%s'?", name, suggestion.best);
+  if (suggestion.best)
+    return PARSE_ERROR(reader, "there is no pass '%.40s'; did you mean '%s'?", name,
+                       suggestion.best);
   return PARSE_ERROR(reader, "there is no pass '%.40s' (see 'tenon passes')", name);
 }
 
@@ -150,8 +170,8 @@ static bool read_pass(Reader *reader, const char *name) {
   if (!info) return unknown_pass(reader, name);
   Pipeline *pipeline = reader->pipeline;
   if (pipeline->count == MOST_STEPS) return PARSE_ERROR(reader, "more than %d passes", MOST_STEPS);
-  Step step = {info, NEW_ARRAY(reader->arena, const char *, info->option_count + 1), reader->named, reader->group,
-               reader->repeats};
+  Step step = {info, NEW_ARRAY(reader->arena, const char *, info->option_count + 1), reader->named,
+               reader->group, reader->repeats};
   for (int i = 0; i < info->option_count; i++) step.values[i] = info->options[i].default_text;
   if (!read_options(reader, &step)) return false;
   ARENA_PUSH(reader->arena, pipeline->steps, pipeline->count, pipeline->capacity, step);
@@ -163,8 +183,10 @@ static bool read_pipeline(Reader *reader, char end);
 static bool read_default(Reader *reader) {
   if (!expect(reader, '<', "'default'")) return false;
   const char *level = read_word(reader);
-  bool size = !strcmp(level, "Os"), known = level[0] == 'O' && level[1] >= '0' && level[1] <= '3' && !level[2];
-  if (!size && !known) return PARSE_ERROR(reader, "default<%.20s>: wanted O0, O1, O2, O3 or Os", level);
+  bool size = !strcmp(level, "Os"),
+       known = level[0] == 'O' && level[1] >= '0' && level[1] <= '3' && !level[2];
+  if (!size && !known)
+    return PARSE_ERROR(reader, "default<%.20s>: wanted O0, O1, O2, O3 or Os", level);
   if (!expect(reader, '>', "the level")) return false;
   Reader inner = *reader;
   inner.at = pipeline_default(size ? 2 : level[1] - '0', size);
@@ -180,7 +202,8 @@ static bool read_fixpoint(Reader *reader) {
     const char *text = read_word(reader);
     repeats = is_int(text) ? strtoll(text, NULL, 0) : 0;
     if (repeats < 1 || repeats > MOST_REPEATS)
-      return PARSE_ERROR(reader, "fixpoint<%.20s>: wanted a number from 1 to %d", text, MOST_REPEATS);
+      return PARSE_ERROR(reader, "fixpoint<%.20s>: wanted a number from 1 to %d", text,
+                         MOST_REPEATS);
     if (!expect(reader, '>', "the number of repeats")) return false;
   }
   if (!expect(reader, '(', "'fixpoint'")) return false;
@@ -207,7 +230,8 @@ static bool read_pipeline(Reader *reader, char end) {
     if (!read_item(reader)) return false;
   while (accept(reader, ','));
   skip_space(reader);
-  return *reader->at == end || PARSE_ERROR(reader, "expected ',' between passes, found '%.20s'", reader->at);
+  return *reader->at == end ||
+         PARSE_ERROR(reader, "expected ',' between passes, found '%.20s'", reader->at);
 }
 
 // --- order
@@ -229,15 +253,21 @@ static bool check_order(const Pipeline *pipeline, Diag *diag) {
       const Step *first = &pipeline->steps[i], *second = &pipeline->steps[j];
       bool repeated = first->group >= 0 && first->group == second->group;
       if (repeated || !lists_name(first->info->after, second->info->name)) continue;
-      return diag_error(diag, loc_file("--passes"), "pass '%s' must come before '%s'", second->info->name,
-                        first->info->name);
+      return diag_error(diag, loc_file("--passes"), "pass '%s' must come before '%s'",
+                        second->info->name, first->info->name);
     }
   return true;
 }
 
 bool pipeline_parse(const char *text, Arena *arena, Diag *diag, Pipeline *pipeline) {
   *pipeline = (Pipeline){0};
-  Reader reader = {.at = text, .arena = arena, .diag = diag, .pipeline = pipeline, .named = true, .group = -1, .repeats = 1};
+  Reader reader = {.at = text,
+                   .arena = arena,
+                   .diag = diag,
+                   .pipeline = pipeline,
+                   .named = true,
+                   .group = -1,
+                   .repeats = 1};
   return read_pipeline(&reader, 0) && check_order(pipeline, diag);
 }
 

@@ -1,10 +1,10 @@
 // prune - removes the weights of smallest magnitude.
 //   structure=element: |w| <= threshold becomes 0, storage sparse(block=1x1)
 //   structure=neuron|filter: whole outputs leave the graph (prune_channels.c)
-// The threshold is chosen by count: the fraction `sparsity` of the elements, of each layer or of all
-// layers together, goes; of equal magnitudes the first ones. Biases stay. A layer whose streams would
-// not be smaller than its dense bytes stays as it was.
-// Needs: nothing. Leaves: constants with zeros and storage sparse.
+// The threshold is chosen by count: the fraction `sparsity` of the elements, of each layer or of
+// all layers together, goes; of equal magnitudes the first ones. Biases stay. A layer whose streams
+// would not be smaller than its dense bytes stays as it was. Needs: nothing. Leaves: constants with
+// zeros and storage sparse.
 #include "passes/prune.h"
 
 #include <math.h>
@@ -27,14 +27,17 @@ typedef struct Threshold {
 
 // The half (upper 16 bits, or lower 16 bits under `prefix`) in which the `wanted`-th smallest lies;
 // *wanted becomes what is left of it within.
-static uint32_t find_half(Layer *const *layers, int count, bool upper, uint32_t prefix, int64_t *wanted, Arena *scratch) {
+static uint32_t find_half(Layer *const *layers, int count, bool upper, uint32_t prefix,
+                          int64_t *wanted, Arena *scratch) {
   int64_t *histogram = NEW_ARRAY(scratch, int64_t, 1 << 16);
   for (int l = 0; l < count; l++) {
     const float *values = layers[l]->constant->data;
     for (int64_t i = 0; i < layers[l]->count; i++) {
       uint32_t bits = magnitude(values[i]);
-      if (upper) histogram[bits >> 16]++;
-      else if (bits >> 16 == prefix) histogram[bits & 0xffff]++;
+      if (upper)
+        histogram[bits >> 16]++;
+      else if (bits >> 16 == prefix)
+        histogram[bits & 0xffff]++;
     }
   }
   uint32_t half = 0;
@@ -69,7 +72,8 @@ static void prune_layer(PassContext *context, Layer *layer, Threshold *threshold
   Constant constant = *layer->constant;
   pruned.constant = &constant;
   constant.data = pruned.matrix.data = prune_values(context, layer, threshold);
-  storage_set(&constant.storage, (Stage){.kind = STAGE_SPARSE, .block_rows = 1, .block_columns = 1});
+  storage_set(&constant.storage,
+              (Stage){.kind = STAGE_SPARSE, .block_rows = 1, .block_columns = 1});
   storage_choose_gap(&pruned.matrix, &constant.storage);
   int64_t after = compress_bytes(&pruned, &constant.storage);
   if (after >= before) {
@@ -87,8 +91,10 @@ bool prune_elements(Graph *graph, PassContext *context, double sparsity, bool gl
   Layer **layers = NEW_ARRAY(context->scratch, Layer *, list.count + 1);
   int count = 0;
   for (int i = 0; i < list.count; i++) {
-    if (list.items[i].refused) compress_refuse(context, &list.items[i], list.items[i].refused);
-    else layers[count++] = &list.items[i];
+    if (list.items[i].refused)
+      compress_refuse(context, &list.items[i], list.items[i].refused);
+    else
+      layers[count++] = &list.items[i];
   }
   Threshold threshold = {0, 0};
   if (global) threshold = find_threshold(layers, count, sparsity, context->scratch);
@@ -102,7 +108,8 @@ bool prune_elements(Graph *graph, PassContext *context, double sparsity, bool gl
 bool pass_prune(Graph *graph, PassContext *context) {
   double sparsity = pass_option_float(context, "sparsity");
   if (!(sparsity >= 0 && sparsity < 1))
-    return diag_error(context->diag, loc_file(context->module->source), "prune: sparsity %g is not in 0 .. 1", sparsity);
+    return diag_error(context->diag, loc_file(context->module->source),
+                      "prune: sparsity %g is not in 0 .. 1", sparsity);
   if (!compress_prepare(context)) return false;
   bool global = !strcmp(pass_option_string(context, "scope"), "global");
   const char *structure = pass_option_string(context, "structure");

@@ -1,7 +1,7 @@
-// Structured pruning: whole output channels of convolutions, or columns of matrix products, leave the
-// graph together with everything that only they need: their biases, per-channel constants, and the
-// rows of the weights that would read them. Shapes shrink. Channels tied by an addition go together or
-// not at all; channels that are outputs of the model, or that an op needs whole, stay.
+// Structured pruning: whole output channels of convolutions, or columns of matrix products, leave
+// the graph together with everything that only they need: their biases, per-channel constants, and
+// the rows of the weights that would read them. Shapes shrink. Channels tied by an addition go
+// together or not at all; channels that are outputs of the model, or that an op needs whole, stay.
 //
 // A channel's score is the squared norm of its weights relative to the mean of its layer, averaged
 // over the products that make it.
@@ -29,11 +29,11 @@ typedef struct Pruner {
   PassContext *context;
   Channels channels;
   LayerList layers;
-  int64_t *remaining; // outputs of a layer that stay
+  int64_t *remaining;   // outputs of a layer that stay
   Occurrence **made_by; // by root
   double *score;        // sum over occurrences, by root
   int *makers;
-  bool *candidate;      // by root: every product that makes it is of the kind to prune
+  bool *candidate; // by root: every product that makes it is of the kind to prune
   bool filters;
   int values; // that channels were found for
 } Pruner;
@@ -97,7 +97,8 @@ static void remove_lowest(Pruner *p, Candidate *candidates, int count, int64_t w
 }
 
 static bool is_candidate(const Pruner *p, int root) {
-  return p->channels.parent[root] == root && !p->channels.locked[root] && p->candidate[root] && p->makers[root];
+  return p->channels.parent[root] == root && !p->channels.locked[root] && p->candidate[root] &&
+         p->makers[root];
 }
 
 static double mean_score(const Pruner *p, int root) { return p->score[root] / p->makers[root]; }
@@ -119,7 +120,8 @@ static void choose_by_layer(Pruner *p, const Graph *graph, double sparsity) {
     int count = 0;
     for (int64_t k = 0; k < out->count; k++) {
       int root = channel_root(&p->channels, out->ids[k]);
-      if (is_candidate(p, root) && !p->channels.removed[root]) candidates[count++] = (Candidate){root, mean_score(p, root)};
+      if (is_candidate(p, root) && !p->channels.removed[root])
+        candidates[count++] = (Candidate){root, mean_score(p, root)};
     }
     int64_t gone = out->count - p->remaining[i];
     remove_lowest(p, candidates, count, (int64_t)floor(sparsity * (double)out->count) - gone);
@@ -145,7 +147,8 @@ static Kept kept_of(Pruner *p, const Value *value, int *axis) {
   return kept;
 }
 
-// Operand `index` of the node keeps the entries `kept` along `axis`; a constant that others read too is copied.
+// Operand `index` of the node keeps the entries `kept` along `axis`; a constant that others read
+// too is copied.
 static bool slice_constant(Pruner *p, Node *node, int index, int axis, Kept kept) {
   Value *value = node->operands[index];
   const Type *type = &value->type;
@@ -158,7 +161,8 @@ static bool slice_constant(Pruner *p, Node *node, int index, int axis, Kept kept
   char *data = arena_alloc(p->context->module->arena, (size_t)(outer * kept.count) * row);
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < kept.count; i++)
-      memcpy(data + (size_t)(o * kept.count + i) * row, (const char *)constant->data + (size_t)(o * kept.all + kept.items[i]) * row, row);
+      memcpy(data + (size_t)(o * kept.count + i) * row,
+             (const char *)constant->data + (size_t)(o * kept.all + kept.items[i]) * row, row);
   Type shrunk = *type;
   shrunk.dims[axis] = dim_constant(p->context->module->dims, kept.count);
   if (!value_has_one_use(value)) {
@@ -186,10 +190,14 @@ static bool shrink_product(Pruner *p, Node *node) {
   Kept in = kept_of(p, node->operands[0], &in_axis), out = kept_of(p, node->results[0], &out_axis);
   if (in.count == in.all && out.count == out.all) return true;
   Layer *layer = layer_of(p, node);
-  Layer own = {.constant_node = node->operands[1]->definition, .user = node, .constant = value_constant(node->operands[1]), .type = &node->operands[1]->type};
+  Layer own = {.constant_node = node->operands[1]->definition,
+               .user = node,
+               .constant = value_constant(node->operands[1]),
+               .type = &node->operands[1]->type};
   if (!layer) layer = &own; // not asked for (`only`), but it reads what has gone
   int64_t bytes = (int64_t)layer->constant->bytes;
-  compress_note(p->context, layer, layer->constant->record ? layer->constant->record->sqnr : INFINITY);
+  compress_note(p->context, layer,
+                layer->constant->record ? layer->constant->record->sqnr : INFINITY);
   if (out.count < out.all) {
     layer->constant->record->kept = out.items;
     layer->constant->record->kept_count = (int)out.count;
@@ -197,7 +205,8 @@ static bool shrink_product(Pruner *p, Node *node) {
   bool depthwise = channels_is_depthwise(node);
   if (depthwise) node_set_int(node, ATTR_GROUP, out.count);
   if (!slice_constant(p, node, 1, channels_output_axis(node), out)) return false;
-  if (!depthwise && in_axis >= 0 && !slice_constant(p, node, 1, channels_input_axis(node), in)) return false;
+  if (!depthwise && in_axis >= 0 && !slice_constant(p, node, 1, channels_input_axis(node), in))
+    return false;
   if (node_operand(node, 2) && !slice_constant(p, node, 2, 0, out)) return false;
   type_max_count(layer->type, &layer->count);
   compress_report(p->context, layer, bytes, (int64_t)layer->constant->bytes, 0, NAN);
@@ -227,11 +236,12 @@ static void shrink_reshape(Pruner *p, Node *node) {
 }
 
 static bool rewrite(Pruner *p, Graph *graph) {
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     bool touched = false;
     int axis;
     for (int i = 0; i < node->operand_count + node->result_count; i++) {
-      const Value *value = i < node->operand_count ? node->operands[i] : node->results[i - node->operand_count];
+      const Value *value =
+          i < node->operand_count ? node->operands[i] : node->results[i - node->operand_count];
       if (!value || value->id >= p->values) continue;
       Kept kept = kept_of(p, value, &axis);
       touched |= axis >= 0 && kept.count < kept.all;
@@ -241,7 +251,8 @@ static bool rewrite(Pruner *p, Graph *graph) {
       if (!shrink_product(p, node)) return false;
     } else if (node_has_trait(node, POINTWISE)) {
       if (!shrink_pointwise(p, node)) return false;
-    } else if (node->op == OP_RESHAPE) shrink_reshape(p, node);
+    } else if (node->op == OP_RESHAPE)
+      shrink_reshape(p, node);
     if (!op_info[node->op].infer(node, p->context->diag)) return false;
   }
   return true;
@@ -254,13 +265,20 @@ static void report_untouched(Pruner *p, const Graph *graph) {
     const ChannelAxis *out = channels_of(&p->channels, layer->user->results[0]);
     if (out->axis < 0 || p->remaining[i] < out->count) continue;
     bool locked = true;
-    for (int64_t k = 0; k < out->count; k++) locked &= p->channels.locked[channel_root(&p->channels, out->ids[k])];
-    compress_refuse(p->context, layer, locked ? "its outputs leave the model, or an op needs all of them" : "its outputs are among the strongest");
+    for (int64_t k = 0; k < out->count; k++)
+      locked &= p->channels.locked[channel_root(&p->channels, out->ids[k])];
+    compress_refuse(p->context, layer,
+                    locked ? "its outputs leave the model, or an op needs all of them"
+                           : "its outputs are among the strongest");
   }
 }
 
-bool prune_channels(Graph *graph, PassContext *context, double sparsity, bool global, bool filters) {
-  Pruner p = {.context = context, .filters = filters, .values = graph->module->next_value_id, .channels = channels_find(graph, context->scratch)};
+bool prune_channels(Graph *graph, PassContext *context, double sparsity, bool global,
+                    bool filters) {
+  Pruner p = {.context = context,
+              .filters = filters,
+              .values = graph->module->next_value_id,
+              .channels = channels_find(graph, context->scratch)};
   int count = p.channels.count + 1;
   p.layers = compress_layers(graph, context);
   p.remaining = NEW_ARRAY(context->scratch, int64_t, p.layers.count + 1);
@@ -271,8 +289,10 @@ bool prune_channels(Graph *graph, PassContext *context, double sparsity, bool gl
   memset(p.candidate, true, (size_t)count);
   for (int i = 0; i < p.layers.count; i++)
     if (p.layers.items[i].user->graph == graph) score_layer(&p, i);
-  if (global) choose_global(&p, sparsity);
-  else choose_by_layer(&p, graph, sparsity);
+  if (global)
+    choose_global(&p, sparsity);
+  else
+    choose_by_layer(&p, graph, sparsity);
   report_untouched(&p, graph);
   return rewrite(&p, graph);
 }

@@ -1,13 +1,13 @@
 // recognise - finds activations and normalisations that exporters wrote out in small ops.
 // Products are matched as one number times a list of factors, so that the order of the
 // multiplications does not matter.
-//   gelu        1/2 * x * (1 + erf(x / sqrt 2));  1/2 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
-//   swish       x * sigmoid(alpha * x)            mish   x * tanh(softplus(x))
-//   hard_swish  x * hard_sigmoid{1/6, 1/2}(x)     hard_sigmoid{1/6, 1/2}   1/6 * clip[0,6](x + 3)
-//   layer_norm  (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * scale, + bias
-//   rms_norm    x / sqrt(mean(x^2) + epsilon), then * scale
-// Rounds differently than the original. Needs: fold_affine turns pow and divisions into products; works
-// without, on the forms it knows. Leaves: dead nodes.
+//   gelu        1/2 * x * (1 + erf(x / sqrt 2));  1/2 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715
+//   x^3))) swish       x * sigmoid(alpha * x)            mish   x * tanh(softplus(x)) hard_swish  x
+//   * hard_sigmoid{1/6, 1/2}(x)     hard_sigmoid{1/6, 1/2}   1/6 * clip[0,6](x + 3) layer_norm  (x
+//   - mean) / sqrt(mean((x - mean)^2) + epsilon), then * scale, + bias rms_norm    x /
+//   sqrt(mean(x^2) + epsilon), then * scale
+// Rounds differently than the original. Needs: fold_affine turns pow and divisions into products;
+// works without, on the forms it knows. Leaves: dead nodes.
 #include <math.h>
 
 #include "passes/rewrite.h"
@@ -30,7 +30,8 @@ static bool collect(Value *value, Product *product, int depth) {
   }
   bool open = node && depth < MAX_FACTORS && (depth == 0 || value_has_one_use(value));
   if (open && node->op == OP_MUL)
-    return collect(node->operands[0], product, depth + 1) && collect(node->operands[1], product, depth + 1);
+    return collect(node->operands[0], product, depth + 1) &&
+           collect(node->operands[1], product, depth + 1);
   if (open && node->op == OP_DIV && constant_scalar(node->operands[1], &number) && number != 0) {
     product->number /= number;
     return collect(node->operands[0], product, depth + 1);
@@ -75,8 +76,8 @@ static bool is_cube(const Value *value, const Value *x) {
   if (power) return power->operands[0] == x && is_nearly_scalar(power->operands[1], 3);
   Product product = {.number = 1};
   if (!defined_by(value, OP_MUL) || !collect((Value *)(uintptr_t)value, &product, 0)) return false;
-  return product.number == 1 && product.count == 3 && product.factors[0] == x && product.factors[1] == x &&
-         product.factors[2] == x;
+  return product.number == 1 && product.count == 3 && product.factors[0] == x &&
+         product.factors[1] == x && product.factors[2] == x;
 }
 
 // x + 0.044715 * x^3
@@ -85,7 +86,9 @@ static bool is_tanh_argument(const Value *value, const Value *x) {
   if (!sum) return false;
   for (int i = 0; i < 2; i++) {
     Product cube = {.number = 1};
-    if (sum->operands[i] != x || !collect(sum->operands[1 - i], &cube, 0) || !near(cube.number, 0.044715)) continue;
+    if (sum->operands[i] != x || !collect(sum->operands[1 - i], &cube, 0) ||
+        !near(cube.number, 0.044715))
+      continue;
     bool powers = cube.count == 3;
     for (int k = 0; k < cube.count; k++) powers &= cube.factors[k] == x;
     return powers || (cube.count == 1 && is_cube(cube.factors[0], x));
@@ -104,7 +107,8 @@ static Value *match_gelu(Builder *builder, const Product *product, Value *x, con
   const Value *curve = plus_number(other, 1);
   Value *erf = operand_of(curve, OP_ERF), *tanh = operand_of(curve, OP_TANH);
   double scale;
-  if (erf && is_multiple(erf, x, &scale) && near(scale, sqrt(0.5))) return build_gelu(builder, x, "none");
+  if (erf && is_multiple(erf, x, &scale) && near(scale, sqrt(0.5)))
+    return build_gelu(builder, x, "none");
   Product argument = {.number = 1};
   if (!tanh || !collect(tanh, &argument, 0) || argument.count != 1) return NULL;
   bool fits = near(argument.number, sqrt(2 / acos(-1))) && is_tanh_argument(argument.factors[0], x);
@@ -127,9 +131,11 @@ static bool is_relu6_of_shifted(const Value *value, const Value *x) {
          plus_number(clip->operands[0], 3) == x;
 }
 
-static Value *match_hard_swish(Builder *builder, const Product *product, Value *x, const Value *other) {
+static Value *match_hard_swish(Builder *builder, const Product *product, Value *x,
+                               const Value *other) {
   const Node *gate = defined_by(other, OP_HARD_SIGMOID);
-  bool by_gate = gate && gate->operands[0] == x && product->number == 1 && near(node_float(gate, ATTR_ALPHA), 1.0 / 6) &&
+  bool by_gate = gate && gate->operands[0] == x && product->number == 1 &&
+                 near(node_float(gate, ATTR_ALPHA), 1.0 / 6) &&
                  near(node_float(gate, ATTR_BETA), 0.5);
   bool written_out = near(product->number, 1.0 / 6) && is_relu6_of_shifted(other, x);
   return by_gate || written_out ? build_unary(builder, OP_HARD_SWISH, x) : NULL;
@@ -141,8 +147,8 @@ static Value *match_mish(Builder *builder, const Product *product, Value *x, con
 }
 
 static Value *activation(Builder *builder, Node *node) {
-  static Value *(*const matchers[])(Builder *, const Product *, Value *, const Value *) = {match_gelu, match_swish,
-                                                                                         match_hard_swish, match_mish};
+  static Value *(*const matchers[])(Builder *, const Product *, Value *, const Value *) = {
+      match_gelu, match_swish, match_hard_swish, match_mish};
   Product product = {.number = 1};
   Value *result = node->results[0];
   if (!is_float_value(result) || !collect(result, &product, 0) || product.count != 2) return NULL;
@@ -159,9 +165,13 @@ static Value *activation(Builder *builder, Node *node) {
 static Value *hard_sigmoid(Builder *builder, Node *node) {
   Product product = {.number = 1};
   if (!is_float_value(node->results[0]) || !collect(node->results[0], &product, 0)) return NULL;
-  const Node *clip = product.count == 1 && near(product.number, 1.0 / 6) ? defined_by(product.factors[0], OP_CLIP) : NULL;
+  const Node *clip = product.count == 1 && near(product.number, 1.0 / 6)
+                         ? defined_by(product.factors[0], OP_CLIP)
+                         : NULL;
   Value *x = clip ? plus_number(clip->operands[0], 3) : NULL;
-  if (!x || !is_relu6_of_shifted(product.factors[0], x) || !type_equal(&x->type, &node->results[0]->type)) return NULL;
+  if (!x || !is_relu6_of_shifted(product.factors[0], x) ||
+      !type_equal(&x->type, &node->results[0]->type))
+    return NULL;
   Node *gate = build_begin(builder, OP_HARD_SIGMOID, &x, 1);
   if (!gate) return NULL;
   node_set_float(gate, ATTR_ALPHA, 1.0 / 6);
@@ -186,7 +196,8 @@ static int mean_axis(const Node *mean) {
 static Value *square_root_of(const Value *value) {
   const Node *square = value ? value->definition : NULL;
   if (!square) return NULL;
-  if (square->op == OP_MUL && square->operands[0] == square->operands[1]) return square->operands[0];
+  if (square->op == OP_MUL && square->operands[0] == square->operands[1])
+    return square->operands[0];
   return square->op == OP_POW && is_scalar(square->operands[1], 2) ? square->operands[0] : NULL;
 }
 
@@ -201,7 +212,8 @@ static bool match_spread(const Value *value, Spread *spread) {
   if (!sum) return false;
   Value *constant = NULL, *variance = constant_operand(sum, &constant);
   const Node *mean = variance ? defined_by(variance, OP_REDUCE_MEAN) : NULL;
-  if (!mean || !constant_scalar(constant, &spread->epsilon) || !(spread->epsilon >= 0)) return false;
+  if (!mean || !constant_scalar(constant, &spread->epsilon) || !(spread->epsilon >= 0))
+    return false;
   spread->axis = mean_axis(mean);
   spread->x = square_root_of(mean->operands[0]);
   return spread->axis >= 0 && spread->x;
@@ -211,7 +223,9 @@ static bool match_spread(const Value *value, Spread *spread) {
 static Value *centred(const Value *value, int axis) {
   const Node *difference = defined_by(value, OP_SUB);
   const Node *mean = difference ? defined_by(difference->operands[1], OP_REDUCE_MEAN) : NULL;
-  return mean && mean->operands[0] == difference->operands[0] && mean_axis(mean) == axis ? mean->operands[0] : NULL;
+  return mean && mean->operands[0] == difference->operands[0] && mean_axis(mean) == axis
+             ? mean->operands[0]
+             : NULL;
 }
 
 static Value *build_norm(Builder *builder, OpCode op, Value *x, const Spread *spread) {
@@ -224,7 +238,8 @@ static Value *build_norm(Builder *builder, OpCode op, Value *x, const Spread *sp
 
 static bool same_difference(const Value *a, const Value *b) {
   const Node *left = defined_by(a, OP_SUB), *right = defined_by(b, OP_SUB);
-  return a == b || (left && right && left->operands[0] == right->operands[0] && left->operands[1] == right->operands[1]);
+  return a == b || (left && right && left->operands[0] == right->operands[0] &&
+                    left->operands[1] == right->operands[1]);
 }
 
 // d / sqrt(mean(d^2) + epsilon), or d * (1 / sqrt(..))
@@ -232,12 +247,14 @@ static Value *norm(Builder *builder, Node *node) {
   Value *result = node->results[0];
   for (int i = 0; i < (node->op == OP_DIV ? 1 : 2); i++) {
     Value *d = node->operands[i];
-    const Value *divisor = node->op == OP_DIV ? node->operands[1] : operand_of(node->operands[1 - i], OP_RECIPROCAL);
+    const Value *divisor =
+        node->op == OP_DIV ? node->operands[1] : operand_of(node->operands[1 - i], OP_RECIPROCAL);
     Spread spread;
     if (!divisor || !match_spread(divisor, &spread) || !same_difference(spread.x, d)) continue;
     if (!is_float_value(d) || !type_equal(&d->type, &result->type)) continue;
     Value *x = centred(d, spread.axis);
-    return x ? build_norm(builder, OP_LAYER_NORM, x, &spread) : build_norm(builder, OP_RMS_NORM, d, &spread);
+    return x ? build_norm(builder, OP_LAYER_NORM, x, &spread)
+             : build_norm(builder, OP_RMS_NORM, d, &spread);
   }
   return NULL;
 }
@@ -247,7 +264,9 @@ static bool fits_norm(const Value *c, const Node *norm) {
   const Type *x = &norm->results[0]->type, *shape = &c->type;
   int64_t axis = node_int(norm, ATTR_AXIS);
   if (axis < 0) axis += x->rank;
-  if (!value_is_constant(c) || shape->element != x->element || shape->quant || shape->rank != x->rank - axis) return false;
+  if (!value_is_constant(c) || shape->element != x->element || shape->quant ||
+      shape->rank != x->rank - axis)
+    return false;
   for (int i = 0; i < shape->rank; i++)
     if (shape->dims[i] != x->dims[axis + i]) return false;
   return true;
@@ -259,7 +278,9 @@ static Value *norm_operand(Builder *builder, Node *node) {
   for (int i = 0; i < 2; i++) {
     Node *inner = only_defined_by(node->operands[i], OP_LAYER_NORM);
     if (!inner && wanted == 1) inner = only_defined_by(node->operands[i], OP_RMS_NORM);
-    if (!inner || inner->results[0]->type.quant || node_operand(inner, wanted) || node_operand(inner, 2)) continue;
+    if (!inner || !is_float_value(inner->results[0]) || node_operand(inner, wanted) ||
+        node_operand(inner, 2))
+      continue;
     if (!fits_norm(node->operands[1 - i], inner)) continue;
     Value *operands[] = {inner->operands[0], node_operand(inner, 1), NULL};
     operands[wanted] = node->operands[1 - i];
@@ -269,8 +290,11 @@ static Value *norm_operand(Builder *builder, Node *node) {
 }
 
 static const RewriteRow rows[] = {
-    {OP_MUL, activation}, {OP_DIV, activation}, {OP_MUL, hard_sigmoid}, {OP_DIV, hard_sigmoid}, {OP_DIV, norm},
-    {OP_MUL, norm},       {OP_MUL, norm_operand}, {OP_ADD, norm_operand}, {OP_COUNT, NULL},
+    {OP_MUL, activation},   {OP_DIV, activation},   {OP_MUL, hard_sigmoid},
+    {OP_DIV, hard_sigmoid}, {OP_DIV, norm},         {OP_MUL, norm},
+    {OP_MUL, norm_operand}, {OP_ADD, norm_operand}, {OP_COUNT, NULL},
 };
 
-bool pass_recognise(Graph *graph, PassContext *context) { return rewrite_graph(graph, rows, context); }
+bool pass_recognise(Graph *graph, PassContext *context) {
+  return rewrite_graph(graph, rows, context);
+}

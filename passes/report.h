@@ -5,13 +5,13 @@
 #include "ir/graph.h"
 
 typedef struct ReportRow {
-  const char *layer;  // ONNX name of the constant or node
+  const char *layer; // ONNX name of the constant or node
   const char *pass;
   int64_t bytes_before, bytes_after;
-  double density;     // non-zero elements / all; < 0: not stated
-  int bits;           // of a stored element; 0: not stated
-  int64_t rank;       // 0: not stated
-  double sqnr;        // dB against the values before; NAN: not stated
+  double density;      // non-zero elements / all; < 0: not stated
+  int bits;            // of a stored element; 0: not stated
+  int64_t rank;        // 0: not stated
+  double sqnr;         // dB against the values before; NAN: not stated
   const char *refused; // reason why the layer was left as it was; NULL: it was changed
 } ReportRow;
 

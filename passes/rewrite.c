@@ -19,7 +19,7 @@ static bool apply_rules(Node *node, const RewriteRow *rows, PassContext *context
 }
 
 bool rewrite_graph(Graph *graph, const RewriteRow *rows, PassContext *context) {
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     if (node->result_count != 1 || value_is_unused(node->results[0])) continue;
     if (node->results[0]->type.kind != TYPE_TENSOR) continue;
     if (!apply_rules(node, rows, context)) return false;
@@ -38,7 +38,8 @@ static Value *copy_for_output(Value *old, Value *replacement) {
 void rewrite_value(Value *old, Value *replacement) {
   assert(type_equal(&old->type, &replacement->type) && "a rewrite keeps the type");
   bool is_output = old->output_uses > 0 && !old->graph->owner && old->name;
-  if (is_output && (!replacement->definition || replacement->output_uses || value_is_constant(replacement)))
+  if (is_output &&
+      (!replacement->definition || replacement->output_uses || value_is_constant(replacement)))
     replacement = copy_for_output(old, replacement);
   if (is_output) replacement->name = old->name;
   value_replace(old, replacement);

@@ -1,6 +1,6 @@
 // canonicalise - one form for what can be written in several ways; every rule keeps the bits.
-// What rounds differently is in fold_affine and recognise, what moves transposes in sink_transposes.
-// Needs: nothing. Leaves: dead nodes, constant subexpressions.
+// What rounds differently is in fold_affine and recognise, what moves transposes in
+// sink_transposes. Needs: nothing. Leaves: dead nodes, constant subexpressions.
 #include "passes/canonicalise/rules.h"
 
 static const RewriteRow rows[] = {
@@ -46,4 +46,6 @@ static const RewriteRow rows[] = {
     {OP_COUNT, NULL},
 };
 
-bool pass_canonicalise(Graph *graph, PassContext *context) { return rewrite_graph(graph, rows, context); }
+bool pass_canonicalise(Graph *graph, PassContext *context) {
+  return rewrite_graph(graph, rows, context);
+}

@@ -9,7 +9,8 @@ typedef struct Bounds {
 
 static bool is_bounded_type(const Value *value) {
   ElementType element = value->type.element;
-  bool exact = element_is_float(element) || (element_is_integer(element) && element_info[element].bits <= 32);
+  bool exact = element_is_float(element) ||
+               (element_is_integer(element) && element_info[element].bits <= 32);
   return exact && !value->type.quant;
 }
 
@@ -18,12 +19,14 @@ static Value *bounded_operand(const Value *value, Bounds *bounds) {
   const Node *node = value->definition;
   if (!node || (node->op != OP_RELU && node->op != OP_CLIP)) return NULL;
   *bounds = (Bounds){0, INFINITY};
-  if (node->op == OP_CLIP) *bounds = (Bounds){node_float(node, ATTR_LOW), node_float(node, ATTR_HIGH)};
+  if (node->op == OP_CLIP)
+    *bounds = (Bounds){node_float(node, ATTR_LOW), node_float(node, ATTR_HIGH)};
   return node->operands[0];
 }
 
 static Value *build_bounded(Builder *builder, Value *x, Bounds bounds) {
-  if (bounds.low == 0 && !signbit(bounds.low) && bounds.high == INFINITY) return build_unary(builder, OP_RELU, x);
+  if (bounds.low == 0 && !signbit(bounds.low) && bounds.high == INFINITY)
+    return build_unary(builder, OP_RELU, x);
   Node *node = build_begin(builder, OP_CLIP, &x, 1);
   if (!node) return NULL;
   node_set_float(node, ATTR_LOW, bounds.low);
@@ -33,7 +36,8 @@ static Value *build_bounded(Builder *builder, Value *x, Bounds bounds) {
 
 static double clamp(double x, Bounds by) { return fmin(fmax(x, by.low), by.high); }
 
-// clip[c,d](clip[a,b](x)) = clip[clamp(a), clamp(b)](x), clamp to [c,d]; a <= b, c <= d; relu = clip[0,inf]
+// clip[c,d](clip[a,b](x)) = clip[clamp(a), clamp(b)](x), clamp to [c,d]; a <= b, c <= d; relu =
+// clip[0,inf]
 static Value *merge_bounds(Builder *builder, const Node *node) {
   Bounds outer, inner;
   if (!bounded_operand(node->results[0], &outer) || !is_bounded_type(node->results[0])) return NULL;
@@ -48,7 +52,8 @@ Value *rule_clip(Builder *builder, Node *node) {
   Value *x = bounded_operand(node->results[0], &bounds);
   if (!is_bounded_type(x)) return NULL;
   if (bounds.low == -INFINITY && bounds.high == INFINITY) return x;
-  if (bounds.low == 0 && !signbit(bounds.low) && bounds.high == INFINITY && element_is_float(x->type.element))
+  if (bounds.low == 0 && !signbit(bounds.low) && bounds.high == INFINITY &&
+      element_is_float(x->type.element))
     return build_unary(builder, OP_RELU, x);
   return merge_bounds(builder, node);
 }

@@ -20,14 +20,21 @@ Value *rule_same_type(Builder *builder, Node *node) {
 static bool neutral_number(const Node *node, double *number) {
   ElementType element = node->results[0]->type.element;
   switch ((int)node->op) {
-  case OP_ADD: *number = element_is_float(element) ? -0.0 : 0; return true;
+  case OP_ADD:
+    *number = element_is_float(element) ? -0.0 : 0;
+    return true;
   case OP_SUB:
-  case OP_OR: *number = 0; return true;
+  case OP_OR:
+    *number = 0;
+    return true;
   case OP_MUL:
   case OP_DIV:
   case OP_POW:
-  case OP_AND: *number = 1; return true;
-  default: return false;
+  case OP_AND:
+    *number = 1;
+    return true;
+  default:
+    return false;
   }
 }
 
@@ -39,7 +46,9 @@ Value *rule_neutral_operand(Builder *builder, Node *node) {
   for (int i = node_has_trait(node, COMMUTATIVE) ? 0 : 1; i < 2; i++) {
     Value *x = node->operands[1 - i];
     if (!type_equal(&x->type, &node->results[0]->type) || x->type.quant) continue;
-    if (!constant_splat(node->operands[i], &found) || found != wanted || signbit(found) != signbit(wanted)) continue;
+    if (!constant_splat(node->operands[i], &found) || found != wanted ||
+        signbit(found) != signbit(wanted))
+      continue;
     return x;
   }
   return NULL;
@@ -63,7 +72,8 @@ Value *rule_where(Builder *builder, Node *node) {
   double condition;
   const Type *type = &node->results[0]->type;
   Value *chosen = node->operands[1] == node->operands[2] ? node->operands[1] : NULL;
-  if (!chosen && constant_splat(node->operands[0], &condition)) chosen = node->operands[condition != 0 ? 1 : 2];
+  if (!chosen && constant_splat(node->operands[0], &condition))
+    chosen = node->operands[condition != 0 ? 1 : 2];
   if (!chosen) return NULL;
   if (type_equal(&chosen->type, type)) return chosen;
   return chosen->type.quant ? NULL : build_expand(builder, chosen, type->rank, type->dims);
@@ -90,10 +100,13 @@ Value *rule_no_pads(Builder *builder, Node *node) {
   return node->operands[0];
 }
 
-static bool is_empty_along(const Value *value, int64_t axis) { return dim_is(value->type.dims[axis], 0); }
+static bool is_empty_along(const Value *value, int64_t axis) {
+  return dim_is(value->type.dims[axis], 0);
+}
 
 // concat(x) = x; concat(.., empty, ..) leaves the empty one out;
-// concat(.., concat(a, b), ..) = concat(.., a, b, ..) along the same axis, if nobody else uses the inner one
+// concat(.., concat(a, b), ..) = concat(.., a, b, ..) along the same axis, if nobody else uses the
+// inner one
 Value *rule_concat(Builder *builder, Node *node) {
   if (node->operand_count == 1) return node->operands[0];
   int64_t rank = node->results[0]->type.rank, axis = node_int(node, ATTR_AXIS);
@@ -108,8 +121,10 @@ Value *rule_concat(Builder *builder, Node *node) {
     if (count + (inner ? inner->operand_count : 1) > 256) return NULL;
     if (inner)
       for (int k = 0; k < inner->operand_count; k++) parts[count++] = inner->operands[k];
-    else if (!is_empty_along(part, axis) || (!count && i + 1 == node->operand_count)) parts[count++] = part;
-    else changed = true;
+    else if (!is_empty_along(part, axis) || (!count && i + 1 == node->operand_count))
+      parts[count++] = part;
+    else
+      changed = true;
     changed |= inner != NULL;
   }
   if (!changed) return NULL;

@@ -7,7 +7,8 @@
 // The pad before `value`, if it adds (never crops) one number along spatial axes only.
 static const Node *spatial_pad(const Value *value, double *number) {
   const Node *pad = defined_by(value, OP_PAD);
-  if (!pad || strcmp(node_string(pad, ATTR_MODE), "constant") != 0 || value->type.quant) return NULL;
+  if (!pad || strcmp(node_string(pad, ATTR_MODE), "constant") != 0 || value->type.quant)
+    return NULL;
   *number = 0;
   if (node_operand(pad, 1) && !constant_scalar(pad->operands[1], number)) return NULL;
   int rank = value->type.rank, count;
@@ -27,7 +28,8 @@ static void add_pads(const Node *node, const Node *pad, int spatial, int64_t *su
   }
 }
 
-static Value *build_padded(Builder *builder, const Node *node, const Node *pad, bool count_padding) {
+static Value *build_padded(Builder *builder, const Node *node, const Node *pad,
+                           bool count_padding) {
   Value *operands[3] = {pad->operands[0], node_operand(node, 1), node_operand(node, 2)};
   int spatial = node->results[0]->type.rank - 2;
   int64_t pads[2 * MAX_RANK];
@@ -62,13 +64,16 @@ static bool windows_meet_data(const Node *node, const Node *pad) {
   add_pads(node, pad, spatial, pads);
   const int64_t *kernel = node_ints(node, ATTR_KERNEL, &count);
   for (int i = 0; i < spatial; i++)
-    if (pads[i] >= kernel[i] || pads[spatial + i] >= kernel[i] || node_ints_at(node, ATTR_DILATIONS, i, 1) != 1) return false;
+    if (pads[i] >= kernel[i] || pads[spatial + i] >= kernel[i] ||
+        node_ints_at(node, ATTR_DILATIONS, i, 1) != 1)
+      return false;
   return true;
 }
 
 static bool is_not_negative(const Value *value) {
   const Node *node = value->definition;
-  return node && (node->op == OP_RELU || node->op == OP_SIGMOID || (node->op == OP_CLIP && node_float(node, ATTR_LOW) >= 0));
+  return node && (node->op == OP_RELU || node->op == OP_SIGMOID ||
+                  (node->op == OP_CLIP && node_float(node, ATTR_LOW) >= 0));
 }
 
 // max_pool(pad(x, c)) = max_pool(x) {pads}, c = -inf, or c <= 0 <= x
@@ -76,7 +81,9 @@ static bool is_not_negative(const Value *value) {
 Value *rule_pad_into_pool(Builder *builder, Node *node) {
   double number;
   const Node *pad = spatial_pad(node->operands[0], &number);
-  if (!pad || node->results[0]->type.quant || node_int(node, ATTR_CEIL_MODE) || !windows_meet_data(node, pad)) return NULL;
+  if (!pad || node->results[0]->type.quant || node_int(node, ATTR_CEIL_MODE) ||
+      !windows_meet_data(node, pad))
+    return NULL;
   if (node->op == OP_AVERAGE_POOL)
     return number == 0 && !has_own_pads(node) ? build_padded(builder, node, pad, true) : NULL;
   bool never_wins = number == -INFINITY || (number <= 0 && is_not_negative(pad->operands[0]));

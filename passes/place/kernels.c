@@ -2,8 +2,8 @@
 // the default kernel of its op, the row of codegen/kernels.def with the stem's name.
 #include "ir/builder.h"
 #include "ir/product_tile.h"
-#include "ir/recurrent.h"
 #include "ir/quant.h"
+#include "ir/recurrent.h"
 #include "passes/place/place.h"
 
 enum { MAX_TILE = 8 };
@@ -13,7 +13,8 @@ typedef struct KernelRule {
   OpCode op;
   bool (*applies)(const Node *node, const Target *target);
   const char *kernel;
-  int (*tile)(const Node *node, const Target *target, int64_t tile[MAX_TILE]); // entries; NULL: no tile
+  int (*tile)(const Node *node, const Target *target,
+              int64_t tile[MAX_TILE]); // entries; NULL: no tile
 } KernelRule;
 
 static bool is_float_result(const Node *node) {
@@ -23,8 +24,8 @@ static bool is_float_result(const Node *node) {
 
 static bool has_float_weights(const Node *node) {
   const Value *weights = node->operands[1];
-  return is_float_result(node) && value_is_constant(weights) && element_is_float(weights->type.element) &&
-         element_info[weights->type.element].bits >= 8;
+  return is_float_result(node) && value_is_constant(weights) &&
+         element_is_float(weights->type.element) && element_info[weights->type.element].bits >= 8;
 }
 
 static bool is_panel_matmul(const Node *node, const Target *target) {
@@ -43,7 +44,8 @@ enum { MAX_DEPTHWISE_WIDTH = 64 }; // taps along the width are unrolled
 static bool is_depthwise(const Node *node, const Target *target) {
   const Type *weights = &node->operands[1]->type, *x = &node->operands[0]->type;
   (void)target;
-  if (!value_is_constant(node->operands[1]) || !element_is_float(weights->element) || element_info[weights->element].bits < 8)
+  if (!value_is_constant(node->operands[1]) || !element_is_float(weights->element) ||
+      element_info[weights->element].bits < 8)
     return false;
   int64_t group = node_int(node, ATTR_GROUP);
   return group > 1 && dim_is(x->dims[x->rank - 1], group) && dim_is(weights->dims[0], group) &&
@@ -62,8 +64,8 @@ static bool is_panel_recurrent(const Node *node, const Target *target) {
   return value_is_constant(w) && value_is_constant(r) && element_info[w->type.element].bits >= 8;
 }
 
-// Vectors per panel, rows per tile. One row alone (a matrix-vector product) takes wider panels: more
-// sums in flight hide the latency of the multiply-add.
+// Vectors per panel, rows per tile. One row alone (a matrix-vector product) takes wider panels:
+// more sums in flight hide the latency of the multiply-add.
 static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
   const Type *type = &node->results[0]->type;
   ProductTile shape = product_tile(target, type->element);
@@ -73,14 +75,17 @@ static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_
     tile[0] = 8;
     tile[1] = 1;
   }
-  tile[0] = fewer_vectors(tile[0], type_dim(&node->operands[1]->type, node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1), shape.lanes);
+  tile[0] = fewer_vectors(
+      tile[0], type_dim(&node->operands[1]->type, node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1),
+      shape.lanes);
   return 2;
 }
 
 static int conv_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
   ProductTile shape = product_tile(target, node->results[0]->type.element);
   const Type *weights = &node->operands[1]->type;
-  tile[0] = fewer_vectors(shape.vectors, type_dim(weights, 0) / node_int(node, ATTR_GROUP), shape.lanes);
+  tile[0] =
+      fewer_vectors(shape.vectors, type_dim(weights, 0) / node_int(node, ATTR_GROUP), shape.lanes);
   tile[1] = shape.rows;
   return 2;
 }
@@ -103,7 +108,8 @@ static bool fits_centred(const Value *weights, int axis) {
   int64_t inner = 1;
   for (int i = axis + 1; i < tensor.rank; i++) inner *= tensor.dims[i];
   for (int64_t i = 0, n = tensor_count(&tensor); i < n; i++) {
-    int64_t code = element_load_int(tensor.element, tensor.data, i) - (quant ? quant_zero(quant, i / inner % tensor.dims[axis]) : 0);
+    int64_t code = element_load_int(tensor.element, tensor.data, i) -
+                   (quant ? quant_zero(quant, i / inner % tensor.dims[axis]) : 0);
     if (code < INT8_MIN || code > INT8_MAX) return false;
   }
   return true;
@@ -117,13 +123,16 @@ static const Type *own_result(const Node *node) {
 static bool gives_sums_or_codes(const Node *node) {
   const Type *y = own_result(node);
   if (y->element == I32) return true;
-  return (y->element == I8 || y->element == U8) && y->quant && y->quant->count == 1 && node->operands[0]->type.quant &&
-         node->operands[1]->type.quant;
+  return (y->element == I8 || y->element == U8) && y->quant && y->quant->count == 1 &&
+         node->operands[0]->type.quant && node->operands[1]->type.quant;
 }
 
 static bool is_byte_product(const Node *node, int channel_axis) {
-  const Value *x = node->operands[0], *w = node->operands[1], *bias = node_own_operands(node) > 2 ? node_operand(node, 2) : NULL;
-  if (!is_byte(x) || !is_byte(w) || !value_is_constant(w) || !type_is_static(&w->type) || !gives_sums_or_codes(node)) return false;
+  const Value *x = node->operands[0], *w = node->operands[1],
+              *bias = node_own_operands(node) > 2 ? node_operand(node, 2) : NULL;
+  if (!is_byte(x) || !is_byte(w) || !value_is_constant(w) || !type_is_static(&w->type) ||
+      !gives_sums_or_codes(node))
+    return false;
   if (x->type.quant && x->type.quant->count != 1) return false;
   return (!bias || value_is_constant(bias)) && fits_centred(w, channel_axis);
 }
@@ -131,7 +140,8 @@ static bool is_byte_product(const Node *node, int channel_axis) {
 static bool is_int8_matmul(const Node *node, const Target *target) {
   (void)target;
   bool transposed = node_int(node, ATTR_TRANSPOSE_B) != 0;
-  return node->operands[1]->type.rank == 2 && !node_int(node, ATTR_TRANSPOSE_A) && is_byte_product(node, transposed ? 0 : 1);
+  return node->operands[1]->type.rank == 2 && !node_int(node, ATTR_TRANSPOSE_A) &&
+         is_byte_product(node, transposed ? 0 : 1);
 }
 
 static bool is_int8_conv(const Node *node, const Target *target) {
@@ -143,13 +153,16 @@ static bool is_int8_conv(const Node *node, const Target *target) {
 static bool is_int8_depthwise(const Node *node, const Target *target) {
   const Type *w = &node->operands[1]->type;
   int64_t group = node_int(node, ATTR_GROUP);
-  return group > 1 && dim_is(w->dims[w->rank - 1], 1) && dim_is(w->dims[0], group) && is_int8_conv(node, target);
+  return group > 1 && dim_is(w->dims[w->rank - 1], 1) && dim_is(w->dims[0], group) &&
+         is_int8_conv(node, target);
 }
 
 static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
   (void)target;
   const Type *y = own_result(node);
-  tile[0] = y->quant && y->element != I32 && requantization_is_high(node->operands[0]->type.quant, node->operands[1]->type.quant, y->quant);
+  tile[0] = y->quant && y->element != I32 &&
+            requantization_is_high(node->operands[0]->type.quant, node->operands[1]->type.quant,
+                                   y->quant);
   return 1;
 }
 
@@ -174,7 +187,7 @@ static const KernelRule *find_rule(const Node *node, const Target *target) {
 
 void place_choose_kernels(Graph *graph, const PassContext *context) {
   if (!context->target) return;
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     const KernelRule *rule = find_rule(node, context->target);
     if (!rule || node_attribute(node, ATTR_KERNEL_NAME)) continue; // a hand-written choice stays
     node_set_string(node, ATTR_KERNEL_NAME, rule->kernel);

@@ -1,7 +1,9 @@
 // Lifetimes: nodes are numbered in execution order, bodies within the time of their op.
 //   a node        reads its operands and writes its results at one time
-//   control flow  starts, then its bodies' nodes, then ends: operands live to its end; results that are
-//                 handed over at the end (branches, carried values) start there, scanned ones at its start
+//   control flow  starts, then its bodies' nodes, then ends: operands live to its end; results that
+//   are
+//                 handed over at the end (branches, carried values) start there, scanned ones at
+//                 its start
 //   body          inputs start with the op, outputs live to its end
 #include "passes/place/place.h"
 
@@ -31,7 +33,8 @@ static bool refuse_unbounded(const MemoryPlan *plan, const Value *value) {
     return diag_error(diag, loc, "value '%s' is %s; only tensors can be given memory", name, text);
   const char *symbol = NULL;
   for (int i = 0; i < value->type.rank && !symbol; i++)
-    if (dim_high(value->type.dims[i]) == DIM_UNBOUNDED) symbol = unbounded_symbol(value->type.dims[i]);
+    if (dim_high(value->type.dims[i]) == DIM_UNBOUNDED)
+      symbol = unbounded_symbol(value->type.dims[i]);
   if (!symbol) return diag_error(diag, loc, "value '%s' is %s: too large", name, text);
   diag_error(diag, loc, "value '%s' is %s: its size has no bound", name, text);
   diag_note(diag, loc, "--dim %s=1..64 gives it a bound", symbol);
@@ -41,13 +44,19 @@ static bool refuse_unbounded(const MemoryPlan *plan, const Value *value) {
 static bool add_value(MemoryPlan *plan, Value *value, PlaceKind kind, int start) {
   int64_t bytes;
   if (!type_max_bytes(&value->type, &bytes)) {
-    if (value->type.kind != TYPE_TENSOR || kind != PLACE_INPUT) return refuse_unbounded(plan, value);
+    if (value->type.kind != TYPE_TENSOR || kind != PLACE_INPUT)
+      return refuse_unbounded(plan, value);
     bytes = 0; // the caller's memory, of any size
   }
   Arena *scratch = plan->context->scratch;
   Member member = {value, start, start, plan->group_count, -1};
-  Group group = {.kind = kind, .holder = value, .bytes = bytes, .start = start, .end = start,
-                 .first_member = plan->member_count, .last_member = plan->member_count};
+  Group group = {.kind = kind,
+                 .holder = value,
+                 .bytes = bytes,
+                 .start = start,
+                 .end = start,
+                 .first_member = plan->member_count,
+                 .last_member = plan->member_count};
   value->mark = plan->member_count;
   value->placement = (Placement){0};
   ARENA_PUSH(scratch, plan->members, plan->member_count, plan->member_capacity, member);
@@ -58,7 +67,8 @@ static bool add_value(MemoryPlan *plan, Value *value, PlaceKind kind, int start)
 static int count_times(const Graph *graph) {
   int count = 2 * graph->node_count + 2;
   for (const Node *node = graph->first; node; node = node->next)
-    for (int i = 0; is_control_flow(node) && i < node->region_count; i++) count += count_times(node->regions[i]);
+    for (int i = 0; is_control_flow(node) && i < node->region_count; i++)
+      count += count_times(node->regions[i]);
   return count;
 }
 
@@ -72,18 +82,20 @@ static bool add_nodes(MemoryPlan *plan, Graph *graph);
 
 static bool add_bodies(MemoryPlan *plan, Node *node) {
   for (int i = 0; i < node->region_count; i++)
-    if (!add_inputs(plan, node->regions[i], PLACE_WORKSPACE) || !add_nodes(plan, node->regions[i])) return false;
+    if (!add_inputs(plan, node->regions[i], PLACE_WORKSPACE) || !add_nodes(plan, node->regions[i]))
+      return false;
   return true;
 }
 
 static PlaceKind result_kind(const MemoryPlan *plan, const Value *result) {
   if (result->definition->op == OP_CONST) return PLACE_WEIGHTS;
-  bool is_callers = result->graph == plan->graph && result->output_uses > 0 && !plan->context->io_workspace;
+  bool is_callers =
+      result->graph == plan->graph && result->output_uses > 0 && !plan->context->io_workspace;
   return is_callers ? PLACE_OUTPUT : PLACE_WORKSPACE;
 }
 
 static bool add_nodes(MemoryPlan *plan, Graph *graph) {
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     int start = plan->time_count++;
     node->mark = start;
     if (is_control_flow(node) && !add_bodies(plan, node)) return false;
@@ -92,7 +104,9 @@ static bool add_nodes(MemoryPlan *plan, Graph *graph) {
     bool scanned_from = is_control_flow(node) && node->op != OP_IF;
     for (int i = 0; i < node->result_count; i++) {
       bool scanned = scanned_from && i >= node_carried(node).count;
-      if (!add_value(plan, node->results[i], result_kind(plan, node->results[i]), scanned ? start : end)) return false;
+      if (!add_value(plan, node->results[i], result_kind(plan, node->results[i]),
+                     scanned ? start : end))
+        return false;
       plan_member(plan, node->results[i])->end = end;
     }
   }
@@ -117,7 +131,8 @@ static void find_end(MemoryPlan *plan, Member *member) {
 
 bool plan_lifetimes(MemoryPlan *plan) {
   plan->node_end = NEW_ARRAY(plan->context->scratch, int, count_times(plan->graph));
-  if (!add_inputs(plan, plan->graph, plan->context->io_workspace ? PLACE_WORKSPACE : PLACE_INPUT)) return false;
+  if (!add_inputs(plan, plan->graph, plan->context->io_workspace ? PLACE_WORKSPACE : PLACE_INPUT))
+    return false;
   plan->time_count = 1;
   if (!add_nodes(plan, plan->graph)) return false;
   for (int i = 0; i < plan->member_count; i++) find_end(plan, &plan->members[i]);

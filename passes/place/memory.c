@@ -3,7 +3,8 @@
 
 enum { DEFAULT_ALIGNMENT = 64, LARGEST_WORKSPACE_BITS = 46 };
 
-// The caller's memory is known by the number of the input or output, which takes the offset's place.
+// The caller's memory is known by the number of the input or output, which takes the offset's
+// place.
 static void number_callers(MemoryPlan *plan) {
   const Graph *graph = plan->graph;
   for (int i = 0; i < graph->input_count; i++) {
@@ -20,18 +21,22 @@ static void write_placements(const MemoryPlan *plan) {
   for (int i = 0; i < plan->member_count; i++) {
     Value *value = plan->members[i].value;
     const Group *group = &plan->groups[plan->members[i].group];
-    if (group->holder == value) value->placement = (Placement){.kind = group->kind, .offset = group->offset};
-    else value->placement = (Placement){.kind = PLACE_ALIAS, .alias = group->holder};
+    if (group->holder == value)
+      value->placement = (Placement){.kind = group->kind, .offset = group->offset};
+    else
+      value->placement = (Placement){.kind = PLACE_ALIAS, .alias = group->holder};
   }
 }
 
 static bool check_total(const MemoryPlan *plan) {
   int64_t sum = 0;
   for (int i = 0; i < plan->group_count; i++)
-    if (plan->groups[i].first_member >= 0 && __builtin_add_overflow(sum, plan->groups[i].bytes, &sum)) sum = INT64_MAX;
+    if (plan->groups[i].first_member >= 0 &&
+        __builtin_add_overflow(sum, plan->groups[i].bytes, &sum))
+      sum = INT64_MAX;
   if (sum < INT64_C(1) << LARGEST_WORKSPACE_BITS) return true;
-  return diag_error(plan->context->diag, loc_file(plan->context->module->source), "the values need %lld bytes",
-                    (long long)sum);
+  return diag_error(plan->context->diag, loc_file(plan->context->module->source),
+                    "the values need %lld bytes", (long long)sum);
 }
 
 bool place_memory(Graph *graph, PassContext *context, bool reuse) {

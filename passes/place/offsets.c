@@ -34,7 +34,9 @@ static int by_start(const void *x, const void *y) {
   return a->group->start != b->group->start ? compare_starts(a, b) : by_size(x, y);
 }
 
-static bool live_together(const Group *a, const Group *b) { return a->start <= b->end && b->start <= a->end; }
+static bool live_together(const Group *a, const Group *b) {
+  return a->start <= b->end && b->start <= a->end;
+}
 
 static int by_offset(const void *x, const void *y) {
   const Item *a = *(const Item *const *)x, *b = *(const Item *const *)y;

@@ -23,13 +23,15 @@ typedef struct Order {
 enum { GREEDY_LIMIT = 20000 };
 
 static Order make_order(Graph *graph, Arena *scratch) {
-  Order order = {.scratch = scratch, .count = graph->node_count, .nodes = NEW_ARRAY(scratch, OrderNode, graph->node_count + 1)};
+  Order order = {.scratch = scratch,
+                 .count = graph->node_count,
+                 .nodes = NEW_ARRAY(scratch, OrderNode, graph->node_count + 1)};
   int values = graph->input_count, index = 0;
-  FOR_EACH_NODE(node, graph) values += node->result_count;
+  FOR_EACH_NODE (node, graph) values += node->result_count;
   order.bytes = NEW_ARRAY(scratch, int64_t, values + 1);
   order.remaining = NEW_ARRAY(scratch, int, values + 1);
   for (int i = 0; i < graph->input_count; i++) graph->inputs[i]->mark = order.value_count++;
-  FOR_EACH_NODE(node, graph) {
+  FOR_EACH_NODE (node, graph) {
     order.nodes[index].node = node;
     node->mark = index++;
     for (int i = 0; i < node->result_count; i++) {
@@ -37,7 +39,8 @@ static Order make_order(Graph *graph, Arena *scratch) {
       bool counts = node->op != OP_CONST && !result->output_uses;
       result->mark = order.value_count++;
       // Views count as buffers of their own: an overestimate that is the same for every order.
-      if (!counts || !type_max_bytes(&result->type, &order.bytes[result->mark])) order.bytes[result->mark] = 0;
+      if (!counts || !type_max_bytes(&result->type, &order.bytes[result->mark]))
+        order.bytes[result->mark] = 0;
     }
   }
   return order;
@@ -49,7 +52,8 @@ static void reset(Order *order) {
     order->nodes[i].waiting = 0;
     for (int k = 0; k < node->operand_count; k++)
       if (node->operands[k] && node->operands[k]->definition) order->nodes[i].waiting++;
-    for (int k = 0; k < node->result_count; k++) order->remaining[node->results[k]->mark] = node->results[k]->use_count;
+    for (int k = 0; k < node->result_count; k++)
+      order->remaining[node->results[k]->mark] = node->results[k]->use_count;
   }
 }
 
@@ -79,7 +83,8 @@ static int64_t freed_by(const Order *order, const Node *node) {
 
 static void count_reads(Order *order, const Node *node) {
   for (int i = 0; i < node->operand_count; i++)
-    if (node->operands[i] && node->operands[i]->definition) order->remaining[node->operands[i]->mark]--;
+    if (node->operands[i] && node->operands[i]->definition)
+      order->remaining[node->operands[i]->mark]--;
 }
 
 static int64_t peak_of(Order *order, const int *sequence) {
@@ -115,7 +120,8 @@ static void greedy(Order *order, int *sequence) {
     int64_t best_growth = INT64_MAX;
     for (int i = 0; i < ready_count; i++) {
       const Node *node = order->nodes[ready[i]].node;
-      int64_t growth = node->op == OP_CONST ? INT64_MIN : allocated_by(order, node) - freed_by(order, node);
+      int64_t growth =
+          node->op == OP_CONST ? INT64_MIN : allocated_by(order, node) - freed_by(order, node);
       if (growth > best_growth || (growth == best_growth && ready[i] > ready[best])) continue;
       best = i;
       best_growth = growth;
@@ -130,7 +136,8 @@ static void greedy(Order *order, int *sequence) {
 
 // Operands first, deepest definition first; an explicit stack, since graphs are deep.
 static void depth_first(Order *order, const Graph *graph, int *sequence) {
-  int *stack = NEW_ARRAY(order->scratch, int, order->count + 1), *next = NEW_ARRAY(order->scratch, int, order->count + 1);
+  int *stack = NEW_ARRAY(order->scratch, int, order->count + 1),
+      *next = NEW_ARRAY(order->scratch, int, order->count + 1);
   int depth = 0, done = 0;
   for (int root = 0; root < graph->output_count + order->count; root++) {
     int start = root - graph->output_count;
@@ -166,12 +173,15 @@ static void apply(const Order *order, const int *sequence) {
 void place_order(Graph *graph, Arena *scratch) {
   if (graph->node_count < 3 || graph->node_count > GREEDY_LIMIT) return;
   Order order = make_order(graph, scratch);
-  int *given = NEW_ARRAY(scratch, int, order.count), *other = NEW_ARRAY(scratch, int, order.count), *best = given;
+  int *given = NEW_ARRAY(scratch, int, order.count), *other = NEW_ARRAY(scratch, int, order.count),
+      *best = given;
   for (int i = 0; i < order.count; i++) given[i] = i;
   int64_t peak = peak_of(&order, given);
   for (int candidate = 0; candidate < 2; candidate++) {
-    if (candidate == 0) greedy(&order, other);
-    else depth_first(&order, graph, other);
+    if (candidate == 0)
+      greedy(&order, other);
+    else
+      depth_first(&order, graph, other);
     int64_t found = peak_of(&order, other);
     if (found >= peak) continue;
     peak = found;

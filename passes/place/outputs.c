@@ -1,12 +1,13 @@
-// Outputs: each must be memory that one node writes. An output that is an input, a constant, the same
-// value twice or a view of one of these gets a copy; so does a loop's carried value that the body
-// returns from another place than its own, since the values are handed on one after the other.
+// Outputs: each must be memory that one node writes. An output that is an input, a constant, the
+// same value twice or a view of one of these gets a copy; so does a loop's carried value that the
+// body returns from another place than its own, since the values are handed on one after the other.
 #include "ir/builder.h"
 #include "passes/place/place.h"
 
 Carried node_carried(const Node *node) {
   if (node->op == OP_LOOP) return (Carried){2, 2, 1, node->operand_count - 2};
-  if (node->op == OP_SCAN) return (Carried){0, 0, 0, node->operand_count - (int)node_int(node, ATTR_SCAN_INPUTS)};
+  if (node->op == OP_SCAN)
+    return (Carried){0, 0, 0, node->operand_count - (int)node_int(node, ATTR_SCAN_INPUTS)};
   return (Carried){0, 0, 0, 0};
 }
 
@@ -18,17 +19,20 @@ bool loop_passes_through(const Node *loop, int result) {
 }
 
 static Value *view_source(Value *value) {
-  while (value->definition && node_has_trait(value->definition, VIEW)) value = value->definition->operands[0];
+  while (value->definition && node_has_trait(value->definition, VIEW))
+    value = value->definition->operands[0];
   return value;
 }
 
 static bool is_written_by_a_node(const Value *source) {
-  return source->definition && source->definition->op != OP_CONST && !loop_passes_through(source->definition, source->index);
+  return source->definition && source->definition->op != OP_CONST &&
+         !loop_passes_through(source->definition, source->index);
 }
 
 static bool copy_output(Graph *graph, int index, PassContext *context) {
   Value *value = graph->outputs[index];
-  Builder builder = builder_at_end(graph, value->definition ? value->definition->loc : loc_file(context->module->source));
+  Builder builder = builder_at_end(graph, value->definition ? value->definition->loc
+                                                            : loc_file(context->module->source));
   if (!builder.loc.node) builder.loc.node = value->name;
   builder.name = value->name;
   Value *copy = build_unary(&builder, OP_COPY, value);

@@ -4,8 +4,9 @@
 // outside of pointwise regions, attributes kernel_name and tile where they differ from the default.
 #include "passes/place/place.h"
 
-static bool for_each_function(Graph *graph, bool (*act)(Graph *graph, PassContext *context), PassContext *context) {
-  FOR_EACH_NODE(node, graph) {
+static bool for_each_function(Graph *graph, bool (*act)(Graph *graph, PassContext *context),
+                              PassContext *context) {
+  FOR_EACH_NODE (node, graph) {
     if (!is_control_flow(node)) continue;
     for (int i = 0; i < node->region_count; i++)
       if (!for_each_function(node->regions[i], act, context)) return false;
@@ -26,7 +27,8 @@ static bool order_nodes(Graph *graph, PassContext *context) {
 bool pass_place(Graph *graph, PassContext *context) {
   if (!for_each_function(graph, choose_kernels, context)) return false;
   if (!for_each_function(graph, place_legalise_outputs, context)) return false;
-  if (pass_option_bool(context, "order") && !for_each_function(graph, order_nodes, context)) return false;
+  if (pass_option_bool(context, "order") && !for_each_function(graph, order_nodes, context))
+    return false;
   if (!place_memory(graph, context, pass_option_bool(context, "reuse"))) return false;
   graph->placed = true;
   context->changed++;

@@ -65,7 +65,9 @@ void plan_sharing(MemoryPlan *plan);
 // offsets.c: best fit; returns the bytes of the workspace
 int64_t plan_offsets(MemoryPlan *plan, int alignment);
 
-static inline Member *plan_member(const MemoryPlan *plan, const Value *value) { return &plan->members[value->mark]; }
+static inline Member *plan_member(const MemoryPlan *plan, const Value *value) {
+  return &plan->members[value->mark];
+}
 static inline Group *plan_group(const MemoryPlan *plan, const Value *value) {
   return &plan->groups[plan_member(plan, value)->group];
 }

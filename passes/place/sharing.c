@@ -2,8 +2,10 @@
 //   view          its result is its operand's memory
 //   in place      a pointwise result is written over an operand of the same shape that dies there
 //   branch        a region's input is the operand; its output is written into the op's result
-//   loop          a carried value's region input is the op's result, which holds the state; it starts in
-//                 the operand's memory if that dies; a value that is only passed through is the operand
+//   loop          a carried value's region input is the op's result, which holds the state; it
+//   starts in
+//                 the operand's memory if that dies; a value that is only passed through is the
+//                 operand
 #include <assert.h>
 
 #include "passes/place/place.h"
@@ -25,8 +27,10 @@ static bool members_fit(const Member *a, const Member *b) {
   return false;
 }
 
-// May all members of `from` share memory with all of `into`, whose member `new` overwrites what ends there?
-static bool groups_fit(const MemoryPlan *plan, const Group *from, const Group *into, const Member *new) {
+// May all members of `from` share memory with all of `into`, whose member `new` overwrites what
+// ends there?
+static bool groups_fit(const MemoryPlan *plan, const Group *from, const Group *into,
+                       const Member *new) {
   for (int i = from->first_member; i >= 0; i = plan->members[i].next)
     for (int k = into->first_member; k >= 0; k = plan->members[k].next) {
       const Member *a = &plan->members[i], *b = &plan->members[k];
@@ -40,12 +44,14 @@ static bool groups_fit(const MemoryPlan *plan, const Group *from, const Group *i
 static void merge(MemoryPlan *plan, Group *from, Group *into) {
   if (from == into) return;
   if (from->kind != PLACE_WORKSPACE) {
-    assert((into->kind == PLACE_WORKSPACE || from->kind == into->kind) && "two places for one value");
+    assert((into->kind == PLACE_WORKSPACE || from->kind == into->kind) &&
+           "two places for one value");
     into->kind = from->kind;
     into->holder = from->holder;
   }
   int number = (int)(into - plan->groups);
-  for (int i = from->first_member; i >= 0; i = plan->members[i].next) plan->members[i].group = number;
+  for (int i = from->first_member; i >= 0; i = plan->members[i].next)
+    plan->members[i].group = number;
   plan->members[into->last_member].next = from->first_member;
   into->last_member = from->last_member;
   if (from->bytes > into->bytes) into->bytes = from->bytes;
@@ -60,7 +66,8 @@ static void share(MemoryPlan *plan, const Value *a, const Value *b) {
 
 // --- in place
 
-static bool may_overwrite(const MemoryPlan *plan, const Node *node, const Value *operand, const Value *result) {
+static bool may_overwrite(const MemoryPlan *plan, const Node *node, const Value *operand,
+                          const Value *result) {
   const Group *from = plan_group(plan, operand), *into = plan_group(plan, result);
   if (from == into || from->kind != PLACE_WORKSPACE) return false;
   if (into->kind != PLACE_WORKSPACE && into->kind != PLACE_OUTPUT) return false;
@@ -69,7 +76,8 @@ static bool may_overwrite(const MemoryPlan *plan, const Node *node, const Value 
   if (!type_same_shape(&operand->type, &result->type)) return false;
   for (int i = 0; i < node->operand_count; i++) { // the same memory, read at other elements
     const Value *other = node->operands[i];
-    if (other && plan_group(plan, other) == from && !type_same_shape(&other->type, &result->type)) return false;
+    if (other && plan_group(plan, other) == from && !type_same_shape(&other->type, &result->type))
+      return false;
   }
   for (int i = 0; i < node->result_count; i++) // another result took it already
     if (node->results[i] != result && plan_group(plan, node->results[i]) == from) return false;
@@ -91,7 +99,8 @@ static void share_in_place(MemoryPlan *plan, const Node *node) {
 
 static bool uses_group_once(const MemoryPlan *plan, const Node *node, int operand) {
   for (int i = 0; i < node->operand_count; i++)
-    if (i != operand && node->operands[i] && plan_group(plan, node->operands[i]) == plan_group(plan, node->operands[operand]))
+    if (i != operand && node->operands[i] &&
+        plan_group(plan, node->operands[i]) == plan_group(plan, node->operands[operand]))
       return false;
   return true;
 }
@@ -100,7 +109,9 @@ static bool uses_group_once(const MemoryPlan *plan, const Node *node, int operan
 static void share_initial(MemoryPlan *plan, const Node *loop, int operand, const Value *result) {
   const Value *initial = loop->operands[operand];
   Group *from = plan_group(plan, initial), *into = plan_group(plan, result);
-  if (!plan->reuse || from == into || from->kind != PLACE_WORKSPACE || from->end > plan->node_end[loop->mark]) return;
+  if (!plan->reuse || from == into || from->kind != PLACE_WORKSPACE ||
+      from->end > plan->node_end[loop->mark])
+    return;
   if (from->bytes != into->bytes || !type_same_shape(&initial->type, &result->type)) return;
   if (from->start > (int)loop->mark || !uses_group_once(plan, loop, operand)) return;
   plan_member(plan, initial)->end = (int)loop->mark;
@@ -111,7 +122,8 @@ static void share_carried(MemoryPlan *plan, const Node *loop) {
   Carried carried = node_carried(loop);
   const Graph *body = loop->regions[0];
   for (int i = 0; i < carried.count; i++) {
-    const Value *initial = loop->operands[carried.operand + i], *input = body->inputs[carried.input + i];
+    const Value *initial = loop->operands[carried.operand + i],
+                *input = body->inputs[carried.input + i];
     if (loop_passes_through(loop, i)) {
       share(plan, input, loop->results[i]);
       share(plan, loop->results[i], initial);
@@ -126,7 +138,8 @@ static void share_carried(MemoryPlan *plan, const Node *loop) {
 }
 
 static const Value *view_source(const Value *value) {
-  while (value->definition && node_has_trait(value->definition, VIEW)) value = value->definition->operands[0];
+  while (value->definition && node_has_trait(value->definition, VIEW))
+    value = value->definition->operands[0];
   return value;
 }
 
@@ -134,12 +147,15 @@ static const Value *view_source(const Value *value) {
 static void share_branch_outputs(MemoryPlan *plan, const Node *node, const Graph *branch) {
   for (int i = 0; i < branch->output_count; i++) {
     const Value *output = branch->outputs[i], *source = view_source(output);
-    if (!source->definition || source->definition->op == OP_CONST || output->output_uses != 1) continue;
+    if (!source->definition || source->definition->op == OP_CONST || output->output_uses != 1)
+      continue;
     if (loop_passes_through(source->definition, source->index)) continue;
     bool claimed = false;
     for (int k = 0; k < i; k++) claimed |= view_source(branch->outputs[k]) == source;
     Group *from = plan_group(plan, output), *into = plan_group(plan, node->results[i]);
-    if (claimed || from->kind != PLACE_WORKSPACE || !type_same_shape(&output->type, &node->results[i]->type)) continue;
+    if (claimed || from->kind != PLACE_WORKSPACE ||
+        !type_same_shape(&output->type, &node->results[i]->type))
+      continue;
     merge(plan, from, into);
   }
 }
@@ -147,7 +163,8 @@ static void share_branch_outputs(MemoryPlan *plan, const Node *node, const Graph
 static void share_branches(MemoryPlan *plan, const Node *node) {
   for (int r = 0; r < node->region_count; r++) {
     const Graph *branch = node->regions[r];
-    for (int i = 0; i < branch->input_count; i++) share(plan, branch->inputs[i], node->operands[1 + i]);
+    for (int i = 0; i < branch->input_count; i++)
+      share(plan, branch->inputs[i], node->operands[1 + i]);
     share_branch_outputs(plan, node, branch);
   }
 }
@@ -156,11 +173,15 @@ static void share_nodes(MemoryPlan *plan, const Graph *graph) {
   for (const Node *node = graph->first; node; node = node->next) {
     if (node_has_trait(node, VIEW)) {
       Group *from = plan_group(plan, node->operands[0]), *into = plan_group(plan, node->results[0]);
-      if (into->kind == PLACE_WORKSPACE) merge(plan, into, from);
-      else merge(plan, from, into); // an output: the operand is written there
+      if (into->kind == PLACE_WORKSPACE)
+        merge(plan, into, from);
+      else
+        merge(plan, from, into); // an output: the operand is written there
     } else if (is_control_flow(node)) {
-      if (node->op == OP_IF) share_branches(plan, node);
-      else share_carried(plan, node);
+      if (node->op == OP_IF)
+        share_branches(plan, node);
+      else
+        share_carried(plan, node);
       for (int i = 0; i < node->region_count; i++) share_nodes(plan, node->regions[i]);
     } else {
       share_in_place(plan, node);

@@ -1,5 +1,5 @@
-// Placement: random graphs are placed and then executed on paper. Each value must still be in its memory
-// when it is read: nobody else may have written a byte of it in between.
+// Placement: random graphs are placed and then executed on paper. Each value must still be in its
+// memory when it is read: nobody else may have written a byte of it in between.
 #include <stdlib.h>
 
 #include "check.h"
@@ -20,20 +20,28 @@ static Value *random_value(Value **values, int count) {
   return values[next_random((uint32_t)count)];
 }
 
-// Values have shape [2,k,4] or the flat [8*k]; pointwise ops join equal shapes, reshapes change them.
+// Values have shape [2,k,4] or the flat [8*k]; pointwise ops join equal shapes, reshapes change
+// them.
 static Value *random_node(Builder *builder, Value *a, Value *b) {
-  int64_t axis = a->type.rank - 1, flat = type_dim(&a->type, 0) * (a->type.rank == 3 ? type_dim(&a->type, 1) * 4 : 1);
+  int64_t axis = a->type.rank - 1,
+          flat = type_dim(&a->type, 0) * (a->type.rank == 3 ? type_dim(&a->type, 1) * 4 : 1);
   switch (next_random(6)) {
-  case 0: return build_unary(builder, OP_RELU, a);
-  case 1: return type_same_shape(&a->type, &b->type) ? build_binary(builder, OP_ADD, a, b) : build_unary(builder, OP_NEG, a);
-  case 2: return build_reshape_static(builder, a, 1, &flat);
-  case 3: return build_reshape_static(builder, a, 3, (int64_t[]){2, flat / 8, 4});
+  case 0:
+    return build_unary(builder, OP_RELU, a);
+  case 1:
+    return type_same_shape(&a->type, &b->type) ? build_binary(builder, OP_ADD, a, b)
+                                               : build_unary(builder, OP_NEG, a);
+  case 2:
+    return build_reshape_static(builder, a, 1, &flat);
+  case 3:
+    return build_reshape_static(builder, a, 3, (int64_t[]){2, flat / 8, 4});
   case 4: {
     Node *node = build_begin(builder, OP_CUM_SUM, &a, 1);
     node_set_int(node, ATTR_AXIS, axis);
     return build_end(builder, node);
   }
-  default: return build_binary(builder, OP_MUL, a, a);
+  default:
+    return build_binary(builder, OP_MUL, a, a);
   }
 }
 
@@ -44,7 +52,8 @@ static Module *random_module(Arena *arena, Diag *diag) {
   int count = 0;
   for (int i = 0; i < 2; i++) {
     int64_t dims[] = {2, 3 + 5 * i, 4};
-    values[count++] = graph_add_input(graph, type_static(module->dims, F32, 3, dims), i ? "y" : "x");
+    values[count++] =
+        graph_add_input(graph, type_static(module->dims, F32, 3, dims), i ? "y" : "x");
   }
   Builder builder = builder_at_end(graph, (Loc){0});
   while (count < NODES) {
@@ -63,7 +72,8 @@ typedef struct Memory {
 } Memory;
 
 static const Value *view_source(const Value *value) {
-  while (value->definition && node_has_trait(value->definition, VIEW)) value = value->definition->operands[0];
+  while (value->definition && node_has_trait(value->definition, VIEW))
+    value = value->definition->operands[0];
   return value;
 }
 
@@ -99,7 +109,8 @@ static bool run_on_paper(const Graph *graph, Memory *memory) {
   for (int i = 0; i < graph->input_count; i++) write_value(memory, graph->inputs[i]);
   for (const Node *node = graph->first; node; node = node->next) {
     for (int i = 0; i < node->operand_count; i++) good &= still_there(memory, node->operands[i]);
-    for (int i = 0; i < node->result_count && !node_has_trait(node, VIEW); i++) write_value(memory, node->results[i]);
+    for (int i = 0; i < node->result_count && !node_has_trait(node, VIEW); i++)
+      write_value(memory, node->results[i]);
   }
   for (int i = 0; i < graph->output_count; i++) good &= still_there(memory, graph->outputs[i]);
   return good;
@@ -114,8 +125,8 @@ int main(void) {
     diag.no_warnings = true;
     Module *module = random_module(arena, &diag);
     PassContext context = {.module = module, .diag = &diag, .io_workspace = i % 3 == 2};
-    const char *pipelines[] = {"dead_code, place", "dead_code, fuse_elementwise, place", "place{order=false}",
-                               "canonicalise, dead_code, place{reuse=false}"};
+    const char *pipelines[] = {"dead_code, place", "dead_code, fuse_elementwise, place",
+                               "place{order=false}", "canonicalise, dead_code, place{reuse=false}"};
     PipelineOptions options = {.verify = true};
     CHECK(pipeline_run(pipelines[i % 4], &context, &options));
     bool good = run_on_paper(module->main, memory);
