@@ -8,6 +8,7 @@ bool pack_matmul_panels(Pack *pack);
 bool pack_conv_panels(Pack *pack);
 bool pack_depthwise(Pack *pack);
 bool pack_recurrent(Pack *pack);
+bool pack_tree_ensemble(Pack *pack);
 bool pack_conv_int8(Pack *pack);
 bool pack_matmul_int8(Pack *pack);
 bool pack_resize(Pack *pack); // tables of taps, where dims are static
