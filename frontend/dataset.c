@@ -47,29 +47,47 @@ static bool add_folder(Dataset *dataset, Diag *diag, const char *path) {
                           "no data set: neither this folder nor one in it has an input_0.pb");
 }
 
+// The name of the array in "INPUT=ARRAY" or "ARRAY".
+static const char *array_of_text(const char *text) {
+  const char *equals = strrchr(text, '=');
+  return equals ? equals + 1 : text;
+}
+
+static bool is_looked_at(const Dataset *dataset, const char *name) {
+  for (int i = 0; i < dataset->arrays.count; i++)
+    if (strcmp(array_of_text(dataset->arrays.texts[i]), name) == 0) return true;
+  return dataset->arrays.count == 0;
+}
+
 // Samples of an archive: the first dim, which all arrays share.
 static bool count_samples(Dataset *dataset, Diag *diag) {
   dataset->count = -1;
   for (int i = 0; i < dataset->npz->count; i++) {
     Tensor array;
     const char *name = dataset->npz->members[i].name;
+    if (!is_looked_at(dataset, name)) continue;
     if (!npz_array(dataset->npz, diag, &dataset->npz->members[i], &array)) return false;
     if (array.rank == 0) continue; // a setting, not data
-    if (dataset->count >= 0 && array.dims[0] != dataset->count)
-      return diag_error(diag, loc_file(dataset->path),
-                        "array '%s' has %" PRId64 " samples, the others have %" PRId64, name,
-                        array.dims[0], dataset->count);
+    if (dataset->count >= 0 && array.dims[0] != dataset->count) {
+      diag_error(diag, loc_file(dataset->path),
+                 "array '%s' has %" PRId64 " samples, the others have %" PRId64, name,
+                 array.dims[0], dataset->count);
+      diag_note(diag, loc_file(dataset->path), "--array chooses the arrays that belong together");
+      return false;
+    }
     dataset->count = array.dims[0];
   }
   if (dataset->count < 0)
-    return diag_error(diag, loc_file(dataset->path), "the data set has no arrays");
+    return diag_error(diag, loc_file(dataset->path), "the data set has no arrays%s",
+                      dataset->arrays.count ? " of these names" : "");
   return true;
 }
 
 Dataset *dataset_open(Arena *arena, Diag *diag, const char *const *paths, int path_count,
-                      DatasetConversion conversion) {
+                      DatasetConversion conversion, DatasetArrays arrays) {
   Dataset *dataset = NEW(arena, Dataset);
-  *dataset = (Dataset){.arena = arena, .path = paths[0], .conversion = conversion};
+  *dataset =
+      (Dataset){.arena = arena, .path = paths[0], .conversion = conversion, .arrays = arrays};
   for (int i = 0; i < path_count; i++) {
     if (is_folder(paths[i])) {
       if (!add_folder(dataset, diag, paths[i])) return NULL;
@@ -191,19 +209,32 @@ static bool shape_row(const Dataset *dataset, const DatasetInput *input, Tensor 
                     shape_text(arena, row->dims, row->rank));
 }
 
+// --array: "INPUT=ARRAY" or, for the input of that number, "ARRAY". NULL: it does not say.
+static NpzMember *chosen_array(const Dataset *dataset, const char *name, int input) {
+  size_t length = strlen(name);
+  for (int i = 0; i < dataset->arrays.count; i++) {
+    const char *text = dataset->arrays.texts[i];
+    bool named = strncmp(text, name, length) == 0 && text[length] == '=';
+    if (named || (i == input && !strchr(text, '=')))
+      return npz_find(dataset->npz, array_of_text(text));
+  }
+  return NULL;
+}
+
 // The array for an input: by its name; else the only array of a model with one input.
 static NpzMember *find_array(const Dataset *dataset, const char *name, int input, int input_count) {
-  NpzMember *found = npz_find(dataset->npz, name), *other = NULL;
+  NpzMember *found = chosen_array(dataset, name, input), *other = NULL;
   int others = 0;
+  if (!found) found = npz_find(dataset->npz, name);
   if (found) return found;
   char number[32];
   snprintf(number, sizeof number, "arr_%d", input); // numpy.savez without names
   found = npz_find(dataset->npz, number);
   for (int i = 0; i < dataset->npz->count; i++) {
     NpzMember *member = &dataset->npz->members[i];
-    if (strcmp(member->name, "labels") == 0 || !strcmp(member->name, "label") ||
-        !strcmp(member->name, "y"))
-      continue;
+    bool is_label = !strcmp(member->name, "labels") || !strcmp(member->name, "label") ||
+                    !strcmp(member->name, "y");
+    if (is_label || (member->read && member->tensor.rank == 0)) continue;
     other = member;
     others++;
   }
@@ -221,8 +252,14 @@ bool dataset_sample(Dataset *dataset, const DatasetInput *inputs, int input_coun
     if (dataset->npz) {
       Tensor array;
       NpzMember *member = find_array(dataset, inputs[i].name, i, input_count);
-      if (!member)
-        return diag_error(diag, loc_file(dataset->path), "the data set has no array '%s'",
+      if (!member) {
+        diag_error(diag, loc_file(dataset->path), "the data set has no array '%s'", inputs[i].name);
+        diag_note(diag, loc_file(dataset->path), "--array=%s=ARRAY says which one feeds it",
+                  inputs[i].name);
+        return false;
+      }
+      if (!is_looked_at(dataset, member->name))
+        return diag_error(diag, loc_file(dataset->path), "--array names no array for input '%s'",
                           inputs[i].name);
       if (!npz_array(dataset->npz, diag, member, &array)) return false;
       if (array.rank == 0)
@@ -244,7 +281,12 @@ bool dataset_array(Dataset *dataset, Diag *diag, const char *name, Tensor *array
   *refused = false;
   if (!member) return false;
   if (!npz_array(dataset->npz, diag, member, array)) return *refused = true, false;
-  return array->rank > 0;
+  if (array->rank == 0) return false;
+  if (array->dims[0] == dataset->count) return true;
+  diag_error(diag, loc_file(dataset->path),
+             "array '%s' has %" PRId64 " entries for %" PRId64 " samples", name, array->dims[0],
+             dataset->count);
+  return *refused = true, false;
 }
 
 Tensor dataset_stack(Arena *arena, Diag *diag, const char *name, const Tensor *samples,

@@ -20,6 +20,13 @@ typedef struct DatasetConversion {
   int mean_count, std_count;
 } DatasetConversion;
 
+// Which array of an .npz feeds which input, where names differ: "INPUT=ARRAY", or "ARRAY" for the
+// input of the same number. Arrays that are not named are not looked at then.
+typedef struct DatasetArrays {
+  const char *const *texts;
+  int count;
+} DatasetArrays;
+
 typedef struct Dataset {
   Arena *arena;
   const char *path;     // for messages: the first one
@@ -28,16 +35,17 @@ typedef struct Dataset {
   const char **folders; // count folders with input_K.pb and output_K.pb
   int folder_capacity;
   DatasetConversion conversion;
+  DatasetArrays arrays;
 } Dataset;
 
 // Paths: one .npz, or folders test_data_set_N, or folders that contain such. NULL: reported.
 Dataset *dataset_open(Arena *arena, Diag *diag, const char *const *paths, int path_count,
-                      DatasetConversion conversion);
+                      DatasetConversion conversion, DatasetArrays arrays);
 // Sample `index` for inputs in the model's order, in `arena` or in mapped memory. False: reported.
 bool dataset_sample(Dataset *dataset, const DatasetInput *inputs, int input_count, int64_t index,
                     Tensor *tensors, Arena *arena, Diag *diag);
 // The array of an .npz that has one entry for each sample; false: there is none (not reported), or
-// it is damaged (reported: *refused).
+// it is damaged or of another length (reported: *refused).
 bool dataset_array(Dataset *dataset, Diag *diag, const char *name, Tensor *array, bool *refused);
 // The part of an array [N, ..] that belongs to sample `index`, without the first dim.
 Tensor dataset_row(const Tensor *array, int64_t index);

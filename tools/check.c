@@ -6,7 +6,8 @@ static void warn_of_unused_inputs(Tool *tool, const Module *module) {
   const Graph *graph = module->main;
   for (int i = 0; i < graph->input_count; i++)
     if (value_is_unused(graph->inputs[i]))
-      diag_warning(&tool->diag, loc_file(module->source), "input '%s' is not used", graph->inputs[i]->name);
+      diag_warning(&tool->diag, loc_file(module->source), "input '%s' is not used",
+                   graph->inputs[i]->name);
 }
 
 Status command_check(Tool *tool) {
@@ -15,7 +16,7 @@ Status command_check(Tool *tool) {
   Status status;
   if (!plan_make(tool, false, &plan, &status)) return status;
   if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
-  Module *module = model_load(tool, &file, NULL);
+  Module *module = model_load(tool, &file, NULL, BIND_SHAPES);
   if (!module || !module_verify(module, NULL, &tool->diag)) return STATUS_REFUSED;
   warn_of_unused_inputs(tool, module);
   int ops = module->main->node_count;

@@ -20,7 +20,7 @@ static bool load_side(Tool *tool, const char *path, Side *side) {
   if (side->file.format == FORMAT_SHARED) return true;
   Tensor *given = NEW_ARRAY(tool->arena, Tensor, side->file.input_count);
   if (!inputs_read(tool, &side->file, 2, given)) return false;
-  side->module = model_load(tool, &side->file, given);
+  side->module = model_load(tool, &side->file, given, BIND_VALUES);
   if (!side->module) return false;
   side->own_outputs = side->module->main->output_count;
   return true;

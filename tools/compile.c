@@ -210,7 +210,9 @@ static bool wants_header(const Compilation *c, const bool *chosen) {
   const char *output = tool_text(c->tool, OPTION_OUTPUT);
   if (output && (!strcmp(output, "-") || !strncmp(output, "/dev/", 5))) return false;
   for (int kind = 0; kind < KIND_COUNT; kind++)
-    if (chosen[kind] && kinds[kind].needs_code && kinds[kind].emit != emit_llvm && kinds[kind].emit != emit_bitcode) return true;
+    if (chosen[kind] && kinds[kind].needs_code && kinds[kind].emit != emit_llvm &&
+        kinds[kind].emit != emit_bitcode)
+      return true;
   return false;
 }
 
@@ -228,7 +230,8 @@ static bool write_outputs(Compilation *c, const bool *chosen) {
   const char *weights = tool_text(tool, OPTION_WEIGHTS);
   bool in_file = c->compiled && weights && strncmp(weights, "file:", 5) == 0;
   if (in_file && !compiled_write_weights(c->compiled, weights + 5, &tool->diag)) return false;
-  if (wants_header(c, chosen) && !compiled_write_header(c->compiled, c->header, &tool->diag)) return false;
+  if (wants_header(c, chosen) && !compiled_write_header(c->compiled, c->header, &tool->diag))
+    return false;
   if (c->plan.report && !report_write(c->plan.report, tool_text(tool, OPTION_REPORT), &tool->diag))
     return false;
   return !tool_flag(tool, OPTION_DEPFILE) || depfile_write(tool, c->source, first);
@@ -270,7 +273,7 @@ Status command_compile(Tool *tool) {
   name_outputs(&c);
   if (!plan_make(tool, false, &c.plan, &status)) return status;
   if (!model_open(tool, c.source, &file)) return STATUS_REFUSED;
-  c.module = model_load(tool, &file, NULL);
+  c.module = model_load(tool, &file, NULL, BIND_SHAPES);
   if (!c.module || !module_verify(c.module, NULL, &tool->diag)) return STATUS_REFUSED;
   if (!code)
     return plan_run_passes(tool, &c.plan, c.module, true) && write_outputs(&c, chosen)

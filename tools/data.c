@@ -25,6 +25,8 @@ static bool read_numbers(Tool *tool, OptionId id, const double **numbers, int *c
 Dataset *data_open(Tool *tool) {
   const TextList *paths = &tool_value(tool, OPTION_DATA)->list;
   DatasetConversion conversion = {.scale = 1};
+  const TextList *names = &tool_value(tool, OPTION_ARRAY)->list;
+  DatasetArrays arrays = {names->items, names->count};
   const double *scale;
   int scale_count;
   if (!read_numbers(tool, OPTION_SCALE, &scale, &scale_count) ||
@@ -36,7 +38,7 @@ Dataset *data_open(Tool *tool) {
     return NULL;
   }
   if (scale_count) conversion.scale = scale[0];
-  return dataset_open(tool->arena, &tool->diag, paths->items, paths->count, conversion);
+  return dataset_open(tool->arena, &tool->diag, paths->items, paths->count, conversion, arrays);
 }
 
 int64_t data_count(const Tool *tool, const Dataset *dataset) {

@@ -129,6 +129,17 @@ static bool judge_sample(EvaluationRun *run, const Tensor *outputs, int64_t inde
     row = dataset_row(&run->labels, index);
     label = &row;
   }
+  for (int m = 0; m < run->model_count; m++) {
+    bool texts = outputs[m].element == STR;
+    if (element_info[outputs[m].element].class == CLASS_COMPLEX ||
+        (label && (label->element == STR) != texts) || (texts && !label))
+      return diag_error(&run->tool->diag, loc_file(run->dataset->path),
+                        "output '%s' is %s, the labels are %s: they cannot be compared",
+                        run->models[m].runnable->outputs[run->models[m].output].name,
+                        element_info[outputs[m].element].text,
+                        label ? element_info[label->element].text : "absent");
+    if (texts) run->metric = METRIC_ACCURACY;
+  }
   int64_t positions = label ? tensor_count(label) : 1;
   Loc loc = loc_file(run->dataset->path);
   if (run->metric == METRIC_AUTO) run->metric = fitting_metric(&outputs[0], label, positions);

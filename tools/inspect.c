@@ -239,7 +239,7 @@ Status command_inspect(Tool *tool) {
   if (!model_open(tool, path, &file)) return STATUS_REFUSED;
   if (file.format == FORMAT_OBJECT || file.format == FORMAT_SHARED)
     return inspect_object(tool, path);
-  Module *module = model_load(tool, &file, NULL);
+  Module *module = model_load(tool, &file, NULL, BIND_SHAPES);
   if (!module || !module_verify(module, NULL, &tool->diag)) return STATUS_REFUSED;
   if (tool_flag(tool, OPTION_DOT))
     print_dot(tool->arena, module);

@@ -124,7 +124,7 @@ static void shapes_from_data(Tool *tool, const Given *given, TextList *shapes) {
   }
 }
 
-Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors) {
+Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors, Binding binding) {
   if (file->format == FORMAT_TEXT) return file->parsed;
   Given given = {file, tensors};
   const TextList *dims = &tool_value(tool, OPTION_DIM)->list;
@@ -151,7 +151,8 @@ Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors) {
                              .input_count = inputs.count,
                              .outputs = outputs.items,
                              .output_count = outputs.count,
-                             .value_of_input = tensors ? value_of_input : NULL,
+                             .value_of_input =
+                                 tensors && binding == BIND_VALUES ? value_of_input : NULL,
                              .user = &given};
   return frontend_load(tool->arena, &tool->diag, file->path, &options);
 }

@@ -22,10 +22,15 @@ typedef struct ModelFile {
 // loaded. False: reported.
 bool model_open(Tool *tool, const char *path, ModelFile *file);
 
+// How far values that are given for inputs shape the module.
+typedef enum Binding {
+  BIND_SHAPES, // open dims get the dims of the given tensors
+  BIND_VALUES  // and shapes that depend on the values of inputs are computed: right for these only
+} Binding;
+
 // Values of inputs that are known already, one for each of file->inputs: data NULL where there is
-// none. They give symbolic dims their values, and constants to shapes that depend on inputs. The
-// module is then right for these inputs only. `given` may be NULL. NULL: reported.
-Module *model_load(Tool *tool, const ModelFile *file, const Tensor *given);
+// none. `given` may be NULL. NULL: reported.
+Module *model_load(Tool *tool, const ModelFile *file, const Tensor *given, Binding binding);
 
 // What runs: an interpreted module, a compiled one, or a shared object.
 typedef struct PortInfo {
@@ -51,7 +56,7 @@ typedef struct Runnable {
 // Passes run on the module as the options say; without --interpret it is compiled for this machine.
 // A shared object needs no module. NULL: reported, *status says how.
 Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module, Status *status);
-// Opens, loads and prepares in one step, without given inputs.
+// Opens, loads and prepares in one step. The first sample of --data gives open dims their values.
 Runnable *runnable_open(Tool *tool, const char *path, Status *status);
 // Outputs lie in `arena`.
 bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena,

@@ -12,7 +12,7 @@ Status command_opt(Tool *tool) {
   const char *path = tool_text(tool, OPTION_OUTPUT);
   if (!plan_make(tool, false, &plan, &status)) return status;
   if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
-  Module *module = model_load(tool, &file, NULL);
+  Module *module = model_load(tool, &file, NULL, BIND_SHAPES);
   if (!module || !module_verify(module, NULL, &tool->diag)) return STATUS_REFUSED;
   // -O asks for its pipeline; without it only --passes run.
   if (!plan_run_passes(tool, &plan, module, tool_flag(tool, OPTION_LEVEL))) return STATUS_REFUSED;

@@ -35,7 +35,8 @@ bool plan_make(Tool *tool, bool native, Plan *plan, Status *status) {
   *status = STATUS_USAGE;
   if (!read_level(tool, plan)) return false;
   *status = STATUS_REFUSED;
-  plan->target = native && !any ? target_native(tool->arena) : target_select(&options, tool->arena, &tool->diag);
+  plan->target = native && !any ? target_native(tool->arena)
+                                : target_select(&options, tool->arena, &tool->diag);
   if (tool_flag(tool, OPTION_REPORT)) {
     plan->report = NEW(tool->arena, Report);
     plan->report->arena = tool->arena;

@@ -6,6 +6,7 @@
 #include "frontend/tensor_proto.h"
 #include "ir/print.h"
 #include "runtime/tenon_pool.h"
+#include "tools/data.h"
 #include "tools/model.h"
 #include "tools/prepare.h"
 
@@ -44,7 +45,8 @@ static bool use_threads(Tool *tool, Runnable *runnable) {
   enum { MOST_THREADS = 1024 };
   const OptionValue *threads = tool_value(tool, OPTION_THREADS);
   if (!threads->given || threads->number == 1) return true;
-  if (threads->number > MOST_THREADS) return diag_error(&tool->diag, (Loc){0}, "--threads: at most %d", MOST_THREADS);
+  if (threads->number > MOST_THREADS)
+    return diag_error(&tool->diag, (Loc){0}, "--threads: at most %d", MOST_THREADS);
   tenon_pool *pool = tenon_pool_create((int)threads->number);
   if (!pool) machine_failed("no threads can be started");
   arena_on_destroy(tool->arena, end_pool, pool);
@@ -151,13 +153,30 @@ Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module, Sta
   return done ? runnable : NULL;
 }
 
+// The first sample of --data, as far as the file says what its inputs are. False: reported.
+static bool first_sample(Tool *tool, const ModelFile *file, Tensor *given) {
+  Dataset *dataset = data_open(tool);
+  DatasetInput *wanted = NEW_ARRAY(tool->arena, DatasetInput, file->input_count);
+  if (!dataset) return false;
+  for (int i = 0; i < file->input_count; i++) {
+    wanted[i] = (DatasetInput){.name = file->inputs[i].name,
+                               .element = file->inputs[i].element,
+                               .rank = file->inputs[i].rank};
+    memcpy(wanted[i].dims, file->inputs[i].dims, sizeof wanted[i].dims);
+  }
+  return dataset->count == 0 ||
+         dataset_sample(dataset, wanted, file->input_count, 0, given, tool->arena, &tool->diag);
+}
+
 Runnable *runnable_open(Tool *tool, const char *path, Status *status) {
   ModelFile file;
   *status = STATUS_REFUSED;
   if (!model_open(tool, path, &file)) return NULL;
-  Module *module = file.format == FORMAT_SHARED ? NULL : model_load(tool, &file, NULL);
-  return module || file.format == FORMAT_SHARED ? runnable_create(tool, &file, module, status)
-                                                : NULL;
+  if (file.format == FORMAT_SHARED) return runnable_create(tool, &file, NULL, status);
+  Tensor *given = NEW_ARRAY(tool->arena, Tensor, file.input_count);
+  if (tool_flag(tool, OPTION_DATA) && !first_sample(tool, &file, given)) return NULL;
+  Module *module = model_load(tool, &file, given, BIND_SHAPES);
+  return module ? runnable_create(tool, &file, module, status) : NULL;
 }
 
 bool runnable_run(Runnable *runnable, const Tensor *inputs, Tensor *outputs, Arena *arena,

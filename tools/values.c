@@ -118,7 +118,6 @@ static double normal(uint64_t *state) {
 }
 
 Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed) {
-  enum { SMALL_INTEGERS = 8 };
   uint64_t state = seed;
   Tensor tensor = tensor_create(arena, port->element, port->rank, port->sample);
   tensor.name = port->name;
@@ -135,16 +134,21 @@ Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed) {
       ((uint8_t *)tensor.data)[i] = (uint8_t)next_random(&state);
     else
       element_store_int(port->element, tensor.data, i,
-                        (int64_t)(next_random(&state) % (bits < 8 ? 2 : SMALL_INTEGERS)));
+                        (int64_t)(next_random(&state) & 1)); // an index, maybe
   }
   return tensor;
+}
+
+static bool any_given(const ModelFile *file, const Tensor *given) {
+  for (int i = 0; i < file->input_count; i++)
+    if (given[i].data) return true;
+  return false;
 }
 
 bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
                      const Runnable *runnable, Tensor *inputs) {
   const OptionValue *seed = tool_value(tool, OPTION_SEED);
-  bool any = false, good = true;
-  for (int i = 0; i < file->input_count; i++) any |= given[i].data != NULL;
+  bool any = any_given(file, given), good = true;
   for (int i = 0; i < runnable->input_count; i++) {
     const PortInfo *port = &runnable->inputs[i];
     int from = find_file_input(file, port->name, strlen(port->name));
@@ -158,6 +162,18 @@ bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
                                (uint64_t)(seed->given ? seed->number : 1) + (uint64_t)i * 1000003);
   }
   return good;
+}
+
+// Nothing says how large open dims are: 1, which is right for a batch.
+static void smallest_shapes(Tool *tool, const ModelFile *file, Tensor *given) {
+  if (tool_flag(tool, OPTION_DIM) || tool_flag(tool, OPTION_SHAPE)) return;
+  for (int i = 0; i < file->input_count; i++) {
+    const FileInput *input = &file->inputs[i];
+    given[i] = (Tensor){.element = input->element, .rank = input->rank, .data = given};
+    for (int k = 0; k < input->rank; k++)
+      given[i].dims[k] = input->dims[k] < 0 ? 1 : input->dims[k];
+    if (input->rank < 0) given[i].data = NULL;
+  }
 }
 
 Status runnable_with_inputs(Tool *tool, int model, int first, Runnable **runnable,
@@ -174,7 +190,10 @@ Status runnable_with_inputs(Tool *tool, int model, int first, Runnable **runnabl
   Tensor *given = NEW_ARRAY(tool->arena, Tensor, file.input_count);
   if (!inputs_read(tool, &file, first, given)) return STATUS_REFUSED;
   if (file.format != FORMAT_SHARED) {
-    module = model_load(tool, &file, given);
+    Tensor *shapes = NEW_ARRAY(tool->arena, Tensor, file.input_count);
+    bool any = any_given(&file, given);
+    smallest_shapes(tool, &file, shapes);
+    module = model_load(tool, &file, any ? given : shapes, any ? BIND_VALUES : BIND_SHAPES);
     if (!module) return STATUS_REFUSED;
     *runnable = runnable_create(tool, &file, module, &status);
     if (!*runnable) return status;

@@ -13,8 +13,8 @@ bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor);
 // where there is nothing. False: reported.
 bool inputs_read(Tool *tool, const ModelFile *file, int first, Tensor *given);
 
-// Seeded numbers: floats normally distributed, integers small and not negative, 8-bit integers over
-// their whole range. The dims are port->sample.
+// Seeded numbers: floats normally distributed, integers 0 or 1 (they may be indices), 8-bit
+// integers over their whole range. The dims are port->sample.
 Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed);
 
 // Inputs in the order of the runnable from those of the file (matched by name); what is missing is

@@ -17,6 +17,8 @@ def sets(path):
     np.savez(f"{path}/wrong_shape.npz", image=images[:, :, :27], labels=labels)
     np.savez(f"{path}/wrong_name.npz", picture=images, other=labels)
     np.savez(f"{path}/wrong_count.npz", image=images, labels=labels[:5])
+    np.savez(f"{path}/split.npz", x_train=images[:2], y_train=labels[:2], x_test=images[2:], y_test=labels[2:])
+    np.savez(f"{path}/texts.npz", image=images, labels=np.array([str(label) for label in labels]))
     np.savez(f"{path}/one.npz", image=images[:1])
     np.save(f"{path}/one.npy", images[:1])
     np.save(f"{path}/big_endian.npy", images[:1].astype(">f4"))
