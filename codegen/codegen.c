@@ -113,7 +113,9 @@ bool compiled_link(Compiled *compiled) {
   ObjectInput *input = NEW(arena, ObjectInput);
   ObjectDataSymbol *symbol = NEW(arena, ObjectDataSymbol);
   ObjectDataSection *data = NEW(arena, ObjectDataSection);
+  // Constants without elements: the address is passed on, so the symbol has to exist.
   uint64_t bytes = (uint64_t)compiled->weights.bytes[HOME_WEIGHTS];
+  bool empty_but_named = !bytes && compiled->weights.count > 0;
   *input = (ObjectInput){prefix, (const uint8_t *)LLVMGetBufferStart(compiled->object), LLVMGetBufferSize(compiled->object)};
   *symbol = (ObjectDataSymbol){arena_printf(arena, "%s_weights", prefix), 0, bytes, OBJECT_HIDDEN};
   *data = (ObjectDataSection){.name = weights_section(compiled), .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
@@ -123,7 +125,7 @@ bool compiled_link(Compiled *compiled) {
   bool bare = target_has(compiled->target, TARGET_BARE);
   const char *note = note_text(compiled);
   bool in_file = compiled_weights_in_file(compiled);
-  ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = bytes && !in_file ? 1 : 0, .note = note,
+  ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = (bytes || empty_but_named) && !in_file ? 1 : 0, .note = note,
                            .note_bytes = strlen(note), .exported = exported,
                            .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};

@@ -103,10 +103,17 @@ LLVMTypeRef kernel_arithmetic_type(Nest *nest, ElementType element) {
 }
 
 // tenon_f16_to_f32, tenon_f32_to_f16, ...: runtime/kernels, for every stored float format.
-static Val convert_lanes(Nest *nest, ElementType element, bool widen, Val value) {
+static Val widen_float(Nest *nest, ElementType element, Val value) {
   char name[64];
-  snprintf(name, sizeof name, widen ? "tenon_%s_to_f32" : "tenon_f32_to_%s", element_info[element].text);
+  snprintf(name, sizeof name, "tenon_%s_to_f32", element_info[element].text);
   return nest_library(nest, name, &value, 1);
+}
+
+static Val narrow_float(Kernel *kernel, ElementType element, Val value) {
+  char name[64];
+  bool unsaturated = kernel->unsaturated && element_info[element].bits == 8;
+  snprintf(name, sizeof name, "tenon_f32_to_%s%s", element_info[element].text, unsaturated ? "_unsaturated" : "");
+  return nest_library(kernel->nest, name, &value, 1);
 }
 
 static bool is_stored_float(ElementType element) {
@@ -115,7 +122,7 @@ static bool is_stored_float(ElementType element) {
 
 Val kernel_round_to(Kernel *kernel, ElementType element, Val value) {
   if (!is_stored_float(element)) return value;
-  return convert_lanes(kernel->nest, element, true, convert_lanes(kernel->nest, element, false, value));
+  return widen_float(kernel->nest, element, narrow_float(kernel, element, value));
 }
 
 static Val load_sub_byte(Kernel *kernel, ElementType element, Val pointer, Val offset) {
@@ -132,11 +139,11 @@ static Val load_one(Kernel *kernel, ElementType element, Val pointer, Val offset
   Nest *nest = kernel->nest;
   if (element_info[element].bits < 8) {
     Val raw = load_sub_byte(kernel, element, pointer, offset);
-    return element == F4E2M1 ? convert_lanes(nest, element, true, raw) : raw;
+    return element == F4E2M1 ? widen_float(nest, element, raw) : raw;
   }
   LLVMTypeRef type = nest_element_type(nest, element);
   Val raw = nest_load(nest, type, nest_address(nest, pointer, type, offset), 0);
-  return is_stored_float(element) ? convert_lanes(nest, element, true, raw) : raw;
+  return is_stored_float(element) ? widen_float(nest, element, raw) : raw;
 }
 
 Val kernel_load(Kernel *kernel, ElementType element, Val pointer, Val offset, int lanes) {
@@ -146,7 +153,7 @@ Val kernel_load(Kernel *kernel, ElementType element, Val pointer, Val offset, in
   if (whole) {
     LLVMTypeRef type = nest_element_type(nest, element);
     Val raw = nest_load(nest, nest_vector(type, lanes), nest_address(nest, pointer, type, offset), 0);
-    return is_stored_float(element) ? convert_lanes(nest, element, true, raw) : raw;
+    return is_stored_float(element) ? widen_float(nest, element, raw) : raw;
   }
   Val vector = nest_zero(nest_vector(kernel_arithmetic_type(nest, element), lanes));
   for (int i = 0; i < lanes; i++)
@@ -166,7 +173,7 @@ static void store_sub_byte(Kernel *kernel, ElementType element, Val value, Val p
 
 void kernel_store(Kernel *kernel, ElementType element, Val value, Val pointer, Val offset) {
   Nest *nest = kernel->nest;
-  if (is_stored_float(element)) value = convert_lanes(nest, element, false, value);
+  if (is_stored_float(element)) value = narrow_float(kernel, element, value);
   if (element_info[element].bits < 8) {
     for (int i = 0; i < nest_lanes(value); i++)
       store_sub_byte(kernel, element, nest_lane(nest, value, i), pointer, nest_add(nest, offset, nest_const(nest, i)));

@@ -39,6 +39,7 @@ typedef struct Kernel {
   Diag *diag;
   const Val *symbols;  // values of the dims' symbols by index; NULL where the node does not use it
   bool trust_indices;  // leave out index checks
+  bool unsaturated;    // 8-bit floats out of range become infinity or NaN (cast with saturate = 0)
 } Kernel;
 
 // --- helpers for lowerings (codegen/kernel.c)

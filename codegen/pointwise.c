@@ -241,12 +241,14 @@ static Val integer_modulo(const Body *b, Val x, Val y) {
   return nest_select(n, wrong, nest_add(n, rest, y), rest);
 }
 
+// By the width or more (or, signed, by less than 0): nothing is left but the sign of a signed number.
 static Val bit_shift(const Body *b, Val x, Val y) {
   Nest *n = b->nest;
-  Val width = nest_int(b->type, element_info[b->element].bits);
-  Val inside = nest_compare(n, LLVMIntULT, y, width);
-  Val safe = nest_select(n, inside, y, nest_zero(b->type));
+  int bits = element_info[b->element].bits;
+  Val inside = nest_compare(n, LLVMIntULT, y, nest_int(b->type, bits));
   bool left = !strcmp(node_string(b->node, ATTR_DIRECTION), "left");
+  if (!left && element_is_signed(b->element)) return nest_ashr(n, x, nest_select(n, inside, y, nest_int(b->type, bits - 1)));
+  Val safe = nest_select(n, inside, y, nest_zero(b->type));
   return nest_select(n, inside, left ? nest_shl(n, x, safe) : nest_lshr(n, x, safe), nest_zero(b->type));
 }
 
@@ -318,10 +320,8 @@ static Val convert(Kernel *kernel, Val x, ElementType from, ElementType to) {
     return to_signed ? nest_ashr(n, nest_shl(n, x, by), by) : nest_lshr(n, nest_shl(n, x, by), by);
   }
   if (bits >= 8) return nest_to_int(n, x, type, to_signed);
-  LLVMTypeRef wide = LLVMTypeOf(x); // clamp to the narrow range first; NaN becomes 0 below
-  double low = to_signed ? -ldexp(1, bits - 1) : 0, high = to_signed ? ldexp(1, bits - 1) - 1 : ldexp(1, bits) - 1;
-  x = nest_min(n, nest_real(wide, high), nest_max(n, nest_real(wide, low), x));
-  return nest_to_int(n, x, type, to_signed);
+  Val low_bits = nest_extend(n, nest_to_int(n, x, n->i32, true), type, true), by = nest_int(LLVMTypeOf(low_bits), 8 - bits);
+  return to_signed ? nest_ashr(n, nest_shl(n, low_bits, by), by) : nest_lshr(n, nest_shl(n, low_bits, by), by);
 }
 
 static Val power(const Body *b, Val x, Val y) {

@@ -168,8 +168,18 @@ static void emit_axes(Plan *plan, int axis_index, const Val *base, Val result_ba
   }
 }
 
+// Casts of one loop saturate or do not together: finite values that fit come out the same both ways.
+static bool any_unsaturated_cast(const Node *node) {
+  if (node->op == OP_CAST && !node_int(node, ATTR_SATURATE)) return true;
+  for (int r = 0; r < node->region_count; r++)
+    for (const Node *inner = node->regions[r]->first; inner; inner = inner->next)
+      if (any_unsaturated_cast(inner)) return true;
+  return false;
+}
+
 static bool lower_elementwise(Kernel *kernel) {
   Nest *nest = kernel->nest;
+  kernel->unsaturated = any_unsaturated_cast(kernel->node);
   assert(kernel->operand_count <= MAX_OPERANDS);
   Plan plan = make_plan(kernel);
   Val base[MAX_OPERANDS], zero = nest_const(nest, 0);
