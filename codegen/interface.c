@@ -180,7 +180,8 @@ static uint32_t interface_hash(const Interface *interface, const CodegenOptions 
   for (int i = 0; i < interface->output_count; i++) hash = hash_value(hash, &interface->outputs[i], arena);
   hash = hash_constants(hash, graph, arena);
   hash = hash_text(hash_text(hash, options->weights ? options->weights : "embed"), options->io_workspace ? "workspace" : "caller");
-  if (options->target) hash = hash_text(hash, options->target->name);
+  const Target *target = options->target;
+  if (target) hash = hash_text(hash_text(hash_text(hash, target->triple), target->cpu), target->features);
   hash = hash_text(hash, arena_printf(arena, "%d %lld %lld", TENON_ABI, (long long)graph->workspace_bytes, (long long)graph->fast_bytes));
   return (uint32_t)(hash ^ hash >> 32);
 }

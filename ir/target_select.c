@@ -1,381 +1,298 @@
-// The target row for what the command line says of a processor, in gcc's and clang's words.
+// From the options of the command line to a target: row, processor, features, calling convention.
 //
-// -mcpu= decides, then -march=, then the first part of the triple. The rest of the triple says
-// where the code runs (Linux or bare metal) and which float ABI it has.
-#include <ctype.h>
+// The triple says architecture, system and float convention; -mcpu (or -march) the row; -mfpu,
+// -mfloat-abi, -mabi and -mattr change single things. LLVM's C API has no option for the float
+// convention, so it goes into the triple: hard is `eabihf`, softfp `eabi`, soft `eabi` without a unit.
 #include <string.h>
 
-#include "ir/arena.h"
 #include "ir/suggest.h"
-#include "ir/target.h"
+#include "ir/target_choice.h"
 
-#if defined __x86_64__
-#include <cpuid.h>
-#elif defined __aarch64__
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
+typedef struct Cpu {
+  const char *name, *row, *cpu, *features;
+  unsigned lacking;
+} Cpu;
 
-typedef struct NamedRow {
-  const char *name, *row;
-} NamedRow;
-
-static const NamedRow cpus[] = {
-#define CPU(name, row) {name, row},
+static const Cpu cpus[] = {
+#define CPU(name, row, cpu, features, lacking) {name, row, cpu, features, lacking},
 #include "ir/target_cpu.def"
 };
-static const NamedRow architectures[] = {
-#define ARCHITECTURE(name, row) {name, row},
-#include "ir/target_march.def"
-};
+enum { CPU_COUNT = sizeof cpus / sizeof *cpus };
 
-#define COUNT(table) (int)(sizeof(table) / sizeof *(table))
-
-static const char *find_named(const NamedRow *rows, int count, const char *name) {
-  for (int i = 0; i < count; i++)
-    if (strcmp(rows[i].name, name) == 0) return rows[i].row;
+// The processor of this name, of the wanted architecture (ARCH_NONE: of any).
+static const Target *find_cpu(Arena *arena, const char *name, Architecture wanted) {
+  const Target *row = target_find(name);
+  if (row && (wanted == ARCH_NONE || target_architecture(row) == wanted)) return row;
+  for (int i = 0; i < CPU_COUNT; i++) {
+    row = target_find(cpus[i].row);
+    if (strcmp(cpus[i].name, name) != 0 || (wanted != ARCH_NONE && target_architecture(row) != wanted)) continue;
+    Target *target = NEW(arena, Target);
+    *target = *row;
+    target->cpu = cpus[i].cpu;
+    if (cpus[i].features) target->features = cpus[i].features;
+    target->flags &= ~cpus[i].lacking;
+    if (!strcmp(cpus[i].name, "cortex-m23")) target->triple = "thumbv8m.base-unknown-none-eabi";
+    return target;
+  }
   return NULL;
 }
 
-static bool target_error(Diag *diag, const char *what, const char *name, Suggestion *near) {
-  if (near && near->best)
-    return diag_error(diag, (Loc){0}, "there is no %s '%s'; did you mean '%s'? (tenon targets)",
-                      what, name, near->best);
-  return diag_error(diag, (Loc){0}, "there is no %s '%s' (tenon targets)", what, name);
+static bool unknown_cpu(Diag *diag, const char *name, Architecture wanted) {
+  const char *known[CPU_COUNT + 64] = {NULL};
+  int count = 0;
+  for (int i = 0; i < CPU_COUNT; i++)
+    if (wanted == ARCH_NONE || target_architecture(target_find(cpus[i].row)) == wanted) known[count++] = cpus[i].name;
+  for (int i = 0; i < target_count() && count < CPU_COUNT + 63; i++)
+    if (wanted == ARCH_NONE || target_architecture(target_at(i)) == wanted) known[count++] = target_at(i)->name;
+  return target_unknown(diag, "processor", name, known);
 }
 
-static Target *copy_row(struct Arena *arena, const char *name) {
-  const Target *row = target_find(name);
-  Target *copy = NEW(arena, Target);
-  *copy = *row;
-  return copy;
-}
-
-// --- this machine
-
-#if defined __x86_64__
-static bool has_avx_vnni(void) {
-  unsigned a, b, c, d;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
-}
-
-static const char *native_name(void) {
-  bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
-  bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-            __builtin_cpu_supports("bmi2");
-  bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512vl");
-  if (v4) return __builtin_cpu_supports("avx512vnni") ? "x86-64-v4-vnni" : "x86-64-v4";
-  if (v3) return has_avx_vnni() ? "x86-64-v3-vnni" : "x86-64-v3";
-  return v2 ? "x86-64-v2" : "x86-64";
-}
-static const char host_name[] = "x86-64-v3";
-#elif defined __aarch64__
-static const char *native_name(void) {
-  return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? "aarch64-dotprod" : "aarch64";
-}
-static const char host_name[] = "aarch64";
-#elif defined __arm__
-static const char *native_name(void) { return "armv7-a"; }
-static const char host_name[] = "armv7-a";
-#else
-static const char *native_name(void) { return "rv64gc"; }
-static const char host_name[] = "rv64gc";
-#endif
-
-const Target *target_native(struct Arena *arena) { return copy_row(arena, native_name()); }
-
-// --- RISC-V ISA strings
-
-typedef struct Isa {
-  int bits;
-  bool letters[26];
-  const char *features;
-} Isa;
-
-static bool isa_error(Diag *diag, const char *text) {
-  return diag_error(
-      diag, (Loc){0},
-      "-march=%s: wanted rv32 or rv64, `i` or `g`, letters of extensions, then _zba and the like",
-      text);
-}
-
-// "rv32imc_zba_zbb": single letters, `g` for imafd, then longer names.
-static bool parse_isa(struct Arena *arena, Diag *diag, const char *text, Isa *isa) {
-  const char *at = text + 4;
-  isa->bits = text[2] == '3' ? 32 : 64;
-  isa->features = "";
-  for (; *at && *at != '_' && *at != 'z' && *at != 'x'; at++) {
-    if (!strchr("imafdcgv", *at)) return isa_error(diag, text);
-    for (const char *letter = *at == 'g' ? "imafd" : (char[]){*at, 0}; *letter; letter++)
-      isa->letters[*letter - 'a'] = true;
+static const Target *host_baseline(void) {
+  const Target *native = target_native(NULL);
+  switch ((int)target_architecture(native)) {
+  case ARCH_X86_64: return target_find("x86-64-v3");
+  case ARCH_AARCH64: return target_find("aarch64");
+  case ARCH_RISCV64: return target_find("rv64gc");
+  default: return native;
   }
-  if (!isa->letters['i' - 'a']) return isa_error(diag, text);
-  for (const char *letter = "mafdcv"; *letter; letter++)
-    if (isa->letters[*letter - 'a'])
-      isa->features =
-          arena_printf(arena, "%s%s+%c", isa->features, *isa->features ? "," : "", *letter);
-  while (*at) {
-    at += *at == '_';
-    size_t length = strcspn(at, "_");
-    if (length < 2 || (*at != 'z' && *at != 'x' && *at != 's')) return isa_error(diag, text);
-    isa->features =
-        arena_printf(arena, "%s%s+%.*s", isa->features, *isa->features ? "," : "", (int)length, at);
-    at += length;
+}
+
+// --- which row
+
+typedef struct Choice {
+  Arena *arena;
+  Diag *diag;
+  const TargetOptions *options;
+  Triple triple;
+  Target target;
+} Choice;
+
+static bool take_triple_of_row(Choice *c) { return triple_parse(c->arena, c->diag, c->target.triple, &c->triple); }
+
+// A bare-metal triple of the A profile with -mcpu=cortex-m4 means the M profile: arm-none-eabi.
+static Architecture wanted_architecture(const Choice *c) {
+  const TargetOptions *options = c->options;
+  bool open = c->triple.architecture == ARCH_ARM_A && !c->triple.hosted;
+  if (!open) return c->triple.architecture;
+  if (options->mcpu && find_cpu(c->arena, options->mcpu, ARCH_ARM_M)) return ARCH_ARM_M;
+  if (options->march && march_architecture(options->march) == ARCH_ARM_M) return ARCH_ARM_M;
+  return ARCH_ARM_A;
+}
+
+static bool choose_cpu(Choice *c, const char *name, Architecture architecture) {
+  if (!strcmp(name, "native")) {
+    const Target *native = target_native(c->arena);
+    if (c->options->triple && target_architecture(native) != architecture)
+      return diag_error(c->diag, (Loc){0}, "-mcpu=native: this machine is not of the target's architecture");
+    c->target = *native;
+    return true;
+  }
+  const Target *found = find_cpu(c->arena, name, architecture);
+  if (!found && find_cpu(c->arena, name, ARCH_NONE))
+    return diag_error(c->diag, (Loc){0}, "processor '%s' does not belong to target '%s'", name, c->options->triple);
+  if (!found) return unknown_cpu(c->diag, name, architecture);
+  c->target = *found;
+  return true;
+}
+
+// The architecture of the chosen processor with the system and the environment of the given triple.
+static bool join_triple(Choice *c, Architecture architecture) {
+  Triple own;
+  if (!triple_parse(c->arena, c->diag, c->target.triple, &own)) return false;
+  if (architecture == ARCH_ARM_M) c->triple.name = own.name;
+  c->triple.architecture = architecture;
+  bool is_arm = architecture == ARCH_ARM_A || architecture == ARCH_ARM_M;
+  if (is_arm && !strstr(c->triple.environment, "eabi")) c->triple.environment = c->triple.hosted ? "gnueabihf" : "eabi";
+  return true;
+}
+
+static bool choose_with_triple(Choice *c) {
+  const TargetOptions *options = c->options;
+  if (!triple_parse(c->arena, c->diag, options->triple, &c->triple)) return false;
+  Architecture architecture = wanted_architecture(c);
+  bool x86 = architecture == ARCH_X86_64;
+  const char *cpu = options->mcpu ? options->mcpu : x86 ? options->march : NULL;
+  if (cpu) return choose_cpu(c, cpu, architecture) && join_triple(c, architecture);
+  bool open = c->triple.architecture == ARCH_ARM_A && !c->triple.hosted;
+  if (open && !options->march && !strncmp(options->triple, "arm-", 4))
+    return diag_error(c->diag, (Loc){0}, "target '%s' names no processor: add -mcpu=cortex-m4, or -march=armv7-a", options->triple);
+  if (open && !*c->triple.environment) c->triple.environment = "eabi";
+  // The default of x86-64 is the level that machines of the last ten years have.
+  c->target = x86 && c->triple.hosted ? *target_find("x86-64-v3") : *triple_baseline(c->arena, &c->triple);
+  return true;
+}
+
+static bool choose_without_triple(Choice *c) {
+  const TargetOptions *options = c->options;
+  Architecture architecture = options->march ? march_architecture(options->march) : ARCH_NONE;
+  if (options->mcpu) return choose_cpu(c, options->mcpu, ARCH_NONE) && take_triple_of_row(c);
+  if (!options->march) {
+    c->target = *host_baseline();
+    return take_triple_of_row(c);
+  }
+  static const char *const rows[] = {[ARCH_AARCH64] = "aarch64", [ARCH_ARM_A] = "armv7-a", [ARCH_ARM_M] = "cortex-m3",
+                                     [ARCH_RISCV32] = "rv32imc", [ARCH_RISCV64] = "rv64gc"};
+  if (architecture == ARCH_NONE) return choose_cpu(c, options->march, ARCH_NONE) && take_triple_of_row(c);
+  c->target = *target_find(rows[architecture]);
+  return take_triple_of_row(c);
+}
+
+static bool choose_row(Choice *c) {
+  const TargetOptions *options = c->options;
+  const Target *row = options->triple ? target_find(options->triple) : NULL;
+  if (!row) return options->triple ? choose_with_triple(c) : choose_without_triple(c);
+  c->target = *row; // --target=cortex-m4
+  return take_triple_of_row(c) && (!options->mcpu || choose_cpu(c, options->mcpu, target_architecture(row)));
+}
+
+// --- single changes
+
+// One toolchain, riscv64-unknown-elf, serves both widths.
+static void choose_riscv_width(Choice *c, Architecture wanted) {
+  bool other = wanted != c->triple.architecture && (wanted == ARCH_RISCV32 || wanted == ARCH_RISCV64);
+  if (!other || c->triple.hosted) return;
+  c->triple.architecture = wanted;
+  c->triple.name = wanted == ARCH_RISCV32 ? "riscv32" : "riscv64";
+  c->target = *triple_baseline(c->arena, &c->triple);
+}
+
+static bool apply_march(Choice *c) {
+  const char *march = c->options->march;
+  if (!march) return true;
+  switch (c->triple.architecture) {
+  case ARCH_AARCH64: return march_aarch64(c->arena, c->diag, march, &c->target);
+  case ARCH_ARM_A:
+  case ARCH_ARM_M: return c->options->mcpu ? true : march_arm(c->arena, c->diag, march, &c->triple, &c->target);
+  case ARCH_RISCV32:
+  case ARCH_RISCV64:
+    choose_riscv_width(c, march_architecture(march));
+    return march_riscv(c->arena, c->diag, march, &c->target);
+  case ARCH_X86_64: // the same as -mcpu, which wins
+  case ARCH_NONE: break;
   }
   return true;
 }
 
-static Target *row_of_isa(struct Arena *arena, Diag *diag, const char *text) {
-  Isa isa = {0};
-  if (!parse_isa(arena, diag, text, &isa)) return NULL;
-  bool f = isa.letters['f' - 'a'], d = isa.letters['d' - 'a'], v = isa.letters['v' - 'a'];
-  Target *row = copy_row(arena, isa.bits == 32 ? (f ? "rv32imafc" : "rv32imc")
-                                : v            ? "rv64gcv"
-                                               : "rv64gc");
-  row->features = isa.features;
-  if (isa.bits == 64) row->abi = d ? "lp64d" : f ? "lp64f" : "lp64";
-  if (!f) row->flags &= ~(unsigned)(TARGET_FPU | TARGET_FMA | TARGET_DOUBLE | TARGET_ROUND);
-  if (!d) row->flags &= ~(unsigned)TARGET_DOUBLE;
-  return row;
-}
+static bool is_arm(const Choice *c) { return c->triple.architecture == ARCH_ARM_A || c->triple.architecture == ARCH_ARM_M; }
 
-static bool is_isa(const char *text) {
-  return strncmp(text, "rv32", 4) == 0 || strncmp(text, "rv64", 4) == 0;
-}
-
-// --- the row
-
-static Target *row_of_cpu(struct Arena *arena, Diag *diag, const char *name) {
-  const char *row = target_find(name) ? name : find_named(cpus, COUNT(cpus), name);
-  if (!row && is_isa(name)) return row_of_isa(arena, diag, name);
-  if (!row) {
-    Suggestion near = suggestion_for(name, strlen(name));
-    for (int i = 0; i < COUNT(cpus); i++) suggestion_offer(&near, cpus[i].name);
-    for (int i = 0; i < target_count(); i++) suggestion_offer(&near, target_at(i)->name);
-    target_error(diag, "processor", name, &near);
-    return NULL;
+static bool apply_fpu(Choice *c) {
+  static const struct {
+    const char *name, *features;
+    unsigned flags; // exactly these of FPU, DOUBLE, FMA
+    bool neon;
+  } units[] = {
+      {"fpv4-sp-d16", "+vfp4d16sp,-fp64", TARGET_FPU | TARGET_FMA, false},
+      {"fpv5-sp-d16", "+fp-armv8d16sp,-fp64", TARGET_FPU | TARGET_FMA, false},
+      {"fpv5-d16", "+fp-armv8d16,+fp64", TARGET_FPU | TARGET_FMA | TARGET_DOUBLE, false},
+      {"vfpv3-d16", "+vfp3d16,-neon", TARGET_FPU | TARGET_DOUBLE, false},
+      {"vfpv3", "+vfp3,-neon", TARGET_FPU | TARGET_DOUBLE, false},
+      {"vfpv4-d16", "+vfp4d16,-neon", TARGET_FPU | TARGET_DOUBLE | TARGET_FMA, false},
+      {"vfpv4", "+vfp4,-neon", TARGET_FPU | TARGET_DOUBLE | TARGET_FMA, false},
+      {"neon", "+neon", TARGET_FPU | TARGET_DOUBLE, true},
+      {"neon-vfpv3", "+neon", TARGET_FPU | TARGET_DOUBLE, true},
+      {"neon-vfpv4", "+neon,+vfp4", TARGET_FPU | TARGET_DOUBLE | TARGET_FMA, true},
+      {"neon-fp-armv8", "+neon,+fp-armv8", TARGET_FPU | TARGET_DOUBLE | TARGET_FMA, true},
+  };
+  enum { COUNT = sizeof units / sizeof *units };
+  const char *fpu = c->options->mfpu, *known[COUNT + 3] = {"auto", "none"};
+  Target *target = &c->target;
+  if (!fpu || !strcmp(fpu, "auto")) return true;
+  if (!is_arm(c)) return diag_error(c->diag, (Loc){0}, "-mfpu is for ARM targets");
+  if (!strcmp(fpu, "none")) return target_without_fpu(c->arena, target), true;
+  for (int i = 0; i < COUNT; i++) {
+    known[i + 2] = units[i].name;
+    if (strcmp(units[i].name, fpu) != 0) continue;
+    if (units[i].neon && c->triple.architecture == ARCH_ARM_M) return diag_error(c->diag, (Loc){0}, "-mfpu=%s: the M profile has no NEON", fpu);
+    target->flags = (target->flags & ~(unsigned)(TARGET_FPU | TARGET_DOUBLE | TARGET_FMA)) | units[i].flags;
+    bool was_neon = c->triple.architecture == ARCH_ARM_A;
+    if (was_neon) target->features = "";
+    if (was_neon && !units[i].neon) target->vector_bits = 32;
+    target_set_features(c->arena, target, units[i].features);
+    return true;
   }
-  Target *copy = copy_row(arena, row);
-  if (strcmp(row, name) != 0) copy->cpu = arena_strdup(arena, name);
-  return copy;
+  return target_unknown(c->diag, "unit for -mfpu", fpu, known);
 }
 
-static Target *row_of_architecture(struct Arena *arena, Diag *diag, const char *what,
-                                   const char *name) {
-  const char *row = find_named(architectures, COUNT(architectures), name);
-  if (row) return copy_row(arena, row);
-  Suggestion near = suggestion_for(name, strlen(name));
-  for (int i = 0; i < COUNT(architectures); i++) suggestion_offer(&near, architectures[i].name);
-  target_error(diag, what, name, &near);
-  return NULL;
+static bool apply_float_abi(Choice *c) {
+  static const char *const known[] = {"soft", "softfp", "hard", NULL};
+  const char *abi = c->options->mfloat_abi;
+  if (!abi) return true;
+  if (!is_arm(c)) return diag_error(c->diag, (Loc){0}, "-mfloat-abi is for ARM targets; for RISC-V there is -mabi");
+  bool hard = !strcmp(abi, "hard"), soft = !strcmp(abi, "soft");
+  if (!hard && !soft && strcmp(abi, "softfp") != 0) return target_unknown(c->diag, "float ABI", abi, known);
+  if (hard && !target_has(&c->target, TARGET_FPU))
+    return diag_error(c->diag, (Loc){0}, "-mfloat-abi=hard: '%s' has no floating-point unit (-mfpu=)", c->target.cpu);
+  if (soft && target_has(&c->target, TARGET_FPU)) target_without_fpu(c->arena, &c->target);
+  const char *start = c->triple.hosted ? !strncmp(c->triple.environment, "musl", 4) ? "musl" : "gnu" : "";
+  c->triple.environment = arena_printf(c->arena, "%seabi%s", start, hard ? "hf" : "");
+  return true;
 }
 
-static Target *row_of_march(struct Arena *arena, Diag *diag, const char *name) {
-  if (is_isa(name)) return row_of_isa(arena, diag, name);
-  if (target_find(name) || find_named(cpus, COUNT(cpus), name))
-    return row_of_cpu(arena, diag, name); // as gcc on x86
-  return row_of_architecture(arena, diag, "architecture", name);
-}
-
-// --- the triple
-
-typedef struct Triple {
-  const char *architecture, *system, *environment;
-  bool bare;
-} Triple;
-
-static bool is_one_of(const char *text, const char *const *names) {
-  for (; *names; names++)
-    if (strcmp(text, *names) == 0) return true;
+static bool has_feature(const Target *target, char letter) {
+  for (const char *at = target->features; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+    if (at[0] == '+' && at[1] == letter && (at[2] == ',' || !at[2])) return true;
   return false;
 }
 
-static const char *const bare_systems[] = {"none", "elf", "eabi", "eabihf", "baremetal", NULL};
-static const char *const environments[] = {"gnu",      "musl",       "gnueabi",     "gnueabihf",
-                                           "musleabi", "musleabihf", "eabi",        "eabihf",
-                                           "elf",      "android",    "androideabi", NULL};
-
-// "aarch64-linux-gnu", "thumbv7em-none-eabi", "riscv64-unknown-elf": parts after the first are told
-// apart by what they are, not by their place.
-static bool parse_triple(struct Arena *arena, Diag *diag, const char *text, Triple *triple) {
-  char *rest = arena_strdup(arena, text);
-  *triple = (Triple){.architecture = strsep(&rest, "-"), .environment = ""};
-  for (char *part; (part = strsep(&rest, "-"));) {
-    if (strcmp(part, "linux") == 0)
-      triple->system = part;
-    else if (is_one_of(part, bare_systems))
-      triple->bare = true;
-    if (is_one_of(part, environments)) triple->environment = part;
-    if (strncmp(part, "darwin", 6) == 0 || strncmp(part, "macos", 5) == 0 ||
-        strncmp(part, "windows", 7) == 0 || strcmp(part, "mingw32") == 0)
-      return diag_error(diag, (Loc){0},
-                        "--target=%s: only ELF objects are made: for Linux (-linux-gnu) or bare "
-                        "metal (-none-eabi, -elf)",
-                        text);
+static bool apply_abi(Choice *c) {
+  const char *abi = c->options->mabi;
+  Target *target = &c->target;
+  if (!abi) return true;
+  bool riscv = c->triple.architecture == ARCH_RISCV32 || c->triple.architecture == ARCH_RISCV64;
+  if (!riscv) {
+    const char *only = is_arm(c) ? "aapcs" : c->triple.architecture == ARCH_AARCH64 ? "lp64" : "sysv";
+    return !strcmp(abi, only) ? true : diag_error(c->diag, (Loc){0}, "-mabi=%s: wanted %s for this target", abi, only);
   }
-  if (triple->system) triple->bare = false;
+  static const char *const narrow[] = {"ilp32", "ilp32f", "ilp32d", NULL}, *const wide[] = {"lp64", "lp64f", "lp64d", NULL};
+  const char *const *known = target->pointer_bits == 64 ? wide : narrow;
+  int found = 0;
+  while (known[found] && strcmp(known[found], abi) != 0) found++;
+  if (!known[found]) return target_unknown(c->diag, "calling convention", abi, known);
+  if ((found == 1 && !has_feature(target, 'f')) || (found == 2 && !has_feature(target, 'd')))
+    return diag_error(c->diag, (Loc){0}, "-mabi=%s: the instruction set lacks '%c' (-march=)", abi, found == 1 ? 'f' : 'd');
+  target->abi = known[found];
   return true;
 }
 
-static bool family_fits(const Target *row, const char *architecture) {
-  const char *family = row->family;
-  if (strcmp(family, "x86_64") == 0)
-    return strcmp(architecture, "x86_64") == 0 || strcmp(architecture, "amd64") == 0;
-  if (strcmp(family, "aarch64") == 0)
-    return strcmp(architecture, "aarch64") == 0 || strcmp(architecture, "arm64") == 0;
-  if (strcmp(family, "riscv32") == 0 ||
-      strcmp(family, "riscv64") == 0) // riscv64-unknown-elf-gcc serves both
-    return strcmp(architecture, "riscv32") == 0 || strcmp(architecture, "riscv64") == 0;
-  return strncmp(architecture, "arm", 3) == 0 || strncmp(architecture, "thumb", 5) == 0;
-}
-
-// The system and environment of the triple, in the row's own triple.
-static void apply_triple(struct Arena *arena, Target *row, const Triple *triple) {
-  bool arm = strcmp(row->family, "armm") == 0 || strcmp(row->family, "armv7a") == 0;
-  bool hard = strstr(triple->environment, "eabihf") != NULL;
-  const char *architecture = arena_strndup(arena, row->triple, strcspn(row->triple, "-"));
-  if (!triple->bare && !triple->system) return;
-  const char *environment = arm            ? (triple->bare ? (hard ? "eabihf" : "eabi")
-                                              : hard       ? "gnueabihf"
-                                                           : "gnueabi")
-                            : triple->bare ? "elf"
-                                           : "gnu";
-  row->triple = arena_printf(arena, "%s-unknown-%s-%s", architecture,
-                             triple->bare ? "none" : "linux", environment);
-  row->flags &= ~(unsigned)(TARGET_HOSTED | TARGET_BARE);
-  row->flags |= triple->bare ? TARGET_BARE : TARGET_HOSTED;
-}
-
-// --- float ABI, features
-
-static bool is_arm(const Target *row) {
-  return strcmp(row->family, "armm") == 0 || strcmp(row->family, "armv7a") == 0;
-}
-
-static const char *add_features(struct Arena *arena, const char *features, const char *more) {
-  return *features ? arena_printf(arena, "%s,%s", features, more) : more;
-}
-
-static void remove_fpu(struct Arena *arena, Target *row) {
-  row->features = add_features(arena, row->features, "+soft-float");
-  row->flags &= ~(unsigned)(TARGET_FPU | TARGET_DOUBLE | TARGET_FMA | TARGET_ROUND | TARGET_F16C);
-}
-
-// No float crosses the interface of an object, so hard and softfp only differ in the triple.
-static bool apply_float_abi(struct Arena *arena, Diag *diag, Target *row, const char *abi) {
-  static const char *const known[] = {"soft", "softfp", "hard", NULL};
-  if (!is_arm(row))
-    return diag_error(diag, (Loc){0}, "-mfloat-abi is for ARM, not for '%s'", row->name);
-  if (!is_one_of(abi, known))
-    return diag_error(diag, (Loc){0}, "-mfloat-abi=%s: wanted soft, softfp or hard", abi);
-  if (strcmp(abi, "hard") == 0 && !target_has(row, TARGET_FPU))
-    return diag_error(diag, (Loc){0}, "-mfloat-abi=hard: '%s' has no floating-point unit",
-                      row->name);
-  char *triple = arena_strdup(arena, row->triple);
-  size_t length = strlen(triple);
-  if (length > 2 && strcmp(triple + length - 2, "hf") == 0) triple[length - 2] = 0;
-  row->triple = strcmp(abi, "hard") == 0 ? arena_printf(arena, "%shf", triple) : triple;
-  if (strcmp(abi, "soft") == 0) {
-    if (row->vector_bits > 32)
-      return diag_error(diag, (Loc){0},
-                        "-mfloat-abi=soft: the vector unit of '%s' needs softfp or hard",
-                        row->name);
-    remove_fpu(arena, row);
+// +dotprod, +avx512vnni, +avxvnni give the row its dot product; others only reach LLVM.
+static bool apply_features(Choice *c) {
+  const char *text = c->options->mattr;
+  if (!text || !*text) return true;
+  char *rest = arena_strdup(c->arena, text);
+  for (char *feature; (feature = strsep(&rest, ","));) {
+    if (feature[0] != '+' && feature[0] != '-') return diag_error(c->diag, (Loc){0}, "-mattr=%s: wanted +FEATURE or -FEATURE, separated by commas", text);
+    bool on = feature[0] == '+';
+    if (!strcmp(feature + 1, "dotprod")) c->target.dot = on ? DOT_SDOT : DOT_NONE;
+    if (!strcmp(feature + 1, "avx512vnni") || !strcmp(feature + 1, "avxvnni")) c->target.dot = on ? DOT_VNNI : DOT_MADD;
+    if (on && !strcmp(feature + 1, "soft-float")) target_without_fpu(c->arena, &c->target);
   }
+  target_set_features(c->arena, &c->target, text);
   return true;
 }
 
-static bool apply_fpu(struct Arena *arena, Diag *diag, Target *row, const char *fpu) {
-  static const char *const known[] = {"auto",        "none",          "fpv4-sp-d16",
-                                      "fpv5-sp-d16", "fpv5-d16",      "neon",
-                                      "neon-vfpv4",  "neon-fp-armv8", NULL};
-  if (!is_arm(row)) return diag_error(diag, (Loc){0}, "-mfpu is for ARM, not for '%s'", row->name);
-  if (!is_one_of(fpu, known))
-    return diag_error(
-        diag, (Loc){0},
-        "-mfpu=%s: wanted auto, none, fpv4-sp-d16, fpv5-sp-d16, fpv5-d16, neon or neon-vfpv4", fpu);
-  if (strcmp(fpu, "none") == 0) return apply_float_abi(arena, diag, row, "soft");
-  if (strcmp(fpu, "fpv4-sp-d16") == 0 || strcmp(fpu, "fpv5-sp-d16") == 0) {
-    if (target_has(row, TARGET_DOUBLE)) row->features = add_features(arena, row->features, "-fp64");
-    row->flags &= ~(unsigned)TARGET_DOUBLE;
-  }
+static bool apply_thumb(Choice *c) {
+  if (!c->options->mthumb) return true;
+  if (!is_arm(c)) return diag_error(c->diag, (Loc){0}, "-mthumb is for ARM targets");
+  if (c->triple.architecture == ARCH_ARM_A) c->triple.name = "thumbv7a";
   return true;
 }
 
-static bool apply_abi(Diag *diag, Target *row, const char *abi) {
-  static const char *const known32[] = {"ilp32", "ilp32f", NULL}, *const known64[] = {
-                                                                      "lp64", "lp64f", "lp64d",
-                                                                      NULL};
-  if (!row->abi) return diag_error(diag, (Loc){0}, "-mabi is for RISC-V, not for '%s'", row->name);
-  if (!is_one_of(abi, row->pointer_bits == 32 ? known32 : known64))
-    return diag_error(diag, (Loc){0}, "-mabi=%s: wanted %s", abi,
-                      row->pointer_bits == 32 ? "ilp32 or ilp32f" : "lp64, lp64f or lp64d");
-  bool f = abi[strlen(abi) - 1] == 'f', d = abi[strlen(abi) - 1] == 'd';
-  if ((f && !target_has(row, TARGET_FPU)) || (d && !target_has(row, TARGET_DOUBLE)))
-    return diag_error(diag, (Loc){0}, "-mabi=%s: '%s' has no such floating-point unit", abi,
-                      row->name);
-  row->abi = abi;
-  return true;
-}
-
-static bool apply_attributes(struct Arena *arena, Diag *diag, Target *row, const char *attributes) {
-  char *rest = arena_strdup(arena, attributes);
-  for (char *one; (one = strsep(&rest, ","));) {
-    if ((one[0] != '+' && one[0] != '-') || !one[1])
-      return diag_error(diag, (Loc){0}, "-mattr: '%s' does not start with + or -", one);
-    row->features = add_features(arena, row->features, one);
-    if (strcmp(one, "+avx512vnni") == 0 || strcmp(one, "+avxvnni") == 0) row->dot = DOT_VNNI;
-    if (strcmp(one, "+dotprod") == 0) row->dot = DOT_SDOT;
-  }
-  return true;
-}
-
-// --- all of it
-
-static Target *choose_row(const TargetOptions *options, struct Arena *arena, Diag *diag,
-                          const Triple *triple) {
-  const char *cpu = options->mcpu                                             ? options->mcpu
-                    : options->march && strcmp(options->march, "native") == 0 ? "native"
-                                                                              : NULL;
-  if (cpu && strcmp(cpu, "native") == 0) return copy_row(arena, native_name());
-  if (cpu && strcmp(cpu, "generic") != 0) return row_of_cpu(arena, diag, cpu);
-  if (options->march) return row_of_march(arena, diag, options->march);
-  if (!options->triple) return copy_row(arena, host_name);
-  if (strcmp(triple->architecture, "arm") == 0 && !triple->bare) return copy_row(arena, "armv7-a");
-  if (strcmp(triple->architecture, "arm") == 0) {
-    diag_error(diag, (Loc){0}, "--target=%s: which processor? -mcpu=cortex-m4 for example",
-               options->triple);
-    return NULL;
-  }
-  return row_of_architecture(arena, diag, "target", triple->architecture);
+static void apply_system(Choice *c) {
+  Target *target = &c->target;
+  target->flags &= ~(unsigned)(TARGET_HOSTED | TARGET_BARE);
+  target->flags |= c->triple.hosted ? TARGET_HOSTED : TARGET_BARE;
+  target->triple = triple_text(c->arena, &c->triple);
 }
 
 const Target *target_select(const TargetOptions *options, struct Arena *arena, Diag *diag) {
-  Triple triple = {.architecture = "", .environment = ""};
-  bool is_row = options->triple && target_find(options->triple); // the row's name will do
   TargetOptions given = *options;
-  if (is_row && !given.mcpu) given.mcpu = given.triple;
-  if (is_row) given.triple = NULL;
-  if (given.triple && !parse_triple(arena, diag, given.triple, &triple)) return NULL;
-  Target *row = choose_row(&given, arena, diag, &triple);
-  if (!row) return NULL;
-  if (given.triple && !family_fits(row, triple.architecture)) {
-    diag_error(diag, (Loc){0}, "--target=%s is not of the family of '%s'", given.triple,
-               given.mcpu    ? given.mcpu
-               : given.march ? given.march
-                             : row->name);
-    return NULL;
-  }
-  if (given.mthumb && !is_arm(row)) {
-    diag_error(diag, (Loc){0}, "-mthumb is for ARM, not for '%s'", row->name);
-    return NULL;
-  }
-  if (given.triple) apply_triple(arena, row, &triple);
-  bool done = (!given.mfpu || apply_fpu(arena, diag, row, given.mfpu)) &&
-              (!given.mfloat_abi || apply_float_abi(arena, diag, row, given.mfloat_abi)) &&
-              (!given.mabi || apply_abi(diag, row, given.mabi)) &&
-              (!given.mattr || apply_attributes(arena, diag, row, given.mattr));
-  return done ? row : NULL;
+  if (given.march && !strcmp(given.march, "native")) given.mcpu = given.march, given.march = NULL;
+  if (given.mcpu && !strcmp(given.mcpu, "generic")) given.mcpu = NULL;
+  Choice choice = {.arena = arena, .diag = diag, .options = &given};
+  Choice *c = &choice;
+  if (!choose_row(c) || !apply_march(c) || !apply_fpu(c) || !apply_float_abi(c) || !apply_abi(c) || !apply_features(c) || !apply_thumb(c)) return NULL;
+  apply_system(c);
+  Target *target = NEW(arena, Target);
+  *target = c->target;
+  return target;
 }
