@@ -43,6 +43,7 @@ static int output_number(const Value *value) {
 
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   const Constant *constant = value_constant(value);
+  if (constant && !constant->bytes) return frame->workspace; // nothing is read there, and there may be no weights
   if (constant) return segment_pointer(compiled, frame, weights_add_dense(&compiled->weights, constant, &value->type, compiled->target));
   const Placement *place = &value->placement;
   switch (place->kind) {

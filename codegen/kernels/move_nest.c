@@ -7,7 +7,7 @@
 
 #include "codegen/kernels/movement.h"
 
-enum { MAX_TILE = 8, MAX_INTERLEAVED = 8, SHARED_COLUMNS = 64 };
+enum { MAX_TILE = 8, MAX_INTERLEAVED = 8, SHARED_COLUMNS = 64, LINE_BYTES = 64, MAX_LINE_TILES = 4 };
 
 Move move_begin(Kernel *kernel, const View *to, const View *from) {
   return (Move){.kernel = kernel, .element = to->element, .to = to->pointer, .from = from->pointer};
@@ -91,20 +91,31 @@ static void emit_elements(const Core *c, Val row, Val row_end, Val column, Val c
     FOR(c->nest, i, row, row_end, 1) move_element(c->move, to_offset(c, i, k), from_offset(c, i, k));
 }
 
-static void emit_tiles(const Core *c, Val begin, Val end) {
+// Columns [begin, end), `tiles` tiles side by side, as many as a cache line of the source has: with rows a power
+// of two apart, a line would be gone before its second half is wanted. Returns where whole steps end.
+static Val emit_tile_columns(const Core *c, Val begin, Val end, int tiles) {
   Nest *nest = c->nest;
-  Val side = nest_const(nest, c->side), zero = nest_const(nest, 0);
+  int width = c->side * tiles;
+  Val side = nest_const(nest, c->side), step = nest_const(nest, width), zero = nest_const(nest, 0);
   Val rows = nest_mul(nest, nest_udiv(nest, c->rows, side), side);
-  Val columns = nest_add(nest, begin, nest_mul(nest, nest_udiv(nest, nest_sub(nest, end, begin), side), side));
-  FOR(nest, column, begin, columns, c->side) {
-    FOR(nest, row, zero, rows, c->side) emit_tile(c, row, column);
+  Val whole = nest_add(nest, begin, nest_mul(nest, nest_udiv(nest, nest_sub(nest, end, begin), step), step));
+  FOR(nest, column, begin, whole, width) {
+    FOR(nest, row, zero, rows, c->side)
+      for (int i = 0; i < tiles; i++) emit_tile(c, row, plus(nest, column, i * c->side));
     FOR(nest, row, rows, c->rows, 1)
-      for (int i = 0; i < c->side; i++) {
+      for (int i = 0; i < width; i++) {
         Val at = plus(nest, column, i);
         move_element(c->move, to_offset(c, row, at), from_offset(c, row, at));
       }
   }
-  emit_elements(c, zero, c->rows, columns, end);
+  return whole;
+}
+
+static void emit_tiles(const Core *c, Val begin, Val end) {
+  int tiles = LINE_BYTES * 8 / (c->side * element_info[c->move->element].bits);
+  if (tiles > 1) begin = emit_tile_columns(c, begin, end, tiles > MAX_LINE_TILES ? MAX_LINE_TILES : tiles);
+  begin = emit_tile_columns(c, begin, end, 1);
+  emit_elements(c, nest_const(c->nest, 0), c->rows, begin, end);
 }
 
 // `count` vectors of `lanes` elements, joined.
@@ -161,8 +172,11 @@ static int small_number(Val value) {
   return nest_constant(value, &known) && known <= MAX_INTERLEAVED ? (int)known : 0;
 }
 
+// A core register of 32 or 64 bits moves elements one by one.
+static bool has_shuffles(const Kernel *kernel) { return kernel->target->vector_bits >= 128; }
+
 static void emit_core(const Core *c, Val begin, Val end) {
-  int lanes = raw_lanes(c->move->kernel, c->move->element), rows = small_number(c->rows), columns = small_number(c->columns);
+  int lanes = has_shuffles(c->move->kernel) ? raw_lanes(c->move->kernel, c->move->element) : 1, rows = small_number(c->rows), columns = small_number(c->columns);
   lanes = lanes > 16 ? 16 : lanes;
   bool packs = lanes > 1 && rows > 1 && rows != c->side && dim_is(c->column->to, rows);
   bool unpacks = lanes > 1 && columns > 1 && columns != c->side && dim_is(c->row->from, columns);
@@ -213,7 +227,7 @@ static void emit_axes(Move *move, int index, int column, Val to, Val from, Val b
       return;
     }
     const MoveAxis *other = &move->axes[column];
-    int side = raw_lanes(kernel, move->element);
+    int side = has_shuffles(kernel) ? raw_lanes(kernel, move->element) : 1;
     Core core = {.move = move, .nest = nest, .row = axis, .column = other, .rows = size, .columns = kernel_dim(kernel, other->size),
                  .to_stride = kernel_dim(kernel, other->to), .from_stride = kernel_dim(kernel, axis->from), .to = to, .from = from,
                  .side = side > MAX_TILE ? MAX_TILE : side};
