@@ -8,7 +8,8 @@
 
 static void hash_bytes(void *user, const void *bytes, size_t size) {
   uint64_t hash = *(uint64_t *)user;
-  for (size_t i = 0; i < size; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+  for (size_t i = 0; i < size; i++)
+    hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
   *(uint64_t *)user = hash;
 }
 

@@ -2,14 +2,6 @@
 #include "ir/print.h"
 #include "tools/prepare.h"
 
-static void warn_of_unused_inputs(Tool *tool, const Module *module) {
-  const Graph *graph = module->main;
-  for (int i = 0; i < graph->input_count; i++)
-    if (value_is_unused(graph->inputs[i]))
-      diag_warning(&tool->diag, loc_file(module->source), "input '%s' is not used",
-                   graph->inputs[i]->name);
-}
-
 Status command_check(Tool *tool) {
   ModelFile file;
   Plan plan;
@@ -18,7 +10,7 @@ Status command_check(Tool *tool) {
   if (!model_open(tool, tool_argument(tool, 0), &file)) return STATUS_REFUSED;
   Module *module = model_load(tool, &file, NULL, BIND_SHAPES);
   if (!module || !module_verify(module, NULL, &tool->diag)) return STATUS_REFUSED;
-  warn_of_unused_inputs(tool, module);
+  model_warn_of_unused_inputs(tool, module);
   int ops = module->main->node_count;
   if (!plan_compile(tool, &plan, module, "model")) return STATUS_REFUSED;
   printf("%s: can be compiled for %s (%d ops)\n", file.path, plan.target->name, ops);

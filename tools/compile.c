@@ -260,6 +260,18 @@ static void name_outputs(Compilation *c) {
                                              : arena_printf(tool->arena, "%s.h", c->stem);
 }
 
+// Without options the code runs on any recent machine; what this one could do beyond that is worth
+// a line.
+static void note_native(Tool *tool, const Target *target) {
+  static const OptionId choices[] = {OPTION_TARGET, OPTION_MCPU, OPTION_MARCH, OPTION_MATTR};
+  const Target *native = target_native(tool->arena);
+  for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+    if (tool_flag(tool, choices[i])) return;
+  if (strcmp(native->name, target->name) != 0 && !tool_flag(tool, OPTION_NO_WARNINGS))
+    diag_note(&tool->diag, (Loc){0}, "compiled for %s (%s); -mcpu=native would be %s (%s)",
+              target->name, target->help, native->name, native->help);
+}
+
 Status command_compile(Tool *tool) {
   Compilation c = {.tool = tool, .source = tool_argument(tool, 0)};
   ModelFile file;
@@ -275,6 +287,8 @@ Status command_compile(Tool *tool) {
   if (!model_open(tool, c.source, &file)) return STATUS_REFUSED;
   c.module = model_load(tool, &file, NULL, BIND_SHAPES);
   if (!c.module || !module_verify(c.module, NULL, &tool->diag)) return STATUS_REFUSED;
+  model_warn_of_unused_inputs(tool, c.module);
+  if (code) note_native(tool, c.plan.target);
   if (!code)
     return plan_run_passes(tool, &c.plan, c.module, true) && write_outputs(&c, chosen)
                ? STATUS_DONE

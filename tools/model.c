@@ -156,3 +156,11 @@ Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors, Bin
                              .user = &given};
   return frontend_load(tool->arena, &tool->diag, file->path, &options);
 }
+
+void model_warn_of_unused_inputs(Tool *tool, const Module *module) {
+  const Graph *graph = module->main;
+  for (int i = 0; i < graph->input_count; i++)
+    if (value_is_unused(graph->inputs[i]))
+      diag_warning(&tool->diag, loc_file(module->source ? module->source : tool_argument(tool, 0)),
+                   "input '%s' is not used", graph->inputs[i]->name);
+}

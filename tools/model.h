@@ -32,6 +32,8 @@ typedef enum Binding {
 // none. `given` may be NULL. NULL: reported.
 Module *model_load(Tool *tool, const ModelFile *file, const Tensor *given, Binding binding);
 
+void model_warn_of_unused_inputs(Tool *tool, const Module *module);
+
 // What runs: an interpreted module, a compiled one, or a shared object.
 typedef struct PortInfo {
   const char *name;
