@@ -182,6 +182,11 @@ Graph *node_epilogue(const Node *node) {
   return node_has_trait(node, ACCUMULATES) && node->region_count ? node->regions[0] : NULL;
 }
 
+const Type *node_own_type(const Node *node) {
+  const Graph *epilogue = node_epilogue(node);
+  return epilogue ? &epilogue->inputs[0]->type : &node->results[0]->type;
+}
+
 int node_own_operands(const Node *node) {
   const Graph *epilogue = node_epilogue(node);
   return epilogue ? node->operand_count - (epilogue->input_count - 1) : node->operand_count;

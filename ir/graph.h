@@ -185,6 +185,8 @@ static inline bool node_has_trait(const Node *node, unsigned trait) {
 // inputs after the first correspond to the last operands).
 int node_own_operands(const Node *node);
 Graph *node_epilogue(const Node *node); // NULL: none
+// The type of the first result before an epilogue.
+const Type *node_own_type(const Node *node);
 
 // A unique constant name from `base` (any text), fit for a symbol.
 const char *module_constant_name(Module *module, const char *base);

@@ -14,7 +14,7 @@ bool product_start(Product *product, Evaluation *evaluation) {
     else
       p.float_bias = all_doubles(evaluation, &evaluation->operands[2]);
   }
-  p.result = own_result_type(evaluation->node);
+  p.result = node_own_type(evaluation->node);
   p.a = operand_type(evaluation, 0)->quant;
   p.w = operand_type(evaluation, 1)->quant;
   bool codes = p.result->quant && element_info[p.result->element].bits <= 16;

@@ -172,7 +172,3 @@ AxisView axis_view(const Tensor *tensor, int64_t axis) {
   return view;
 }
 
-const Type *own_result_type(const Node *node) {
-  const Graph *epilogue = node_epilogue(node);
-  return epilogue ? &epilogue->inputs[0]->type : &node->results[0]->type;
-}

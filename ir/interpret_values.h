@@ -54,7 +54,5 @@ static inline const Type *operand_type(const Evaluation *evaluation, int index) 
 static inline bool operand_present(const Evaluation *evaluation, int index) {
   return index < evaluation->operand_count && evaluation->operands[index].data;
 }
-// Type of the op's own result: before the epilogue, if the node has one.
-const Type *own_result_type(const Node *node);
 
 #endif

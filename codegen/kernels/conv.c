@@ -128,9 +128,9 @@ static Conv describe(Kernel *kernel) {
   c.group = node_int(kernel->node, ATTR_GROUP);
   c.group_out = type_dim(c.w->type, 0) / c.group;
   c.group_in = type_dim(c.w->type, c.w->rank - 1);
-  c.element = c.y->element == F64 ? nest->f64 : nest->f32;
-  tile_shape(kernel->target, c.y->element, &c.rows, &c.vectors);
-  c.lanes = target_lanes(kernel->target, c.y->element == F64 ? 64 : 32);
+  c.element = node_own_type(kernel->node)->element == F64 ? nest->f64 : nest->f32;
+  tile_shape(kernel->target, node_own_type(kernel->node)->element, &c.rows, &c.vectors);
+  c.lanes = target_lanes(kernel->target, node_own_type(kernel->node)->element == F64 ? 64 : 32);
   c.pixels.count = nest_const(nest, 1);
   for (int axis = 0; axis < WINDOW_AXES; axis++) c.pixels.count = nest_mul(nest, c.pixels.count, c.pixels.window.output[axis]);
   return c;
@@ -188,7 +188,7 @@ static void write_panels(const PackedSegment *segment, unsigned char *out) {
 bool pack_conv_panels(Pack *pack) {
   const Node *node = pack->node;
   const Type *type = &node->operands[1]->type;
-  ProductTile tile = product_tile(pack->target, node->results[0]->type.element);
+  ProductTile tile = product_tile(pack->target, node_own_type(node)->element);
   int64_t width = node_ints_at(node, ATTR_TILE, 0, tile.vectors) * tile.lanes, group = node_int(node, ATTR_GROUP);
   int64_t each = type_dim(type, 0) / group, depth = 1;
   for (int i = 1; i < type->rank; i++) depth *= type_dim(type, i);

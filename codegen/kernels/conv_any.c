@@ -138,7 +138,7 @@ static void emit_axes(AnyConv *c, int axis) {
 static bool lower_any(Kernel *kernel, bool transposed) {
   Nest *nest = kernel->nest;
   AnyConv c = {.kernel = kernel, .nest = nest, .x = &kernel->operands[0], .w = &kernel->operands[1], .y = &kernel->results[0], .transposed = transposed};
-  if (c.y->type->quant) return diag_error(kernel->diag, kernel->node->loc, "internal error: a quantized convolution has no kernel here");
+  if (node_own_type(kernel->node)->quant) return diag_error(kernel->diag, kernel->node->loc, "internal error: a quantized convolution has no kernel here");
   if (node_own_operands(kernel->node) > 2 && node_operand(kernel->node, 2)) c.bias = &kernel->operands[2];
   int64_t sizes[MAX_RANK];
   for (int i = 0; i < c.x->rank - 2; i++) sizes[i] = type_dim(c.w->type, 1 + i);
@@ -147,9 +147,9 @@ static bool lower_any(Kernel *kernel, bool transposed) {
   int last = c.w->rank - 1;
   c.group_in = transposed ? type_dim(c.w->type, 0) / c.group : type_dim(c.w->type, last);
   c.group_out = transposed ? type_dim(c.w->type, last) : type_dim(c.w->type, 0) / c.group;
-  c.is_float = element_is_float(c.y->element);
-  c.sum = c.is_float ? (c.y->element == F64 ? nest->f64 : nest->f32) : nest_element_type(nest, c.y->element);
-  c.lanes = target_lanes(kernel->target, c.is_float && c.y->element == F64 ? 64 : 32);
+  c.is_float = element_is_float(node_own_type(kernel->node)->element);
+  c.sum = c.is_float ? (node_own_type(kernel->node)->element == F64 ? nest->f64 : nest->f32) : nest_element_type(nest, node_own_type(kernel->node)->element);
+  c.lanes = target_lanes(kernel->target, c.is_float && node_own_type(kernel->node)->element == F64 ? 64 : 32);
   emit_axes(&c, 0);
   return true;
 }

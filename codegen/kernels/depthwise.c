@@ -243,10 +243,10 @@ bool lower_depthwise(Kernel *kernel) {
   for (int i = 0; i < d.x->rank - 2; i++) sizes[i] = type_dim(d.w->type, 1 + i);
   d.window = kernel_window(kernel, d.x, d.y, sizes);
   d.element = kernel_arithmetic_type(nest, d.y->element);
-  d.lanes = target_lanes(kernel->target, d.y->element == F64 ? 64 : 32);
+  d.lanes = target_lanes(kernel->target, node_own_type(kernel->node)->element == F64 ? 64 : 32);
   d.channels = type_dim(d.w->type, 0);
   d.blocks = (d.channels + d.lanes - 1) / d.lanes;
-  int64_t bytes = d.lanes * (d.y->element == F64 ? 8 : 4);
+  int64_t bytes = d.lanes * (node_own_type(kernel->node)->element == F64 ? 8 : 4);
   d.vectors = vectors_of(&d, bytes);
   d.chunk = CHUNK_BYTES > bytes ? CHUNK_BYTES / bytes : 1;
   d.tile = (int)node_ints_at(kernel->node, ATTR_TILE, 0, best_tile(&d));
@@ -281,7 +281,7 @@ static void write_blocks(const PackedSegment *segment, unsigned char *out) {
 bool pack_depthwise(Pack *pack) {
   const Node *node = pack->node;
   const Type *type = &node->operands[1]->type;
-  int64_t lanes = target_lanes(pack->target, node->results[0]->type.element == F64 ? 64 : 32), taps = 1;
+  int64_t lanes = target_lanes(pack->target, node_own_type(node)->element == F64 ? 64 : 32), taps = 1;
   for (int i = 1; i < type->rank - 1; i++) taps *= type_dim(type, i);
   int64_t bytes = (type_dim(type, 0) + lanes - 1) / lanes * lanes * taps * element_info[type->element].bits / 8;
   const char *key = arena_printf(pack->arena, "depthwise:%s:%lld", value_constant(node->operands[1])->name, (long long)lanes);

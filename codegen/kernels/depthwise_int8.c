@@ -282,7 +282,7 @@ bool lower_depthwise_int8(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
   Depthwise d = {.kernel = kernel, .nest = nest, .shape = shape_of(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
-  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  const Type *own = node_own_type(node);
   DimTable *dims = node->graph->module->dims;
   d.code = own->element;
   d.to = element_info[own->element].bits <= 16 ? own->quant : NULL;
@@ -361,7 +361,7 @@ static void write_tables(const PackedSegment *segment, unsigned char *out) {
   const Shape *s = &plan->shape;
   const Node *node = segment->node;
   const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
-  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  const Type *own = node_own_type(node);
   bool requantizes = own->quant && element_info[own->element].bits <= 16;
   for (int64_t channel = 0; channel < s->channels; channel++) {
     int64_t first;

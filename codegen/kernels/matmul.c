@@ -16,7 +16,7 @@ typedef struct Matmul {
   Val m, n, k;
   Val a_row, a_column;      // strides of a
   Val b_pointer, b_row;     // of the current batch or panel
-  ElementType b_element;
+  ElementType b_element, own; // own: of the product before an epilogue
   bool packed;              // b in panels of `width` columns
   int rows, vectors, lanes, width;
   Val a_pointer, coordinates[MAX_RANK]; // of the current batch
@@ -43,7 +43,7 @@ static Val batch_pointer(Matmul *mm, const View *view) {
 
 static void emit_tile(Matmul *mm, Val row, int rows, Val column, int vectors, Val partial, Val b, Val b_row) {
   Nest *nest = mm->nest;
-  LLVMTypeRef element = mm->result->element == F64 ? nest->f64 : nest->f32;
+  LLVMTypeRef element = kernel_arithmetic_type(nest, mm->own);
   Tile tile = {.rows = rows, .vectors = vectors, .lanes = mm->lanes, .element = element};
   TileColumns columns = {column, partial};
   Val pointers[MAX_TILE_ROWS];
@@ -165,15 +165,16 @@ static void emit_batches(Matmul *mm, int axis) {
 static Matmul describe(Kernel *kernel) {
   const View *a = &kernel->operands[0], *b = &kernel->operands[1], *result = &kernel->results[0];
   bool transposed = node_int(kernel->node, ATTR_TRANSPOSE_A);
-  Matmul mm = {.kernel = kernel, .nest = kernel->nest, .a = a, .b = b, .result = result, .b_element = b->element};
+  Matmul mm = {.kernel = kernel, .nest = kernel->nest, .a = a, .b = b, .result = result, .b_element = b->element,
+               .own = node_own_type(kernel->node)->element};
   if (node_own_operands(kernel->node) > 2 && node_operand(kernel->node, 2)) mm.bias = &kernel->operands[2];
   mm.m = result->dims[result->rank - 2];
   mm.n = result->dims[result->rank - 1];
   mm.k = a->dims[transposed ? a->rank - 2 : a->rank - 1];
   mm.a_row = a->strides[transposed ? a->rank - 1 : a->rank - 2];
   mm.a_column = a->strides[transposed ? a->rank - 2 : a->rank - 1];
-  tile_shape(kernel->target, result->element, &mm.rows, &mm.vectors);
-  mm.lanes = target_lanes(kernel->target, result->element == F64 ? 64 : 32);
+  tile_shape(kernel->target, mm.own, &mm.rows, &mm.vectors);
+  mm.lanes = target_lanes(kernel->target, mm.own == F64 ? 64 : 32);
   return mm;
 }
 
@@ -221,9 +222,9 @@ bool pack_matmul_panels(Pack *pack) {
   const Type *type = &node->operands[1]->type;
   bool transposed = node_int(node, ATTR_TRANSPOSE_B);
   int rows, vectors;
-  tile_shape(pack->target, node->results[0]->type.element, &rows, &vectors);
+  tile_shape(pack->target, node_own_type(node)->element, &rows, &vectors);
   vectors = (int)node_ints_at(node, ATTR_TILE, 0, vectors);
-  int64_t width = (int64_t)vectors * target_lanes(pack->target, node->results[0]->type.element == F64 ? 64 : 32);
+  int64_t width = (int64_t)vectors * target_lanes(pack->target, node_own_type(node)->element == F64 ? 64 : 32);
   int64_t k = type_dim(type, transposed ? 1 : 0), n = type_dim(type, transposed ? 0 : 1);
   int64_t panels = (n + width - 1) / width, bytes = panels * width * k * element_info[type->element].bits / 8;
   const char *key = arena_printf(pack->arena, "panels:%s:%lld:%d", value_constant(node->operands[1])->name, (long long)width, transposed);
@@ -244,7 +245,7 @@ static void lower_transposed(Matmul *mm, int axis) {
     }
     return;
   }
-  LLVMTypeRef element = result->element == F64 ? nest->f64 : nest->f32;
+  LLVMTypeRef element = kernel_arithmetic_type(nest, mm->own);
   Val a_row = nest_address(nest, batch_pointer(mm, mm->a), nest_element_type(nest, mm->a->element), nest_mul(nest, mm->coordinates[axis - 2], mm->a_row));
   Val b_row = nest_address(nest, batch_pointer(mm, b), nest_element_type(nest, b->element), nest_mul(nest, mm->coordinates[axis - 1], b->strides[b->rank - 2]));
   int64_t unit;
@@ -293,7 +294,7 @@ static void lower_integers(Matmul *mm, int axis) {
     }
     return;
   }
-  LLVMTypeRef wide = nest_element_type(nest, result->element);
+  LLVMTypeRef wide = nest_element_type(nest, mm->own);
   bool transposed = node_int(mm->kernel->node, ATTR_TRANSPOSE_B);
   Val b_k = b->strides[transposed ? b->rank - 1 : b->rank - 2], b_n = b->strides[transposed ? b->rank - 2 : b->rank - 1];
   Val a_row = nest_address(nest, batch_pointer(mm, mm->a), nest_element_type(nest, mm->a->element), nest_mul(nest, mm->coordinates[axis - 2], mm->a_row));
@@ -312,9 +313,9 @@ static void lower_integers(Matmul *mm, int axis) {
 
 bool lower_matmul(Kernel *kernel) {
   Matmul mm = describe(kernel);
-  if (kernel->results[0].type->quant)
+  if (node_own_type(kernel->node)->quant)
     return diag_error(kernel->diag, kernel->node->loc, "internal error: a quantized product has no kernel here");
-  if (!element_is_float(mm.result->element)) {
+  if (!element_is_float(mm.own)) {
     lower_integers(&mm, 0);
     return true;
   }

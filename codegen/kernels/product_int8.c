@@ -288,7 +288,7 @@ static bool lower_product(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
   Product p = {.kernel = kernel, .nest = nest, .shape = shape_of(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
-  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  const Type *own = node_own_type(node);
   p.code = own->element;
   p.to = element_info[own->element].bits <= 16 ? own->quant : NULL;
   p.high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
@@ -372,7 +372,7 @@ static void write_tables(const PackedSegment *segment, unsigned char *out) {
   const Shape *s = &plan->shape;
   const Node *node = segment->node;
   const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
-  const Type *own = node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  const Type *own = node_own_type(node);
   bool requantizes = own->quant && element_info[own->element].bits <= 16;
   int32_t *table = (int32_t *)(void *)out;
   for (int64_t m = 0; m < s->outputs * s->group; m++) {

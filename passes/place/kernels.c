@@ -18,7 +18,7 @@ typedef struct KernelRule {
 } KernelRule;
 
 static bool is_float_result(const Node *node) {
-  const Type *type = &node->results[0]->type;
+  const Type *type = node_own_type(node);
   return !type->quant && (type->element == F32 || type->element == F64);
 }
 
@@ -82,7 +82,7 @@ static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_
 }
 
 static int conv_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
-  ProductTile shape = product_tile(target, node->results[0]->type.element);
+  ProductTile shape = product_tile(target, node_own_type(node)->element);
   const Type *weights = &node->operands[1]->type;
   tile[0] =
       fewer_vectors(shape.vectors, type_dim(weights, 0) / node_int(node, ATTR_GROUP), shape.lanes);
@@ -116,7 +116,7 @@ static bool fits_centred(const Value *weights, int axis) {
 }
 
 static const Type *own_result(const Node *node) {
-  return node_epilogue(node) ? &node_epilogue(node)->inputs[0]->type : &node->results[0]->type;
+  return node_own_type(node);
 }
 
 // The product's own result: the accumulator, or codes of 8 bits quantized as a whole.
