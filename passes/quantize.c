@@ -1,0 +1,244 @@
+// quantize - static post-training quantization: f32 layers become 8-bit integer layers.
+//   conv(x, w, b) -> dequantize(conv(quantize(x), codes of w, b as i32)),   and so for what follows it
+// Weights: symmetric, [-127, 127], one scale per output channel. Activations: one scale and zero point,
+// from the ranges that values take on calibration data. Results are requantized in fixed point, so that an integer
+// layer gives the same bits on every target. Ops without an integer form, and layers that would not
+// get smaller, stay in f32, and the report says why.
+// Needs: data (--data) and an executor. Leaves: quantize and dequantize where integers begin and end.
+#include "passes/quantize.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "passes/pipeline.h"
+#include "passes/report.h"
+
+static const char *const PREPARE =
+    "fixpoint<8>(fold_constants, simplify_control, canonicalise, common_subexpressions, dead_code, sink_transposes, "
+    "dead_code, recognise, fold_affine), fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), "
+    "fold_constants, dead_code";
+
+static bool run_passes(PassContext *context, const char *text) {
+  PassContext inner = *context;
+  PipelineOptions options = {0};
+  inner.report = NULL;
+  return pipeline_run(text, &inner, &options);
+}
+
+// --- the plan
+
+int quant_plan_group(QuantPlan *plan, const Value *value) {
+  int id = value->id;
+  while (plan->group[id] != id) id = plan->group[id] = plan->group[plan->group[id]];
+  return id;
+}
+
+bool quant_plan_is_float(const QuantPlan *plan, const Value *value) {
+  return value->id < plan->value_count && plan->known[value->id];
+}
+
+Type quant_plan_type(QuantPlan *plan, const Value *value) {
+  const Range *range = &plan->range[quant_plan_group(plan, value)];
+  int32_t low, high;
+  quant_range(plan->element, &low, &high);
+  double width = (double)range->high - (double)range->low, scale = width > 1e-30 ? width / (high - low) : 1;
+  double zero = rint(low - (double)range->low / scale);
+  Type type = value->type;
+  type.element = plan->element;
+  type.quant = quant_per_tensor(plan->graph->module->arena, (float)scale, (int32_t)fmin(fmax(zero, low), high));
+  return type;
+}
+
+static bool is_observable(const Value *value) {
+  return value->type.kind == TYPE_TENSOR && value->type.element == F32 && !value->type.quant && !value_is_constant(value);
+}
+
+// Every f32 value that the model computes, and its inputs.
+static Value **list_values(const Graph *graph, Arena *arena, int *count) {
+  Value **values = NEW_ARRAY(arena, Value *, graph->module->next_value_id + 1);
+  *count = 0;
+  for (int i = 0; i < graph->input_count; i++)
+    if (is_observable(graph->inputs[i])) values[(*count)++] = graph->inputs[i];
+  for (const Node *node = graph->first; node; node = node->next)
+    for (int i = 0; i < node->result_count; i++)
+      if (is_observable(node->results[i])) values[(*count)++] = node->results[i];
+  return values;
+}
+
+static void init_plan(QuantPlan *plan, PassContext *context, Graph *graph) {
+  int count = graph->module->next_value_id;
+  Arena *arena = context->scratch;
+  *plan = (QuantPlan){.context = context, .graph = graph, .value_count = count, .exclude = pass_option_string(context, "exclude"),
+                      .per_channel = pass_option_bool(context, "per_channel"),
+                      .element = strcmp(pass_option_string(context, "scheme"), "uint8") ? I8 : U8};
+  plan->group = NEW_ARRAY(arena, int, count + 1);
+  plan->range = NEW_ARRAY(arena, Range, count + 1);
+  plan->known = NEW_ARRAY(arena, bool, count + 1);
+  plan->codes = NEW_ARRAY(arena, Value *, count + 1);
+  plan->numbers = NEW_ARRAY(arena, Value *, count + 1);
+  for (int i = 0; i < count; i++) plan->group[i] = i;
+}
+
+static bool observe(QuantPlan *plan) {
+  PassContext *context = plan->context;
+  const char *method = pass_option_string(context, "method");
+  CalibrationOptions options = {.samples = pass_option_int(context, "samples"), .bits = 8, .percentile = pass_option_float(context, "percentile"),
+                                .method = !strcmp(method, "mse") ? RANGE_MSE : !strcmp(method, "percentile") ? RANGE_PERCENTILE : RANGE_MINMAX};
+  int count;
+  Value **values = list_values(plan->graph, context->scratch, &count);
+  Range *ranges = NEW_ARRAY(context->scratch, Range, count + 1);
+  if (options.samples < 1) return diag_error(context->diag, loc_file(context->module->source), "quantize: samples = %lld, wanted 1 or more", (long long)options.samples);
+  if (!calibrate_ranges(context, &options, values, count, ranges)) return false;
+  for (int i = 0; i < count; i++) {
+    plan->known[values[i]->id] = true;
+    plan->range[values[i]->id] = ranges[i];
+  }
+  return true;
+}
+
+// --- edges: io=int8
+
+static Node *only_quantizer(const Value *input) {
+  if (input->use_count == 0 || input->output_uses) return NULL;
+  Node *first = input->uses[0].user;
+  if (first->op != OP_QUANTIZE) return NULL;
+  for (int i = 1; i < input->use_count; i++) {
+    const Node *other = input->uses[i].user;
+    if (other->op != OP_QUANTIZE || !type_equal(&other->results[0]->type, &first->results[0]->type)) return NULL;
+  }
+  return first;
+}
+
+static void quantize_inputs(QuantPlan *plan) {
+  for (int i = 0; i < plan->graph->input_count; i++) {
+    Value *input = plan->graph->inputs[i];
+    if (!quant_plan_is_float(plan, input) || !only_quantizer(input)) continue;
+    input->type = only_quantizer(input)->results[0]->type;
+    while (input->use_count && input->uses[0].user->op == OP_QUANTIZE) {
+      Node *node = input->uses[0].user;
+      value_replace(node->results[0], input);
+      node_remove(node);
+    }
+  }
+}
+
+static bool quantize_outputs(QuantPlan *plan) {
+  for (int i = 0; i < plan->graph->output_count; i++) {
+    Value *output = plan->graph->outputs[i], *codes;
+    const char *name = output->name;
+    if (output->definition && output->definition->op == OP_DEQUANTIZE) {
+      codes = output->definition->operands[0];
+      // The names of outputs stay; codes that are an input or another output get a copy.
+      if (!codes->definition || codes->output_uses) {
+        Builder builder = builder_at_end(plan->graph, output->definition->loc);
+        codes = build_unary(&builder, OP_COPY, codes);
+      }
+    } else if (quant_plan_is_float(plan, output)) {
+      Builder builder = builder_at_end(plan->graph, output->definition ? output->definition->loc : (Loc){0});
+      Node *node = build_begin(&builder, OP_QUANTIZE, (Value *[]){output}, 1);
+      if (node) node->results[0]->type = quant_plan_type(plan, output);
+      codes = build_end(&builder, node);
+    } else continue;
+    if (!codes) return false;
+    if (codes->definition) output->name = NULL, codes->name = name;
+    graph_set_output(plan->graph, i, codes);
+  }
+  return true;
+}
+
+// --- the report
+
+static int64_t bytes_of(const Value *value) {
+  int64_t bytes = 0;
+  return value && type_max_bytes(&value->type, &bytes) ? bytes : 0;
+}
+
+typedef struct Noise {
+  double *signal, *noise;
+} Noise;
+
+static void observe_noise(void *state, const Tensor *outputs, int count) {
+  Noise *sums = state;
+  for (int i = 0; i + 1 < count; i += 2) {
+    const float *exact = outputs[i].data, *found = outputs[i + 1].data;
+    for (int64_t k = 0, n = tensor_count(&outputs[i]); k < n; k++) {
+      double wanted = (double)exact[k], difference = wanted - (double)found[k];
+      sums->signal[i / 2] += wanted * wanted;
+      sums->noise[i / 2] += difference * difference;
+    }
+  }
+}
+
+// Every layer once more beside the original one, on the original's input: its own error.
+static bool measure_layers(const QuantPlan *plan, double *sqnr) {
+  enum { MEASURED_SAMPLES = 8 };
+  PassContext *context = plan->context;
+  Module *copy = module_clone(context->scratch, context->diag, context->module);
+  PassContext inner = *context;
+  QuantPlan isolated;
+  init_plan(&isolated, &inner, copy->main);
+  // Values of the copy by the numbers of the original.
+  const Node *from = plan->graph->first;
+  isolated.isolated = true;
+  for (int i = 0; i < plan->graph->input_count; i++) {
+    int id = copy->main->inputs[i]->id, old = plan->graph->inputs[i]->id;
+    isolated.known[id] = plan->known[old];
+    isolated.range[id] = plan->range[old];
+  }
+  for (const Node *to = copy->main->first; to; to = to->next, from = from->next)
+    for (int i = 0; i < to->result_count; i++) {
+      isolated.known[to->results[i]->id] = plan->known[from->results[i]->id];
+      isolated.range[to->results[i]->id] = plan->range[from->results[i]->id];
+    }
+  inner.report = NULL;
+  quantize_tie(&isolated);
+  if (!quantize_rewrite(&isolated)) return false;
+  int first = copy->main->output_count;
+  for (int i = 0; i < isolated.layer_count; i++) {
+    Builder builder = builder_at_end(copy->main, (Loc){0});
+    Value *numbers = build_unary(&builder, OP_DEQUANTIZE, isolated.layers[i].result);
+    if (!numbers) return false;
+    graph_add_output(copy->main, isolated.layers[i].original);
+    graph_add_output(copy->main, numbers);
+  }
+  Noise noise = {NEW_ARRAY(context->scratch, double, isolated.layer_count + 1), NEW_ARRAY(context->scratch, double, isolated.layer_count + 1)};
+  if (isolated.layer_count && !calibrate_run(context, copy, first, MEASURED_SAMPLES, observe_noise, &noise)) return false;
+  for (int i = 0; i < isolated.layer_count; i++) sqnr[i] = 10 * log10(noise.signal[i] / noise.noise[i]);
+  return true;
+}
+
+static const char *layer_name(const Node *product) {
+  const Constant *weights = value_constant(product->operands[1]);
+  return product->loc.node && *product->loc.node ? product->loc.node : weights ? weights->name : op_info[product->op].text;
+}
+
+static void report_layers(const QuantPlan *plan, const double *sqnr) {
+  for (int i = 0; i < plan->layer_count; i++) {
+    const Node *before = plan->layers[i].node;
+    int64_t weights = bytes_of(before->operands[1]), channels = type_dim(&plan->layers[i].original->type, plan->layers[i].original->type.rank - 1);
+    report_add(plan->context->report,
+               (ReportRow){.layer = layer_name(before), .pass = "quantize", .bytes_before = weights + bytes_of(node_operand(before, 2)),
+                           .bytes_after = weights / 4 + 12 * channels, .density = -1, .bits = 8, .sqnr = sqnr[i]});
+  }
+}
+
+bool pass_quantize(Graph *graph, PassContext *context) {
+  if (!run_passes(context, PREPARE)) return false;
+  QuantPlan plan;
+  init_plan(&plan, context, graph);
+  if (!observe(&plan)) return false;
+  double *sqnr = NULL;
+  if (context->report) {
+    sqnr = NEW_ARRAY(context->scratch, double, graph->node_count + 1);
+    if (!measure_layers(&plan, sqnr)) return false;
+  }
+  quantize_tie(&plan);
+  if (!quantize_rewrite(&plan)) return false;
+  if (context->report) report_layers(&plan, sqnr);
+  if (!strcmp(pass_option_string(context, "io"), "int8")) {
+    quantize_inputs(&plan);
+    if (!quantize_outputs(&plan)) return false;
+  }
+  context->changed += plan.layer_count;
+  return run_passes(context, "fixpoint<4>(fold_constants, common_subexpressions, dead_code)");
+}

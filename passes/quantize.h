@@ -1,0 +1,41 @@
+// What the parts of the pass `quantize` share.
+#ifndef TENON_PASSES_QUANTIZE_H
+#define TENON_PASSES_QUANTIZE_H
+
+#include "ir/quant.h"
+#include "passes/calibrate.h"
+#include "passes/rewrite.h"
+
+// The plan: for each f32 value of the original function, by id, the codes it would have.
+typedef struct QuantPlan {
+  PassContext *context;
+  Graph *graph;
+  ElementType element;    // I8 or U8
+  bool per_channel;
+  const char *exclude;    // names with commas; patterns of the shell
+  int value_count;        // ids below this are the original's
+  int *group;             // union-find over ids: values that share one scale
+  Range *range;           // by id; of the group at its root
+  bool *known;            // the value was observed
+  Value **codes;          // by id: the quantized value; NULL: none yet
+  Value **numbers;        // by id: dequantized codes, where an op wants floats
+  bool isolated;          // every layer gets its input from the original floats (to measure its own error)
+  // Layers that became integers, for the report.
+  struct QuantLayer {
+    Node *node;           // the original product
+    Value *original, *result;
+  } *layers;
+  int layer_count, layer_capacity;
+} QuantPlan;
+
+int quant_plan_group(QuantPlan *plan, const Value *value); // root id
+// The quantized type that the value's codes have.
+Type quant_plan_type(QuantPlan *plan, const Value *value);
+bool quant_plan_is_float(const QuantPlan *plan, const Value *value); // f32, of the original, observed
+
+// Ties values whose codes must have one scale: operands and results of what only moves or compares codes.
+void quantize_tie(QuantPlan *plan);
+// Rewrites products and what follows them into integer ops. False: reported.
+bool quantize_rewrite(QuantPlan *plan);
+
+#endif

@@ -1,0 +1,370 @@
+// The rewriting of `quantize`: in order of execution, every product with constant weights becomes an
+// integer product, and ops that have an integer form follow their operands. An op without one gets its
+// operands dequantized; an integer op whose operand is still a float gets it quantized.
+#include "passes/quantize.h"
+
+#include <fnmatch.h>
+#include <math.h>
+#include <string.h>
+
+#include "passes/report.h"
+
+// --- values that share a scale
+
+// Ops that move, select or compare codes: operands and result have one quantization.
+static bool keeps_scale(const Node *node) {
+  switch ((int)node->op) {
+  case OP_RESHAPE:
+  case OP_TRANSPOSE:
+  case OP_SLICE:
+  case OP_CONCAT:
+  case OP_PAD:
+  case OP_EXPAND:
+  case OP_TILE:
+  case OP_COPY:
+  case OP_MAX_POOL:
+  case OP_AVERAGE_POOL:
+  case OP_REDUCE_MAX:
+  case OP_REDUCE_MIN: return true;
+  default: return false;
+  }
+}
+
+static bool clips(const Node *node) { return node->op == OP_RELU || node->op == OP_CLIP; }
+
+static bool rescales(const Node *node) {
+  return node->op == OP_ADD || node->op == OP_SUB || node->op == OP_MUL || node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
+}
+
+static bool is_product(const Node *node) { return node->op == OP_CONV || node->op == OP_MATMUL; }
+
+// The relu or clip behind a product or sum, whose limits the codes' own range takes over; else NULL.
+static Node *absorbable(const QuantPlan *plan, const Node *node) {
+  Value *result = node->results[0];
+  if (plan->isolated || !value_has_one_use(result)) return NULL;
+  Node *user = result->uses[0].user;
+  return clips(user) && quant_plan_is_float(plan, user->results[0]) ? user : NULL;
+}
+
+static void tie(QuantPlan *plan, const Value *a, const Value *b) {
+  if (!quant_plan_is_float(plan, a) || !quant_plan_is_float(plan, b)) return;
+  int left = quant_plan_group(plan, a), right = quant_plan_group(plan, b);
+  if (left == right) return;
+  Range *to = &plan->range[left], from = plan->range[right];
+  if (from.low < to->low) to->low = from.low;
+  if (from.high > to->high) to->high = from.high;
+  plan->group[right] = left;
+}
+
+// A relu that is not absorbed works on its operand's codes.
+static bool is_absorbed(const QuantPlan *plan, const Node *node) {
+  const Node *before = node->operands[0]->definition;
+  return before && (is_product(before) || rescales(before)) && absorbable(plan, before) == node;
+}
+
+void quantize_tie(QuantPlan *plan) {
+  for (const Node *node = plan->graph->first; node; node = node->next) {
+    bool joins = keeps_scale(node) || (clips(node) && !is_absorbed(plan, node));
+    int operands = node->op == OP_CONCAT ? node->operand_count : 1;
+    for (int i = 0; joins && i < operands; i++) tie(plan, node->results[0], node->operands[i]);
+  }
+}
+
+// --- codes and numbers of a value
+
+static bool has_codes(const QuantPlan *plan, const Value *value) {
+  return quant_plan_is_float(plan, value) && (plan->codes[value->id] || plan->isolated);
+}
+
+static Value *build_quantize(Builder *builder, Value *x, Type type) {
+  Node *node = build_begin(builder, OP_QUANTIZE, &x, 1);
+  if (node) node->results[0]->type = type;
+  return build_end(builder, node);
+}
+
+// Right behind its definition, so that it serves all users.
+static Builder builder_behind(const Value *value) {
+  Node *at = value->definition ? value->definition->next : value->graph->first;
+  return (Builder){.graph = value->graph, .before = at, .loc = value->definition ? value->definition->loc : (Loc){0}};
+}
+
+static Value *codes_of(QuantPlan *plan, Value *value) {
+  Value **codes = &plan->codes[value->id];
+  if (*codes) return *codes;
+  Builder builder = builder_behind(value);
+  return *codes = build_quantize(&builder, value, quant_plan_type(plan, value));
+}
+
+static Value *numbers_of(QuantPlan *plan, Value *value) {
+  Value **numbers = &plan->numbers[value->id];
+  if (*numbers) return *numbers;
+  Builder builder = builder_behind(plan->codes[value->id]);
+  return *numbers = build_unary(&builder, OP_DEQUANTIZE, plan->codes[value->id]);
+}
+
+static bool set_codes(QuantPlan *plan, const Value *value, Value *codes) {
+  if (!codes) return false;
+  if (!plan->isolated) {
+    plan->codes[value->id] = codes;
+    if (!codes->name) codes->name = value->name;
+  }
+  return true;
+}
+
+// --- relu and clip behind a product or sum
+
+// Whether codes of this type need no further limits to obey the relu or clip.
+static bool range_clips(const Node *clip, const Type *type) {
+  int32_t low, high;
+  quant_range(type->element, &low, &high);
+  double scale = (double)type->quant->scale[0], zero = type->quant->zero[0];
+  double from = clip->op == OP_RELU ? 0 : node_float(clip, ATTR_LOW), to = clip->op == OP_RELU ? INFINITY : node_float(clip, ATTR_HIGH);
+  return rint(from / scale) + zero <= low && rint(to / scale) + zero >= high;
+}
+
+// The value whose codes the op gives: its own, or that of the relu behind it.
+static Value *target_of(QuantPlan *plan, const Node *node) {
+  Node *clip = absorbable(plan, node);
+  return clip ? clip->results[0] : node->results[0];
+}
+
+static bool finish(QuantPlan *plan, const Node *node, Value *codes) {
+  Node *clip = absorbable(plan, node);
+  if (!codes) return false;
+  if (clip && !range_clips(clip, &codes->type)) {
+    Builder builder = builder_before(clip);
+    codes = build_like(&builder, clip, &codes, 1);
+  }
+  return set_codes(plan, target_of(plan, node), codes);
+}
+
+// --- products
+
+static const char *refusal(const QuantPlan *plan, const Node *node) {
+  const Value *x = node->operands[0], *w = node->operands[1], *bias = node_operand(node, 2);
+  const char *names = plan->exclude;
+  if (!quant_plan_is_float(plan, x) || !quant_plan_is_float(plan, node->results[0])) return "not an f32 layer";
+  if (!value_is_constant(w)) return "the weights are not constant";
+  if (w->type.element != F32 || w->type.quant || !type_is_static(&w->type)) return "the weights are not f32";
+  if (bias && !value_is_constant(bias)) return "the bias is not constant";
+  if (node->op == OP_MATMUL && (w->type.rank != 2 || node_int(node, ATTR_TRANSPOSE_A))) return "no integer kernel for this matrix product";
+  while (*names) {
+    size_t length = strcspn(names, ",;");
+    char *pattern = arena_strndup(plan->context->scratch, names, length);
+    if ((node->loc.node && !fnmatch(pattern, node->loc.node, 0)) || !fnmatch(pattern, value_constant(w)->name, 0)) return "excluded";
+    names += length + (names[length] != 0);
+  }
+  int64_t count = 0, channels = type_dim(&node->results[0]->type, node->results[0]->type.rank - 1);
+  type_max_count(&w->type, &count);
+  int64_t before = 4 * count + (bias ? 4 * channels : 0), after = count + 12 * channels;
+  return after >= before ? "integers would take more bytes: few weights for each output channel" : NULL;
+}
+
+typedef struct Weights {
+  int axis;                     // of output channels
+  int64_t channels, depth, inner; // weights of a channel; elements between its neighbours on the axis
+} Weights;
+
+static Weights weights_of(const Node *node) {
+  const Type *type = &node->operands[1]->type;
+  Weights w = {.axis = node->op == OP_CONV || node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1, .inner = 1};
+  int64_t count = 0;
+  type_max_count(type, &count);
+  w.channels = type_dim(type, w.axis);
+  w.depth = w.channels ? count / w.channels : 0;
+  for (int i = w.axis + 1; i < type->rank; i++) w.inner *= type_dim(type, i);
+  return w;
+}
+
+static int64_t weight_index(const Weights *w, int64_t channel, int64_t k) {
+  return (k / w->inner * w->channels + channel) * w->inner + k % w->inner;
+}
+
+// Scales of the weights: the largest magnitude is 127, and the bias fits into 32 bits in their unit.
+static void weight_scales(const QuantPlan *plan, const Weights *w, const float *data, const float *bias, float x_scale, float *scales) {
+  double largest = 0;
+  for (int64_t c = 0; c < w->channels; c++) {
+    double magnitude = 0;
+    for (int64_t k = 0; k < w->depth; k++) magnitude = fmax(magnitude, fabs((double)data[weight_index(w, c, k)]));
+    scales[c] = (float)(magnitude / 127);
+    largest = fmax(largest, magnitude / 127);
+  }
+  if (!(largest > 0)) largest = 1;
+  for (int64_t c = 0; c < w->channels; c++) {
+    double least = fmax(largest * 1e-6, bias ? fabs((double)bias[c]) / ((double)x_scale * 0x1p30) : 0);
+    if (!plan->per_channel) scales[c] = (float)largest;
+    if (scales[c] == 0) scales[c] = (float)largest; // no weights: any scale will do, a usual one is best
+    if ((double)scales[c] < least) scales[c] = (float)least;
+  }
+}
+
+static Value *build_codes(Builder *builder, const Node *node, const Weights *w, const float *data, const float *scales) {
+  Arena *arena = builder->graph->module->arena;
+  const Value *old = node->operands[1];
+  int8_t *codes = arena_alloc(arena, (size_t)(w->channels * w->depth) + 1);
+  for (int64_t c = 0; c < w->channels; c++)
+    for (int64_t k = 0; k < w->depth; k++) {
+      int64_t at = weight_index(w, c, k);
+      double code = rint((double)data[at] / (double)scales[c]);
+      codes[at] = (int8_t)(code < -127 ? -127 : code > 127 ? 127 : code);
+    }
+  Type type = type_with_element(old->type, I8);
+  int32_t *zeros = NEW_ARRAY(arena, int32_t, w->channels + 1);
+  type.quant = quant_per_axis(arena, w->axis, (int)w->channels, scales, zeros);
+  return build_constant(builder, type, codes, module_constant_name(builder->graph->module, value_constant(old)->name));
+}
+
+static Value *build_bias(Builder *builder, const Node *node, const Weights *w, const float *bias, float x_scale, const float *scales) {
+  if (!bias) return NULL;
+  int32_t *codes = arena_alloc(builder->graph->module->arena, (size_t)w->channels * sizeof *codes);
+  for (int64_t c = 0; c < w->channels; c++) {
+    double code = rint((double)bias[c] / ((double)x_scale * (double)scales[c]));
+    codes[c] = (int32_t)fmin(fmax(code, INT32_MIN), INT32_MAX);
+  }
+  const Value *old = node->operands[2];
+  return build_constant(builder, type_with_element(old->type, I32), codes, module_constant_name(builder->graph->module, value_constant(old)->name));
+}
+
+static bool quantize_product(QuantPlan *plan, Node *node) {
+  Builder builder = builder_before(node);
+  Arena *arena = plan->graph->module->arena;
+  Value *x = codes_of(plan, node->operands[0]);
+  if (!x) return false;
+  Tensor weights, bias_values = {0};
+  value_tensor(node->operands[1], &weights);
+  bool has_bias = node_operand(node, 2) && value_tensor(node->operands[2], &bias_values);
+  const float *data = weights.data, *bias = has_bias ? bias_values.data : NULL;
+  Weights w = weights_of(node);
+  float *scales = NEW_ARRAY(arena, float, w.channels + 1), x_scale = x->type.quant->scale[0];
+  weight_scales(plan, &w, data, bias, x_scale, scales);
+  Value *codes = build_codes(&builder, node, &w, data, scales);
+  Value *operands[] = {x, codes, build_bias(&builder, node, &w, bias, x_scale, scales)};
+  Node *product = begin_like(&builder, node, operands, bias ? 3 : 2);
+  if (!product) return false;
+  product->results[0]->type = quant_plan_type(plan, target_of(plan, node));
+  Value *result = build_end(&builder, product);
+  struct QuantLayer layer = {node, node->results[0], result};
+  ARENA_PUSH(plan->context->scratch, plan->layers, plan->layer_count, plan->layer_capacity, layer);
+  return finish(plan, node, result);
+}
+
+// --- other ops
+
+// A constant operand of add, sub, mul as codes of its own range.
+static Value *constant_codes(QuantPlan *plan, Builder *builder, Value *value) {
+  Tensor tensor;
+  if (!value_tensor(value, &tensor) || tensor.element != F32) return NULL;
+  const float *data = tensor.data;
+  double low = 0, high = 0;
+  for (int64_t i = 0, n = tensor_count(&tensor); i < n; i++) low = fmin(low, (double)data[i]), high = fmax(high, (double)data[i]);
+  double scale = high > low ? (high - low) / 255 : 1;
+  Type type = type_with_element(value->type, I8);
+  type.quant = quant_per_tensor(plan->graph->module->arena, (float)scale, (int32_t)fmin(fmax(rint(-128 - low / scale), -128), 127));
+  return build_quantize(builder, value, type);
+}
+
+static int64_t count_of(const Value *value) {
+  int64_t count = 0;
+  return type_max_count(&value->type, &count) ? count : INT64_MAX;
+}
+
+// Both operands have codes, or can get them at little cost.
+static bool binary_is_integer(const QuantPlan *plan, const Node *node) {
+  bool any = false;
+  for (int i = 0; i < node->operand_count; i++) {
+    const Value *x = node->operands[i];
+    if (has_codes(plan, x)) any = true;
+    else if (!(value_is_constant(x) && x->type.element == F32 && !x->type.quant) &&
+             !(quant_plan_is_float(plan, x) && count_of(x) < count_of(node->results[0])))
+      return false;
+  }
+  return any;
+}
+
+static bool quantize_rescaling(QuantPlan *plan, Node *node) {
+  Builder builder = builder_before(node);
+  Value *operands[2];
+  for (int i = 0; i < node->operand_count; i++) {
+    operands[i] = value_is_constant(node->operands[i]) ? constant_codes(plan, &builder, node->operands[i]) : codes_of(plan, node->operands[i]);
+    if (!operands[i]) return false;
+  }
+  Node *made = begin_like(&builder, node, operands, node->operand_count);
+  if (made) made->results[0]->type = quant_plan_type(plan, target_of(plan, node));
+  return finish(plan, node, build_end(&builder, made));
+}
+
+// The value of padding must be a code; 0 is the zero point, and what pads without an operand.
+static bool pads_with_zero(const Node *node) {
+  return !node_operand(node, 1) || is_scalar(node->operands[1], 0);
+}
+
+static bool quantize_keeping(QuantPlan *plan, Node *node) {
+  Builder builder = builder_before(node);
+  Value **operands = NEW_ARRAY(plan->context->scratch, Value *, node->operand_count + 1);
+  int count = node->op == OP_PAD ? 1 : node->operand_count;
+  for (int i = 0; i < count; i++)
+    if (!(operands[i] = codes_of(plan, node->operands[i]))) return false;
+  return set_codes(plan, node->results[0], build_like(&builder, node, operands, count));
+}
+
+static bool follows(const QuantPlan *plan, const Node *node) {
+  if (!quant_plan_is_float(plan, node->results[0]) || node->result_count != 1) return false;
+  if (rescales(node)) return binary_is_integer(plan, node);
+  if (!keeps_scale(node) && !clips(node)) return false;
+  if (node->op == OP_PAD && !pads_with_zero(node)) return false;
+  int count = node->op == OP_CONCAT ? node->operand_count : 1, with_codes = 0;
+  for (int i = 0; i < count; i++) {
+    if (!quant_plan_is_float(plan, node->operands[i])) return false;
+    with_codes += has_codes(plan, node->operands[i]);
+  }
+  return 2 * with_codes > count; // most of what is joined is codes already
+}
+
+static void use_numbers(QuantPlan *plan, Node *node) {
+  for (int i = 0; i < node->operand_count; i++) {
+    Value *x = node->operands[i];
+    if (x && x->id < plan->value_count && plan->codes[x->id] && node->op != OP_QUANTIZE) node_set_operand(node, i, numbers_of(plan, x));
+  }
+}
+
+static void report_refusal(const QuantPlan *plan, const Node *node, const char *reason) {
+  const Constant *weights = value_constant(node->operands[1]);
+  int64_t bytes = weights ? (int64_t)weights->bytes : 0;
+  const char *name = node->loc.node && *node->loc.node ? node->loc.node : weights ? weights->name : op_info[node->op].text;
+  report_add(plan->context->report, (ReportRow){.layer = name, .pass = "quantize", .bytes_before = bytes, .bytes_after = bytes,
+                                                .density = -1, .bits = 32, .sqnr = NAN, .refused = reason});
+}
+
+static bool rewrite_node(QuantPlan *plan, Node *node) {
+  if (is_product(node)) {
+    const char *reason = refusal(plan, node);
+    if (!reason) return quantize_product(plan, node);
+    report_refusal(plan, node, reason);
+  } else if (!plan->isolated && follows(plan, node)) {
+    return rescales(node) ? quantize_rescaling(plan, node) : quantize_keeping(plan, node);
+  }
+  if (!plan->isolated) use_numbers(plan, node);
+  return true;
+}
+
+bool quantize_rewrite(QuantPlan *plan) {
+  int last = plan->graph->module->next_node_id;
+  FOR_EACH_NODE(node, plan->graph) {
+    if (node->id >= last) continue;
+    if (node->op == OP_CONST || plan->codes[node->results[0]->id]) continue; // an absorbed relu has its codes
+    if (!rewrite_node(plan, node)) return false;
+  }
+  if (plan->isolated) return true;
+  for (int i = 0; i < plan->graph->output_count; i++) {
+    Value *output = plan->graph->outputs[i];
+    if (output->id >= plan->value_count || !plan->codes[output->id] || !output->definition) continue;
+    Value *numbers = numbers_of(plan, output);
+    if (!numbers) return false;
+    const char *name = output->name;
+    output->name = NULL;
+    if (plan->codes[output->id]->name == name) plan->codes[output->id]->name = NULL;
+    numbers->name = name;
+    graph_set_output(plan->graph, i, numbers);
+  }
+  return true;
+}
