@@ -34,6 +34,8 @@ static bool results_are_small(const Node *node, int64_t limit) {
       return false;
     if (__builtin_add_overflow(results, bytes, &results)) return false;
   }
+  // Weights: undoing their quantization at run time would take time and memory each run.
+  if (node->op == OP_DEQUANTIZE) return true;
   return results <= limit || results <= 2 * operands;
 }
 
@@ -41,7 +43,6 @@ static bool is_foldable(const Node *node, int64_t limit) {
   if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK ||
       !node_has_trait(node, PURE))
     return false;
-  if (node->op == OP_DEQUANTIZE) return false;
   return operands_are_constant(node) && dims_are_constant(node) && results_are_small(node, limit);
 }
 

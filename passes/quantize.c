@@ -20,7 +20,7 @@ static const char *const PREPARE =
 
 static bool run_passes(PassContext *context, const char *text) {
   PassContext inner = *context;
-  PipelineOptions options = {0};
+  PipelineOptions options = {.quiet = true};
   inner.report = NULL;
   return pipeline_run(text, &inner, &options);
 }
