@@ -98,6 +98,10 @@ typedef struct Pack {
 PackedSegment *pack_add(Pack *pack, size_t bytes, int align, const char *key,
                         void (*write)(const PackedSegment *, unsigned char *), const void *user);
 
+// In packed_operands: the scales of quantized operands and results lie in what pack made, so that nodes
+// that differ in nothing else share a function.
+enum { SCALES_PACKED = 1 << 30 };
+
 typedef struct KernelRow {
   const char *name;
   const char *stem;              // of the ops it serves

@@ -10,6 +10,7 @@
 typedef struct KeyWriter {
   FILE *out;
   Arena *arena;
+  bool plain_scales; // scales lie in packed tables: only zero points count
 } KeyWriter;
 
 static void write_attribute(KeyWriter *w, const Attribute *a) {
@@ -44,6 +45,9 @@ static void write_type(KeyWriter *w, const Type *type) {
   if (type->quant && type->quant->count > 1) {
     plain.quant = NULL;
     fprintf(w->out, "axis%d ", type->quant->axis);
+  } else if (type->quant && w->plain_scales) {
+    plain.quant = NULL;
+    fprintf(w->out, "zero%d ", (int)type->quant->zero[0]);
   }
   fputs(type_text(w->arena, &plain), w->out);
 }
@@ -68,6 +72,7 @@ static void write_node(KeyWriter *w, const Node *node);
 
 static void write_region(KeyWriter *w, const Graph *region) {
   fputs(" {", w->out);
+  w->plain_scales = false;
   int number = 0;
   for (int i = 0; i < region->input_count; i++) region->inputs[i]->mark = number++;
   for (const Node *node = region->first; node; node = node->next) {
@@ -109,7 +114,7 @@ static void write_sharing(KeyWriter *w, const Node *node) {
 const char *kernel_key(Arena *arena, const Node *node, const KernelRow *row) {
   char *buffer = NULL;
   size_t size = 0;
-  KeyWriter w = {open_memstream(&buffer, &size), arena};
+  KeyWriter w = {open_memstream(&buffer, &size), arena, (row->packed_operands & SCALES_PACKED) != 0};
   if (!w.out) machine_failed("out of memory");
   fputs(row->name, w.out);
   write_node(&w, node);
