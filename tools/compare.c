@@ -137,6 +137,15 @@ static Status compare_outputs(Tool *tool, const Side *a, const Side *b) {
   return status;
 }
 
+// --reference: the first model runs in the interpreter, the second one compiled.
+static Runnable *create_side(Tool *tool, const Side *side, bool interpreted, Status *status) {
+  OptionValue *interpret = &tool->options.values[OPTION_INTERPRET], given = *interpret;
+  if (tool_flag(tool, OPTION_REFERENCE)) interpret->given = interpreted;
+  Runnable *runnable = runnable_create(tool, &side->file, side->module, status);
+  *interpret = given;
+  return runnable;
+}
+
 Status command_compare(Tool *tool) {
   Side sides[2] = {{.module = NULL}};
   Tensor *inputs[2] = {NULL};
@@ -150,7 +159,7 @@ Status command_compare(Tool *tool) {
            STATUS_REFUSED;
   if (by_layer) expose_layers(&sides[0], &sides[1]);
   for (int i = 0; i < 2; i++) {
-    sides[i].runnable = runnable_create(tool, &sides[i].file, sides[i].module, &status);
+    sides[i].runnable = create_side(tool, &sides[i], i == 0, &status);
     if (!sides[i].runnable) return status;
     model_describe_runnable(tool, &sides[i].file, sides[i].runnable);
     if (!run_side(tool, &sides[i], i ? &sides[0] : NULL, inputs[0], &inputs[i]))

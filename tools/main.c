@@ -16,6 +16,42 @@ static void end_by_signal(int signal_number) {
   raise(signal_number);
 }
 
+// A crash is a bug of ours (or a mapped file that shrank): no half-written output, and exit status
+// 4 instead of a signal.
+static void end_by_crash(int signal_number) {
+  static const char text[] = "tenon: fatal: internal error (a bug in tenon; please report it with "
+                             "the model and the command)\n";
+  (void)!write(STDERR_FILENO, text, sizeof text - 1);
+  output_remove_unfinished();
+  (void)signal_number;
+  _exit(STATUS_FAILED);
+}
+
+// Sanitizers report crashes better than this does.
+#if defined __SANITIZE_ADDRESS__
+#define HAS_SANITIZER 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_SANITIZER
+#define HAS_SANITIZER 0
+#endif
+
+static void catch_crashes(void) {
+  enum { STACK_BYTES = 64 * 1024 };
+  static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+  static char stack[STACK_BYTES]; // the handler must run when the usual stack is used up
+  stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
+  struct sigaction action = {.sa_handler = end_by_crash,
+                             .sa_flags = (int)(SA_ONSTACK | SA_RESETHAND)};
+  if (HAS_SANITIZER) return;
+  sigaltstack(&alternative, NULL);
+  for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+    sigaction(crashes[i], &action, NULL);
+}
+
 static Status wrong_command(const char *name) {
   Suggestion near = suggestion_for(name, strlen(name));
   for (int i = 0; i < command_count; i++) suggestion_offer(&near, command_table[i].name);
@@ -53,6 +89,7 @@ int main(int count, char **texts) {
   signal(SIGINT, end_by_signal);
   signal(SIGTERM, end_by_signal);
   signal(SIGHUP, end_by_signal);
+  catch_crashes();
   if (count < 2) {
     help_overview(stderr);
     return STATUS_USAGE;
