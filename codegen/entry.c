@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codegen/describe.h"
+#include "codegen/dim_checks.h"
 #include "codegen/entry.h"
 #include "codegen/internal.h"
 #include "runtime/tenon.h"
@@ -78,6 +79,11 @@ static Val *load_symbols(Compiled *compiled, Val inputs) {
     return_if(nest, outside, TENON_E_DIM);
   }
   return symbols;
+}
+
+static void check_dims(Compiled *compiled, Frame *frame) {
+  Val bad = emit_dim_checks(compiled, frame, compiled->module->main);
+  if (bad) return_if(frame->nest, bad, TENON_E_DIM);
 }
 
 // Pointers of inputs or outputs; a missing or misaligned one that is needed is an error.
@@ -156,6 +162,7 @@ static bool emit_run(Compiled *compiled) {
   if (interface->output_words) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
   Frame frame = {.nest = nest, .context = context};
   frame.symbols = load_symbols(compiled, inputs);
+  check_dims(compiled, &frame);
   frame.input_pointers = load_pointers(compiled, inputs, interface->inputs, interface->input_count, false);
   frame.output_pointers = load_pointers(compiled, outputs, interface->outputs, interface->output_count, true);
   frame.workspace = load_workspace(compiled, context);
@@ -179,6 +186,7 @@ static void emit_shapes(Compiled *compiled) {
   check_abi(compiled, context);
   if (compiled->interface->input_dim_count) return_if(nest, is_null(nest, inputs), TENON_E_POINTER);
   Frame frame = {.nest = nest, .context = context, .symbols = load_symbols(compiled, inputs)};
+  check_dims(compiled, &frame);
   nest_store(nest, nest_const(nest, compiled->module->main->workspace_bytes), field_address(nest, context, CONTEXT_NEEDED),
              nest->target->pointer_bits / 8);
   if (compiled->interface->output_dim_count) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
