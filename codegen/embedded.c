@@ -2,6 +2,7 @@
 #include "codegen/embedded.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 _Static_assert(sizeof(EmbeddedFile) == 16, "two 64-bit words");
@@ -26,6 +27,6 @@ const EmbeddedFile *embedded_file(const char *name) {
   if (strcmp(name, "tenon.h") == 0) return &embedded_tenon_h;
   if (strcmp(name, "tenon_pool.h") == 0) return &embedded_tenon_pool_h;
   if (strcmp(name, "tenon_pool.c") == 0) return &embedded_tenon_pool_c;
-  assert(!"there is no such embedded file");
+  assert(false && "there is no such embedded file");
   return NULL;
 }

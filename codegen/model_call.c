@@ -118,6 +118,21 @@ static bool allocate_outputs(const ModelCall *call, const size_t *in, size_t *ou
   return true;
 }
 
+// --io=workspace: inputs and outputs have their places there.
+static void copy_into_workspace(const ModelCall *call, const Tensor *inputs) {
+  for (uint32_t i = 0; i < call->model->input_count; i++) {
+    int64_t offset = call->model->inputs[i].workspace_offset;
+    if (offset >= 0 && inputs[i].bytes) memcpy((char *)call->workspace + offset, inputs[i].data, inputs[i].bytes);
+  }
+}
+
+static void copy_from_workspace(const ModelCall *call, Tensor *outputs) {
+  for (uint32_t i = 0; i < call->model->output_count; i++) {
+    int64_t offset = call->model->outputs[i].workspace_offset;
+    if (offset >= 0 && outputs[i].bytes) memcpy(outputs[i].data, (char *)call->workspace + offset, outputs[i].bytes);
+  }
+}
+
 bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag) {
   const tenon_model *model = call->model;
   size_t *in = NEW_ARRAY(arena, size_t, model->input_words + 1), *out = NEW_ARRAY(arena, size_t, model->output_words + 1);
@@ -127,7 +142,9 @@ bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Aren
   if (code) return report(&context, model, code, diag);
   if (!allocate_outputs(call, in, out, outputs, arena, diag)) return false;
   context = context_of(call);
+  copy_into_workspace(call, inputs);
   code = model->run(&context, in, out);
+  if (!code) copy_from_workspace(call, outputs);
   if (code) return report(&context, model, code, diag);
   for (uint32_t i = 0; i < model->output_count; i++) set_final_dims(call, i, in, out, &outputs[i]);
   return true;
