@@ -26,13 +26,15 @@ BYTES_TO_UNIT = f"--scale={1 / 255:.9g}"
 AS_IT_IS = "as trained"
 SAMPLES = 16  # of generated inputs
 
-# Title, passes. Without training afterwards; so moderate.
-VARIANTS = (
-    ("pruned", "prune{sparsity=0.8,scope=global}"),
-    ("and clustered", "prune{sparsity=0.8,scope=global}, cluster{bits=5}"),
-    ("and Huffman-coded", "prune{sparsity=0.8,scope=global}, cluster{bits=5}, entropy"),
-    ("int8", "quantize"),
-)
+# What is pruned: without training afterwards, so moderately, and where most of the weights are.
+PRUNE_DIGITS = "prune{sparsity=0.9,only=*ip1*}, prune{sparsity=0.5,only=*conv2*}"
+PRUNE_ANY = "prune{sparsity=0.5}"
+
+
+def variants(prune):
+    """Title and passes of each."""
+    return ((AS_IT_IS, ""), ("pruned", prune), ("and clustered", f"{prune}, cluster{{bits=5}}"),
+            ("and Huffman-coded", f"{prune}, cluster{{bits=5}}, entropy"), ("int8", "quantize"))
 
 
 class Failed(Exception):
@@ -104,17 +106,17 @@ class Tour:
         print(f"{line.strip()}    ({time.monotonic() - started:.1f} s)")
         return folder
 
-    def measure(self, folder):
+    def measure(self, folder, *data):
         header = (folder / f"{self.name}.h").read_text()
         sizes = json_of(self.tenon, "inspect", folder / f"{self.name}.o")
-        latency = json_of(self.tenon, "bench", folder / f"{self.name}.so", f"--seconds={self.seconds}")
+        latency = json_of(self.tenon, "bench", folder / f"{self.name}.so", f"--seconds={self.seconds}", *data)
         return {"object": sum(sizes[part] for part in ("code", "read_only", "writable")),
                 "workspace": macro(header, "WORKSPACE_BYTES"), "decoded": macro(header, "DECODED_BYTES"),
                 "latency": latency["median_us"]}
 
-    def variants(self, one):
+    def each(self, prune, one):
         """one(title, passes): a row without its title. What fails is a row too."""
-        for title, passes in ((AS_IT_IS, ""), *VARIANTS):
+        for title, passes in variants(prune):
             heading(f"{title}: {passes or 'no passes but those of -O2'}")
             try:
                 row = one(title, passes)
@@ -175,7 +177,7 @@ def tour_of_digits(arguments):
     test_set = None if arguments.quick else mnist_test_set(arguments.folder)
 
     def one(title, passes):
-        folder = tour.compile(title, passes, "obj,shared", ["--data=" + shown(EXAMPLE / "calibration.npz"), BYTES_TO_UNIT])
+        folder = tour.compile(title, passes, "obj,shared", [f"--data={shown(EXAMPLE / 'calibration.npz')}", BYTES_TO_UNIT])
         program = folder / "recognise"
         command("cc", "-O2", "-I", folder, EXAMPLE / "recognise.c", folder / "lenet5.o", "-o", program)
         said = command(program)
@@ -186,7 +188,7 @@ def tour_of_digits(arguments):
             row["accuracy"] = json_of(tour.tenon, "eval", folder / "lenet5.so", f"--data={shown(test_set)}", BYTES_TO_UNIT)["top1"]
         return row
 
-    tour.variants(one)
+    tour.each(PRUNE_DIGITS, one)
     columns = [*tour.size_columns(), ("digits", lambda row: row["digits"])]
     if test_set:
         columns.append(("10,000 images", lambda row: percent(row["accuracy"])))
@@ -290,7 +292,7 @@ def tour_of_model(arguments):
         nonlocal reference
         first = title == AS_IT_IS
         folder = tour.compile(title, passes, "obj,shared,c-test" if first else "obj,shared",
-                              ["--data=" + shown(evaluation if first else calibration)])
+                              [f"--data={shown(evaluation if first else calibration)}"])
         if first:
             test = next(folder.glob("*.c"))
             print("a C program that calls it, with one sample and what the reference interpreter made of it:")
@@ -302,9 +304,9 @@ def tour_of_model(arguments):
             if first:
                 reference = np.load(outputs)
             row = {"difference": difference(reference, archive), "agreement": agreement(reference, archive)}
-        return {**tour.measure(folder), **row}
+        return {**tour.measure(folder, f"--data={shown(evaluation)}"), **row}
 
-    tour.variants(one)
+    tour.each(PRUNE_ANY, one)
     columns = [*tour.size_columns(), ("difference", lambda row: percent(row["difference"]))]
     if any(row.get("agreement") is not None for row in tour.rows):
         columns.append(("same largest", lambda row: percent(row["agreement"])))
