@@ -122,18 +122,50 @@ static Val load_workspace(Compiled *compiled, Val context) {
   return workspace;
 }
 
-static Val weights_base(Compiled *compiled, Val context) {
-  Nest *nest = &compiled->nest;
-  if (compiled_weights_in_file(compiled)) {
-    Val weights = load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
-    return_if(nest, is_null(nest, weights), TENON_E_WEIGHTS);
-    return weights;
+static bool has_coded_constants(const Graph *graph) {
+  for (const Node *node = graph->first; node; node = node->next) {
+    if (node->op == OP_CONST && storage_find(&node->constant->storage, STAGE_HUFFMAN)) return true;
+    for (int i = 0; i < node->region_count; i++)
+      if (has_coded_constants(node->regions[i])) return true;
   }
+  return false;
+}
+
+// A weights file and decoded weights: the first word of the decoded memory says where the file is.
+static bool file_is_indirect(const Compiled *compiled) {
+  return compiled_weights_in_file(compiled) && has_coded_constants(compiled->module->main);
+}
+
+static Val own_weights(Compiled *compiled) {
   const char *name = arena_printf(compiled->arena, "%s_weights", compiled->interface->prefix);
-  Val symbol = LLVMAddGlobal(compiled->llvm, LLVMArrayType2(nest->i8, 0), name);
+  Val symbol = LLVMGetNamedGlobal(compiled->llvm, name);
+  if (symbol) return symbol;
+  symbol = LLVMAddGlobal(compiled->llvm, LLVMArrayType2(compiled->nest.i8, 0), name);
   LLVMSetVisibility(symbol, LLVMHiddenVisibility);
   LLVMSetGlobalConstant(symbol, true);
   return symbol;
+}
+
+static Val weights_base(Compiled *compiled, Val context) {
+  Nest *nest = &compiled->nest;
+  if (!compiled_weights_in_file(compiled)) return own_weights(compiled);
+  Val weights = load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+  return_if(nest, is_null(nest, weights), TENON_E_WEIGHTS);
+  if (!file_is_indirect(compiled)) return weights;
+  compiled->weights.bytes[HOME_DECODED] = compiled->weights.align[HOME_DECODED] = 8;
+  return nest_load(nest, nest->pointer, weights, nest->target->pointer_bits / 8);
+}
+
+// The base of the decoded weights. Only when all kernels are emitted is it known whether there are any:
+// *missing (NULL: certainly none) is the condition under which _run refuses.
+static Val decoded_base(Compiled *compiled, Val context, Val *missing) {
+  Nest *nest = &compiled->nest;
+  *missing = NULL;
+  if (!has_coded_constants(compiled->module->main)) return NULL;
+  Val decoded = load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+  *missing = is_null(nest, decoded);
+  return_if(nest, *missing, TENON_E_WEIGHTS);
+  return decoded;
 }
 
 typedef enum DimMoment { DIMS_AT_START, DIMS_AT_END, DIMS_AT_MOST } DimMoment;
@@ -167,13 +199,15 @@ static bool emit_run(Compiled *compiled) {
   frame.output_pointers = load_pointers(compiled, outputs, interface->outputs, interface->output_count, true);
   frame.workspace = load_workspace(compiled, context);
   frame.weights = weights_base(compiled, context);
-  frame.decoded = load_field(nest, context, CONTEXT_WEIGHTS, nest->pointer);
+  Val missing;
+  frame.decoded = decoded_base(compiled, context, &missing);
   if (target_has(compiled->target, TARGET_HOSTED)) frame.executor = load_field(nest, context, CONTEXT_EXECUTOR, nest->pointer);
   bool *written = NEW_ARRAY(compiled->arena, bool, interface->output_dim_count + 1);
   for (int i = 0; i < interface->output_dim_count; i++) written[i] = emit_dim_is_known(&frame, interface->output_dims[i].dim);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_START, written);
   bool ok = emit_graph(compiled, &frame, compiled->module->main);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_END, written);
+  if (missing && !compiled->weights.bytes[HOME_DECODED]) LLVMReplaceAllUsesWith(missing, nest_int(nest->i1, 0));
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
   return ok;
 }
@@ -205,17 +239,44 @@ static void check_weights_head(Compiled *compiled, Val coded) {
   }
 }
 
+// Decodes what lies at `coded` behind the other weights into `memory`.
+static void decode(Compiled *compiled, Val coded, Val memory, int segment) {
+  Nest *nest = &compiled->nest;
+  const PlacedSegment *placed = &compiled->weights.segments[segment];
+  Val from = nest_address(nest, coded, nest->i8, nest_const(nest, placed->offset));
+  Val arguments[] = {from, nest_const(nest, (int64_t)placed->segment.bytes), memory, nest_const(nest, compiled->weights.bytes[HOME_DECODED])};
+  Val damaged = nest_library(nest, "tenon_decode_weights", arguments, 4);
+  return_if(nest, nest_compare(nest, LLVMIntNE, damaged, nest_int(LLVMTypeOf(damaged), 0)), TENON_E_WEIGHTS);
+}
+
+static void check_memory(Compiled *compiled, Val memory) {
+  Nest *nest = &compiled->nest;
+  Val number = LLVMBuildPtrToInt(nest->builder, memory, nest->index, "");
+  Val low = nest_and(nest, number, nest_const(nest, compiled->weights.align[HOME_DECODED] - 1));
+  Val wrong = nest_or(nest, is_null(nest, memory), nest_compare(nest, LLVMIntNE, low, nest_const(nest, 0)));
+  return_if(nest, wrong, TENON_E_POINTER);
+}
+
+// `coded` is the weights file, or another place of the embedded weights than the object's own (NULL).
 static void emit_init(Compiled *compiled) {
   Nest *nest = &compiled->nest;
+  int segment = weights_add_coded(&compiled->weights);
   Val function = begin_function(compiled, "init");
-  Val context = LLVMGetParam(function, 0), coded = LLVMGetParam(function, 1);
+  Val context = LLVMGetParam(function, 0), coded = LLVMGetParam(function, 1), memory = LLVMGetParam(function, 2), weights = NULL;
   check_abi(compiled, context);
   if (compiled_weights_in_file(compiled)) {
     return_if(nest, is_null(nest, coded), TENON_E_WEIGHTS);
     check_weights_head(compiled, coded);
-    Val weights = nest_address(nest, coded, nest->i8, nest_const(nest, WEIGHTS_HEAD_BYTES));
-    nest_store(nest, weights, field_address(nest, context, CONTEXT_WEIGHTS), nest->target->pointer_bits / 8);
+    coded = weights = nest_address(nest, coded, nest->i8, nest_const(nest, WEIGHTS_HEAD_BYTES));
   }
+  if (compiled->weights.bytes[HOME_DECODED]) {
+    check_memory(compiled, memory);
+    if (!weights) coded = nest_select(nest, is_null(nest, coded), own_weights(compiled), coded);
+    else nest_store(nest, weights, memory, nest->target->pointer_bits / 8);
+    if (segment >= 0) decode(compiled, coded, memory, segment);
+    weights = memory;
+  }
+  if (weights) nest_store(nest, weights, field_address(nest, context, CONTEXT_WEIGHTS), nest->target->pointer_bits / 8);
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
 }
 

@@ -167,7 +167,9 @@ static void write_prototypes(HeaderWriter *w) {
   sink_printf(w->out, "/* Writes the output dims and context->needed, the bytes of workspace, for these input dims; pointers are not read. */\n"
                       "int %s_shapes(tenon_context *context, const %s_inputs *in, %s_outputs *out);\n", prefix, prefix, prefix);
   bool file = compiled_weights_in_file(w->compiled), decoded = w->compiled->weights.bytes[HOME_DECODED] > 0;
-  const char *what = file      ? "Checks the weights file at `coded` and sets context->weights; `memory` is not used."
+  const char *what = file && decoded ? "Checks the weights file at `coded`, decodes into `memory` (DECODED_BYTES) and sets context->weights. Once, by one\n"
+                                       "   thread; the file stays mapped, and contexts may share both."
+                     : file    ? "Checks the weights file at `coded` and sets context->weights; `memory` is not used."
                      : decoded ? "Decodes the weights into `memory` (DECODED_BYTES) and sets context->weights; `coded` is NULL. Once, by one thread;\n"
                                  "   afterwards the memory is only read, and contexts may share it."
                                : "Nothing to do for this model: both pointers may be NULL.";

@@ -14,8 +14,16 @@
 // Where a segment lies: in the embedded (or mapped) weights, or in the memory that _init decodes into.
 typedef enum WeightsHome { HOME_WEIGHTS, HOME_DECODED } WeightsHome;
 
+typedef struct CodedSegment { // as code (weights_coded.c)
+  unsigned char *data;
+  size_t bytes;
+  int64_t symbol_count;
+  int bits, symbol_bytes, table_symbols;
+} CodedSegment;
+
 typedef struct PlacedSegment {
   PackedSegment segment;
+  CodedSegment coded; // HOME_DECODED
   WeightsHome home;
   int64_t offset; // from the start of its home
 } PlacedSegment;
@@ -34,6 +42,10 @@ int weights_add(Weights *weights, const PackedSegment *segment);
 // The segment of a dense constant: its values in logical order.
 int weights_add_dense(Weights *weights, const Constant *constant, const Type *type, const Target *target);
 bool weights_stream(void *weights, OutputSink *sink); // all of HOME_WEIGHTS, in order
+// Huffman-codes a segment; false: that gains nothing.
+bool weights_code(Arena *arena, const PackedSegment *segment, CodedSegment *coded);
+// Adds the code of all of HOME_DECODED as one segment, when no more will be added; -1: there is none.
+int weights_add_coded(Weights *weights);
 
 // What a weights file starts with (weights_file.c); _init compares the words of the first 24 bytes.
 enum { WEIGHTS_HEAD_BYTES = 64, WEIGHTS_HEAD_CHECKED = 24 };

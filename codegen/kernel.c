@@ -32,6 +32,8 @@ PackedSegment *pack_add(Pack *pack, size_t bytes, int align, const char *key,
   PackedSegment *segment = &pack->segments[pack->count++];
   *segment = (PackedSegment){.bytes = bytes, .align = align, .symbol_bits = 8, .parts = 1, .key = key,
                              .write = write, .node = pack->node, .user = user};
+  const Constant *weights = node_operand(pack->node, 1) ? value_constant(pack->node->operands[1]) : NULL;
+  segment->entropy = weights && storage_find(&weights->storage, STAGE_HUFFMAN);
   return segment;
 }
 

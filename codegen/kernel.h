@@ -77,7 +77,8 @@ typedef struct PackedSegment {
   size_t bytes;
   int align;
   int symbol_bits;  // width of the symbols that an entropy coder should see (8: bytes)
-  bool entropy;     // the constant's storage asks for Huffman coding
+  int64_t symbol_count; // 0: as many as there are bits for
+  bool entropy;     // the constant's storage asks for Huffman coding (pack_add sets it from operand 1)
   const char *key;  // equal keys: equal bytes, shared; NULL: not shared
   // Writes part `part` of `parts` equal ones: bytes / parts bytes at `out`, zeroed before.
   void (*write)(const struct PackedSegment *segment, unsigned char *out);

@@ -11,8 +11,9 @@ int weights_add(Weights *weights, const PackedSegment *segment) {
     const PackedSegment *known = &weights->segments[i].segment;
     if (known->key && known->bytes == segment->bytes && !strcmp(known->key, segment->key)) return i;
   }
-  WeightsHome home = segment->entropy ? HOME_DECODED : HOME_WEIGHTS;
-  PlacedSegment placed = {*segment, home, round_up(weights->bytes[home], segment->align)};
+  CodedSegment coded = {0};
+  WeightsHome home = segment->entropy && weights_code(weights->arena, segment, &coded) ? HOME_DECODED : HOME_WEIGHTS;
+  PlacedSegment placed = {*segment, coded, home, round_up(weights->bytes[home], segment->align)};
   weights->bytes[home] = placed.offset + (int64_t)segment->bytes;
   if (segment->align > weights->align[home]) weights->align[home] = segment->align;
   ARENA_PUSH(weights->arena, weights->segments, weights->count, weights->capacity, placed);

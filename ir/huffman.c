@@ -112,7 +112,7 @@ HuffmanCoded huffman_encode(Arena *arena, const void *symbols, int size, int64_t
   Symbol *table = make_code(scratch, symbols, size, count, &used);
   if (!table) {
     arena_destroy(scratch);
-    return (HuffmanCoded){NULL, SIZE_MAX, 2};
+    return (HuffmanCoded){.bytes = SIZE_MAX};
   }
   uint32_t *codes = NEW_ARRAY(scratch, uint32_t, 65536);
   uint8_t *lengths = NEW_ARRAY(scratch, uint8_t, 65536);
@@ -125,7 +125,7 @@ HuffmanCoded huffman_encode(Arena *arena, const void *symbols, int size, int64_t
     bits += table[i].weight * (uint64_t)table[i].length;
     if (table[i].symbol > highest) highest = table[i].symbol;
   }
-  HuffmanCoded coded = {.symbol_bytes = highest > 255 ? 2 : 1};
+  HuffmanCoded coded = {.symbols = used, .symbol_bytes = highest > 255 ? 2 : 1};
   coded.bytes = 2 * HUFFMAN_LONGEST + (size_t)used * (size_t)coded.symbol_bytes + (size_t)((bits + 7) / 8);
   coded.data = arena_alloc(arena, coded.bytes);
   unsigned char *out = put_table(coded.data, table, used, coded.symbol_bytes);

@@ -15,10 +15,11 @@ enum { HUFFMAN_LONGEST = 15 };
 typedef struct HuffmanCoded {
   unsigned char *data;
   size_t bytes;
-  int symbol_bytes; // of a symbol in the table: 1 or 2
+  int symbols;      // in the table
+  int symbol_bytes; // of each of these: 1 or 2
 } HuffmanCoded;
 
-// Encodes `count` symbols of `size` bytes (1 or 2).
+// Encodes `count` symbols of `size` bytes (1 or 2). More different ones than 15 bits can tell apart: no data, SIZE_MAX bytes.
 HuffmanCoded huffman_encode(Arena *arena, const void *symbols, int size, int64_t count);
 
 #endif

@@ -14,5 +14,9 @@ bool pack_matmul_int8(Pack *pack);
 bool pack_resize(Pack *pack); // tables of taps, where dims are static
 bool pack_depthwise_int8(Pack *pack);
 bool pack_quantization(Pack *pack);
+bool pack_matmul_sparse(Pack *pack); // streams of compressed weights, all four
+bool pack_matmul_codebook(Pack *pack);
+bool pack_conv_sparse(Pack *pack);
+bool pack_conv_codebook(Pack *pack);
 
 #endif

@@ -2,6 +2,7 @@
 // the default kernel of its op, the row of codegen/kernels.def with the stem's name.
 #include "ir/builder.h"
 #include "ir/product_tile.h"
+#include "ir/weight_matrix.h"
 #include "ir/quant.h"
 #include "ir/recurrent.h"
 #include "passes/place/place.h"
@@ -166,7 +167,29 @@ static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TI
   return 1;
 }
 
+// Compressed weights: what the streams are made of decides between the two kernels of each op.
+static bool has_streams(const Node *node, bool sparse) {
+  WeightMatrix matrix;
+  StreamShape shape;
+  return weight_matrix(node, &matrix, NULL) && stream_shape(&value_constant(node->operands[1])->storage, matrix.columns, &shape) &&
+         (shape.gap_bits > 0) == sparse;
+}
+
+static bool is_sparse(const Node *node, const Target *target) {
+  (void)target;
+  return has_streams(node, true);
+}
+
+static bool is_codebook(const Node *node, const Target *target) {
+  (void)target;
+  return has_streams(node, false);
+}
+
 static const KernelRule rules[] = {
+    {OP_MATMUL, is_sparse, "matmul_sparse", NULL},
+    {OP_MATMUL, is_codebook, "matmul_codebook", NULL},
+    {OP_CONV, is_sparse, "conv_sparse", NULL},
+    {OP_CONV, is_codebook, "conv_codebook", NULL},
     {OP_MATMUL, is_int8_matmul, "matmul_int8", int8_tile},
     {OP_CONV, is_int8_depthwise, "depthwise_int8", int8_tile},
     {OP_CONV, is_int8_conv, "conv_int8", int8_tile},
