@@ -149,19 +149,20 @@ void pack_fields(unsigned char *out, const void *symbols, int size, int64_t coun
 
 // --- sizes
 
+enum { CODED_RECORD = 16 }; // what the object says of a coded segment
+
 static int64_t coded_or_plain(Arena *arena, const StreamShape *shape, const void *symbols, int size, int64_t count, int bits) {
   int64_t plain = field_bytes(count, bits);
   if (!shape->coded) return plain;
-  HuffmanCoded coded = huffman_encode(arena, symbols, size, count);
-  return (int64_t)coded.bytes < plain ? (int64_t)coded.bytes : plain;
+  HuffmanCoded code = huffman_encode(arena, symbols, size, count);
+  return code.data && (int64_t)code.bytes + CODED_RECORD < plain ? (int64_t)code.bytes + CODED_RECORD : plain;
 }
 
 int64_t stored_bytes(Arena *arena, const WeightMatrix *matrix, const Storage *storage) {
   StreamShape shape;
   int64_t dense = matrix->rows * matrix->columns * 4;
   if (!stream_shape(storage, matrix->columns, &shape)) {
-    if (!storage_find(storage, STAGE_HUFFMAN)) return dense;
-    return (int64_t)huffman_encode(arena, matrix->data, 1, dense).bytes;
+    return coded_or_plain(arena, &shape, matrix->data, 1, dense, 8);
   }
   const Stage *codebook = storage_find(storage, STAGE_CODEBOOK);
   WeightStreams streams = weight_streams(arena, matrix, &shape, codebook);

@@ -59,6 +59,8 @@ void storage_choose_gap(const WeightMatrix *matrix, Storage *storage);
 
 // Packs `count` symbols of `size` bytes (1 or 2) into fields of `bits` bits; `out` is zeroed.
 void pack_fields(unsigned char *out, const void *symbols, int size, int64_t count, int bits);
-static inline int64_t field_bytes(int64_t count, int bits) { return (count * bits + 7) / 8; }
+// Bytes of a segment: fields of fewer than 8 bits are read with the bytes behind them.
+enum { FIELD_SPARE = 8 };
+static inline int64_t field_bytes(int64_t count, int bits) { return (count * bits + 7) / 8 + (bits < 8 ? FIELD_SPARE : 0); }
 
 #endif

@@ -175,7 +175,7 @@ static void cluster_layer(PassContext *context, Layer *layer, int bits, bool kee
                                          .centroid_count = means->count});
   storage_choose_gap(&clustered.matrix, &constant.storage);
   after = compress_bytes(&clustered, &constant.storage);
-  if (after >= before) {
+  if (after > before - WORTH_BYTES) {
     compress_refuse(context, layer, "indices and centroids would take as many bytes as the values");
     return;
   }

@@ -16,6 +16,9 @@ typedef struct Layer {
   const char *refused; // why compressed storage cannot serve it; NULL: it can
 } Layer;
 
+// Less than this is not worth a change: another kernel's code costs more.
+enum { WORTH_BYTES = 8 };
+
 typedef struct LayerList {
   Layer *items;
   int count, capacity;

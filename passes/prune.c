@@ -76,7 +76,7 @@ static void prune_layer(PassContext *context, Layer *layer, Threshold *threshold
               (Stage){.kind = STAGE_SPARSE, .block_rows = 1, .block_columns = 1});
   storage_choose_gap(&pruned.matrix, &constant.storage);
   int64_t after = compress_bytes(&pruned, &constant.storage);
-  if (after >= before) {
+  if (after > before - WORTH_BYTES) {
     compress_refuse(context, layer, "gaps and values would take as many bytes as all values");
     return;
   }
@@ -90,17 +90,18 @@ bool prune_elements(Graph *graph, PassContext *context, double sparsity, bool gl
   LayerList list = compress_layers(graph, context);
   Layer **layers = NEW_ARRAY(context->scratch, Layer *, list.count + 1);
   int count = 0;
-  for (int i = 0; i < list.count; i++) {
-    if (list.items[i].refused)
-      compress_refuse(context, &list.items[i], list.items[i].refused);
-    else
-      layers[count++] = &list.items[i];
-  }
+  for (int i = 0; i < list.count; i++)
+    if (!list.items[i].refused) layers[count++] = &list.items[i];
   Threshold threshold = {0, 0};
   if (global) threshold = find_threshold(layers, count, sparsity, context->scratch);
-  for (int i = 0; i < count; i++) {
-    if (!global) threshold = find_threshold(&layers[i], 1, sparsity, context->scratch);
-    prune_layer(context, layers[i], &threshold);
+  for (int i = 0; i < list.count; i++) {
+    Layer *layer = &list.items[i];
+    if (layer->refused) {
+      compress_refuse(context, layer, layer->refused);
+      continue;
+    }
+    if (!global) threshold = find_threshold(&layer, 1, sparsity, context->scratch);
+    prune_layer(context, layer, &threshold);
   }
   return true;
 }

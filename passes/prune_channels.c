@@ -34,6 +34,7 @@ typedef struct Pruner {
   double *score;        // sum over occurrences, by root
   int *makers;
   bool *candidate; // by root: every product that makes it is of the kind to prune
+  bool *touched;        // layers that got smaller
   bool filters;
   int values; // that channels were found for
 } Pruner;
@@ -194,7 +195,8 @@ static bool shrink_product(Pruner *p, Node *node) {
                .user = node,
                .constant = value_constant(node->operands[1]),
                .type = &node->operands[1]->type};
-  if (!layer) layer = &own; // not asked for (`only`), but it reads what has gone
+  if (layer) p->touched[layer - p->layers.items] = true;
+  else layer = &own; // not asked for (`only`), but it reads what has gone
   int64_t bytes = (int64_t)layer->constant->bytes;
   compress_note(p->context, layer,
                 layer->constant->record ? layer->constant->record->sqnr : INFINITY);
@@ -263,7 +265,7 @@ static void report_untouched(Pruner *p, const Graph *graph) {
     const Layer *layer = &p->layers.items[i];
     if (layer->user->graph != graph || !is_wanted(p, layer)) continue;
     const ChannelAxis *out = channels_of(&p->channels, layer->user->results[0]);
-    if (out->axis < 0 || p->remaining[i] < out->count) continue;
+    if (out->axis < 0 || p->touched[i]) continue;
     bool locked = true;
     for (int64_t k = 0; k < out->count; k++)
       locked &= p->channels.locked[channel_root(&p->channels, out->ids[k])];
@@ -282,6 +284,7 @@ bool prune_channels(Graph *graph, PassContext *context, double sparsity, bool gl
   int count = p.channels.count + 1;
   p.layers = compress_layers(graph, context);
   p.remaining = NEW_ARRAY(context->scratch, int64_t, p.layers.count + 1);
+  p.touched = NEW_ARRAY(context->scratch, bool, p.layers.count + 1);
   p.made_by = NEW_ARRAY(context->scratch, Occurrence *, count);
   p.score = NEW_ARRAY(context->scratch, double, count);
   p.makers = NEW_ARRAY(context->scratch, int, count);
@@ -293,6 +296,7 @@ bool prune_channels(Graph *graph, PassContext *context, double sparsity, bool gl
     choose_global(&p, sparsity);
   else
     choose_by_layer(&p, graph, sparsity);
+  if (!rewrite(&p, graph)) return false;
   report_untouched(&p, graph);
-  return rewrite(&p, graph);
+  return true;
 }

@@ -50,8 +50,6 @@ typedef struct StreamWriterData {
   int64_t count;
 } StreamWriterData;
 
-enum { OVERREAD = 8 }; // a field is read with the bytes behind it
-
 static void write_fields(const PackedSegment *segment, unsigned char *out) {
   const StreamWriterData *data = segment->user;
   if (data->bits == data->size * 8) memcpy(out, data->symbols, (size_t)data->count * (size_t)data->size);
@@ -63,8 +61,7 @@ static void add_fields(Pack *pack, const char *what, const void *symbols, int si
   *data = (StreamWriterData){symbols, size, bits, count};
   const char *key = arena_printf(pack->arena, "%s:%s:%d", what, value_constant(pack->node->operands[1])->name,
                                  (int)node_int(pack->node, pack->node->op == OP_MATMUL ? ATTR_TRANSPOSE_B : ATTR_GROUP));
-  int64_t bytes = field_bytes(count, bits), spare = bits < 8 ? OVERREAD : 0;
-  PackedSegment *segment = pack_add(pack, (size_t)(bytes + spare), size * 8 == bits ? size : 1, key, write_fields, data);
+  PackedSegment *segment = pack_add(pack, (size_t)field_bytes(count, bits), size * 8 == bits ? size : 1, key, write_fields, data);
   segment->symbol_bits = bits > 16 ? 8 : bits;
   segment->symbol_count = bits > 16 ? count * size : count;
 }
