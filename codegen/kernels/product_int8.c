@@ -197,61 +197,99 @@ static void store_row(Product *p, Sums *sums, int row, Val *coordinates, Val tab
 
 // --- tiles
 
-static void emit_tile(Product *p, Val number, int rows, Val panel, Val channel, int vectors, Val partial) {
+// Rows of a tile: pixels of a convolution, rows of a matrix; where their codes lie.
+typedef struct Rows {
+  Val number; // of the first
+  int count;
+  Pixel pixels[MAX_ROWS];
+  Val pointers[MAX_ROWS]; // to the codes of one run; unset where every tap has its own
+} Rows;
+
+static Rows rows_at(Product *p, Val number, int count) {
   Nest *nest = p->nest;
   const Shape *s = &p->shape;
-  Sums sums = {.rows = rows, .vectors = vectors};
-  Val w = byte_at(nest, p->kernel->packed[0], nest_mul(nest, panel, nest_const(nest, s->runs * s->padded_run * s->width)));
-  Val table = nest_address(nest, p->kernel->packed[1], nest->i32, nest_mul(nest, panel, nest_const(nest, 3 * (int64_t)s->width)));
-  for (int v = 0; v < vectors; v++) {
-    Val bias = load_table(p, table, 0, v);
-    for (int r = 0; r < rows; r++) sums.sum[r][v] = bias;
-  }
-  Pixel pixels[MAX_ROWS] = {0};
-  Val pointers[MAX_ROWS], tap[WINDOW_AXES];
+  Rows rows = {.number = number, .count = count};
   if (s->is_conv) {
-    pixels[0] = pixels_at(&p->pixels, number);
-    for (int r = 1; r < rows; r++) pixels[r] = pixels_next(&p->pixels, pixels[r - 1]);
+    rows.pixels[0] = pixels_at(&p->pixels, number);
+    for (int r = 1; r < count; r++) rows.pixels[r] = pixels_next(&p->pixels, rows.pixels[r - 1]);
   }
-  for (int r = 0; !s->is_conv && r < rows; r++)
-    pointers[r] = byte_at(nest, p->x->pointer, nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
-  if (s->gathers) gather(p, pixels, rows, pointers);
-  if (s->runs == 1 && (s->gathers || !s->is_conv)) accumulate_run(p, &sums, pointers, w);
-  else accumulate_taps(p, &sums, pixels, w, tap, nest_const(nest, 0), 0);
-  for (int r = 0; r < rows; r++) {
-    Val coordinates[MAX_RANK];
-    for (int i = 0; i < p->y->rank; i++) coordinates[i] = nest_const(nest, 0);
-    if (s->is_conv) {
-      coordinates[0] = p->batch;
-      int skip = WINDOW_AXES - p->pixels.window.rank;
-      for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = pixels[r].at[axis];
-    } else { // rows of all batches are one run: split the number into coordinates
-      Val rest = nest_add(nest, number, nest_const(nest, r));
-      for (int i = p->y->rank - 2; i >= 0; i--) {
-        coordinates[i] = i ? nest_urem(nest, rest, p->y->dims[i]) : rest;
-        if (i) rest = nest_udiv(nest, rest, p->y->dims[i]);
-      }
+  for (int r = 0; !s->is_conv && r < count; r++)
+    rows.pointers[r] = byte_at(nest, p->x->pointer, nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
+  if (s->gathers) gather(p, rows.pixels, count, rows.pointers);
+  return rows;
+}
+
+// Coordinates of row `r` in the result; channels start at `channel`.
+static void locate(Product *p, const Rows *rows, int r, Val channel, Val *coordinates) {
+  Nest *nest = p->nest;
+  for (int i = 0; i < p->y->rank; i++) coordinates[i] = nest_const(nest, 0);
+  if (p->shape.is_conv) {
+    coordinates[0] = p->batch;
+    int skip = WINDOW_AXES - p->pixels.window.rank;
+    for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = rows->pixels[r].at[axis];
+  } else { // rows of all batches are one run: split the number into coordinates
+    Val rest = nest_add(nest, rows->number, nest_const(nest, r));
+    for (int i = p->y->rank - 2; i >= 0; i--) {
+      coordinates[i] = i ? nest_urem(nest, rest, p->y->dims[i]) : rest;
+      if (i) rest = nest_udiv(nest, rest, p->y->dims[i]);
     }
-    coordinates[p->y->rank - 1] = channel;
-    store_row(p, &sums, r, coordinates, table, partial);
+  }
+  coordinates[p->y->rank - 1] = channel;
+}
+
+// Output channels of a tile: `vectors` of a panel; `partial`: lanes of the last one that exist, NULL: all.
+typedef struct Columns {
+  Val panel, channel;
+  int vectors;
+  Val partial;
+} Columns;
+
+static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
+  Nest *nest = p->nest;
+  const Shape *s = &p->shape;
+  Sums sums = {.rows = rows->count, .vectors = columns->vectors};
+  Val w = byte_at(nest, p->kernel->packed[0], nest_mul(nest, columns->panel, nest_const(nest, s->runs * s->padded_run * s->width)));
+  Val table = nest_address(nest, p->kernel->packed[1], nest->i32, nest_mul(nest, columns->panel, nest_const(nest, 3 * (int64_t)s->width)));
+  for (int v = 0; v < sums.vectors; v++) {
+    Val bias = load_table(p, table, 0, v);
+    for (int r = 0; r < sums.rows; r++) sums.sum[r][v] = bias;
+  }
+  Val tap[WINDOW_AXES];
+  if (s->runs == 1 && (s->gathers || !s->is_conv)) accumulate_run(p, &sums, rows->pointers, w);
+  else accumulate_taps(p, &sums, rows->pixels, w, tap, nest_const(nest, 0), 0);
+  for (int r = 0; r < sums.rows; r++) {
+    Val coordinates[MAX_RANK];
+    locate(p, rows, r, columns->channel, coordinates);
+    store_row(p, &sums, r, coordinates, table, columns->partial);
   }
 }
 
-static void emit_panel(Product *p, Val begin, Val end, Val panel, Val channel, int vectors, Val partial) {
+// Rows [begin, end) in tiles; body(rows) for each.
+typedef void (*RowsBody)(Product *p, const Rows *rows, const Columns *columns);
+static void for_rows(Product *p, Val begin, Val end, RowsBody body, const Columns *columns) {
   Nest *nest = p->nest;
-  int rows = p->shape.rows;
-  Val tiles = nest_udiv(nest, nest_sub(nest, end, begin), nest_const(nest, rows));
-  Val whole = nest_add(nest, begin, nest_mul(nest, tiles, nest_const(nest, rows)));
-  FOR(nest, number, begin, whole, rows) emit_tile(p, number, rows, panel, channel, vectors, partial);
+  int count = p->shape.rows;
+  Val tiles = nest_udiv(nest, nest_sub(nest, end, begin), nest_const(nest, count));
+  Val whole = nest_add(nest, begin, nest_mul(nest, tiles, nest_const(nest, count)));
+  FOR(nest, number, begin, whole, count) {
+    Rows rows = rows_at(p, number, count);
+    body(p, &rows, columns);
+  }
   int64_t from, to;
   if (nest_constant(whole, &from) && nest_constant(end, &to)) {
-    if (from < to) emit_tile(p, whole, (int)(to - from), panel, channel, vectors, partial);
-    return;
+    if (from >= to) return;
+    Rows rows = rows_at(p, whole, (int)(to - from));
+    body(p, &rows, columns);
+  } else if (count > 1) {
+    FOR(nest, number, whole, end, 1) {
+      Rows rows = rows_at(p, number, 1);
+      body(p, &rows, columns);
+    }
   }
-  if (rows > 1) FOR(nest, number, whole, end, 1) emit_tile(p, number, 1, panel, channel, vectors, partial);
 }
 
-static void emit_group(Product *p, Val begin, Val end) {
+// All panels of the group; `inner` for each: the tile of given rows, or all rows.
+static void for_panels(Product *p, const Rows *rows, Val begin, Val end) {
   Nest *nest = p->nest;
   const Shape *s = &p->shape;
   int64_t whole = s->outputs / s->width, rest = s->outputs % s->width;
@@ -259,12 +297,27 @@ static void emit_group(Product *p, Val begin, Val end) {
   Val first_channel = nest_mul(nest, p->group_index, nest_const(nest, s->outputs));
   FOR(nest, panel, nest_const(nest, 0), nest_const(nest, whole), 1) {
     Val channel = nest_add(nest, first_channel, nest_mul(nest, panel, nest_const(nest, s->width)));
-    emit_panel(p, begin, end, nest_add(nest, first_panel, panel), channel, s->vectors, NULL);
+    Columns columns = {nest_add(nest, first_panel, panel), channel, s->vectors, NULL};
+    if (rows) emit_tile(p, rows, &columns);
+    else for_rows(p, begin, end, emit_tile, &columns);
   }
   if (!rest) return;
   int lanes = s->dot.lanes, vectors = (int)(rest + lanes - 1) / lanes, last = (int)rest - (vectors - 1) * lanes;
-  Val channel = nest_add(nest, first_channel, nest_const(nest, whole * s->width));
-  emit_panel(p, begin, end, nest_add(nest, first_panel, nest_const(nest, whole)), channel, vectors, last == lanes ? NULL : nest_const(nest, last));
+  Columns columns = {nest_add(nest, first_panel, nest_const(nest, whole)), nest_add(nest, first_channel, nest_const(nest, whole * s->width)),
+                     vectors, last == lanes ? NULL : nest_const(nest, last)};
+  if (rows) emit_tile(p, rows, &columns);
+  else for_rows(p, begin, end, emit_tile, &columns);
+}
+
+static void emit_row_panels(Product *p, const Rows *rows, const Columns *columns) {
+  (void)columns;
+  for_panels(p, rows, NULL, NULL);
+}
+
+// What has been gathered serves all panels; otherwise the weights of a panel serve all rows.
+static void emit_group(Product *p, Val begin, Val end) {
+  if (p->shape.gathers) for_rows(p, begin, end, emit_row_panels, NULL);
+  else for_panels(p, NULL, begin, end);
 }
 
 static void emit_image(Product *p, Val begin, Val end) {
