@@ -172,6 +172,23 @@ bool import_quantize_linear(OnnxNode *node) {
 
 // --- dequantize
 
+// Codes that come straight from an input of the model, perhaps reshaped: the input gets the quantized
+// type, if nobody reads it otherwise.
+static bool quantize_input(OnnxNode *node, Value *x, const Quant *quant) {
+  if (x->use_count != 0 || x->graph->owner) return false;
+  Value *input = x;
+  while (input->definition) {
+    const Node *move = input->definition;
+    if ((move->op != OP_RESHAPE && move->op != OP_TRANSPOSE) || quant->count != 1) return false;
+    input = move->operands[0];
+    if (input->use_count != 1) return false;
+  }
+  if (input->type.quant || !input->name || !may_be_quantized(node, input->name)) return false;
+  for (Value *value = x; value; value = value->definition ? value->definition->operands[0] : NULL)
+    value->type.quant = quant;
+  return true;
+}
+
 // The operand with the quantized type, where that can be said without computing anything.
 static Value *with_quant(OnnxNode *node, Value *x, const Quant *quant) {
   Tensor tensor;
@@ -181,11 +198,7 @@ static Value *with_quant(OnnxNode *node, Value *x, const Quant *quant) {
     type.quant = quant;
     return build_constant(&node->builder, type, tensor.data, x->name);
   }
-  bool sole_input = !x->definition && !x->graph->owner && x->use_count == 0 &&
-                    may_be_quantized(node, node->proto->input[0]);
-  if (!sole_input) return NULL;
-  x->type.quant = quant;
-  return x;
+  return quantize_input(node, x, quant) ? x : NULL;
 }
 
 static Value *dequantize(OnnxNode *node, Value *x, const QuantOperands *operands,

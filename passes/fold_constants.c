@@ -34,16 +34,17 @@ static bool results_are_small(const Node *node, int64_t limit) {
       return false;
     if (__builtin_add_overflow(results, bytes, &results)) return false;
   }
-  // Weights: undoing their quantization at run time would take time and memory each run.
-  if (node->op == OP_DEQUANTIZE) return true;
   return results <= limit || results <= 2 * operands;
 }
 
-static bool is_foldable(const Node *node, int64_t limit) {
+// Weights: undoing their quantization at run time would take time and memory each run, but before that
+// fuse_qdq may make use of their codes.
+static bool is_foldable(const Node *node, int64_t limit, bool dequantize) {
   if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK ||
       !node_has_trait(node, PURE))
     return false;
-  return operands_are_constant(node) && dims_are_constant(node) && results_are_small(node, limit);
+  if (!operands_are_constant(node) || !dims_are_constant(node)) return false;
+  return node->op == OP_DEQUANTIZE ? dequantize : results_are_small(node, limit);
 }
 
 // False: the op fails on these values (an index out of range); then it does so at run time.
@@ -71,8 +72,9 @@ static bool replace_by_constants(Node *node, const Tensor *results) {
 
 bool pass_fold_constants(Graph *graph, PassContext *context) {
   int64_t limit = pass_option_int(context, "limit");
+  bool dequantize = pass_option_bool(context, "dequantize");
   FOR_EACH_NODE (node, graph) {
-    if (!is_foldable(node, limit)) continue;
+    if (!is_foldable(node, limit, dequantize)) continue;
     Tensor *results = NEW_ARRAY(context->scratch, Tensor, node->result_count + 1);
     if (!evaluate(node, results, context)) continue;
     if (!replace_by_constants(node, results)) return false;

@@ -14,9 +14,9 @@
 #include "passes/report.h"
 
 static const char *const PREPARE =
-    "fixpoint<8>(fold_constants, simplify_control, canonicalise, common_subexpressions, dead_code, sink_transposes, "
-    "dead_code, recognise, fold_affine), fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), "
-    "fold_constants, dead_code";
+    "fixpoint<8>(fold_constants{dequantize=true}, simplify_control, canonicalise, common_subexpressions, dead_code, "
+    "sink_transposes, dead_code, recognise, fold_affine), "
+    "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), fold_constants, dead_code";
 
 static bool run_passes(PassContext *context, const char *text) {
   PassContext inner = *context;

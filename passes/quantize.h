@@ -38,4 +38,9 @@ void quantize_tie(QuantPlan *plan);
 // Rewrites products and what follows them into integer ops. False: reported.
 bool quantize_rewrite(QuantPlan *plan);
 
+// Ops that move, select or compare codes: operands and result have one quantization.
+bool quantize_keeps_scale(const Node *node);
+// Whether codes of this type need no further limits to obey the relu or clip.
+bool quantize_range_clips(const Node *clip, const Type *type);
+
 #endif

@@ -11,8 +11,7 @@
 
 // --- values that share a scale
 
-// Ops that move, select or compare codes: operands and result have one quantization.
-static bool keeps_scale(const Node *node) {
+bool quantize_keeps_scale(const Node *node) {
   switch ((int)node->op) {
   case OP_RESHAPE:
   case OP_TRANSPOSE:
@@ -64,7 +63,7 @@ static bool is_absorbed(const QuantPlan *plan, const Node *node) {
 
 void quantize_tie(QuantPlan *plan) {
   for (const Node *node = plan->graph->first; node; node = node->next) {
-    bool joins = keeps_scale(node) || (clips(node) && !is_absorbed(plan, node));
+    bool joins = quantize_keeps_scale(node) || (clips(node) && !is_absorbed(plan, node));
     int operands = node->op == OP_CONCAT ? node->operand_count : 1;
     for (int i = 0; joins && i < operands; i++) tie(plan, node->results[0], node->operands[i]);
   }
@@ -113,8 +112,7 @@ static bool set_codes(QuantPlan *plan, const Value *value, Value *codes) {
 
 // --- relu and clip behind a product or sum
 
-// Whether codes of this type need no further limits to obey the relu or clip.
-static bool range_clips(const Node *clip, const Type *type) {
+bool quantize_range_clips(const Node *clip, const Type *type) {
   int32_t low, high;
   quant_range(type->element, &low, &high);
   double scale = (double)type->quant->scale[0], zero = type->quant->zero[0];
@@ -131,7 +129,7 @@ static Value *target_of(QuantPlan *plan, const Node *node) {
 static bool finish(QuantPlan *plan, const Node *node, Value *codes) {
   Node *clip = absorbable(plan, node);
   if (!codes) return false;
-  if (clip && !range_clips(clip, &codes->type)) {
+  if (clip && !quantize_range_clips(clip, &codes->type)) {
     Builder builder = builder_before(clip);
     codes = build_like(&builder, clip, &codes, 1);
   }
@@ -310,7 +308,7 @@ static bool quantize_keeping(QuantPlan *plan, Node *node) {
 static bool follows(const QuantPlan *plan, const Node *node) {
   if (!quant_plan_is_float(plan, node->results[0]) || node->result_count != 1) return false;
   if (rescales(node)) return binary_is_integer(plan, node);
-  if (!keeps_scale(node) && !clips(node)) return false;
+  if (!quantize_keeps_scale(node) && !clips(node)) return false;
   if (node->op == OP_PAD && !pads_with_zero(node)) return false;
   int count = node->op == OP_CONCAT ? node->operand_count : 1, with_codes = 0;
   for (int i = 0; i < count; i++) {
