@@ -172,6 +172,8 @@ bool lower_layer_norm(Kernel *kernel) {
 
 // --- group_norm: [n, spatial, c]; the channels of a group lie side by side
 
+enum { CHANNEL_VECTORS = 4 };
+
 typedef struct Groups {
   Norm norm;
   Val spatial, channels, each; // pixels, channels of a pixel, channels of a group
@@ -179,12 +181,17 @@ typedef struct Groups {
   Val image, channel;          // offset of the image; first channel of the group
   Val total;                   // memory of a scalar sum
   bool squares;
+  Val means[CHANNEL_VECTORS], factors[CHANNEL_VECTORS]; // single: of each lane
 } Groups;
 
-enum { CHANNEL_VECTORS = 4 };
+static void enter_vector(Groups *g, int vector) {
+  if (!g->single) return;
+  g->norm.mean = g->means[vector];
+  g->norm.factor = g->factors[vector];
+}
 
 // Sums over the pixels, for neighbouring channels.
-static void sum_pixels(const Groups *g, Val channel, int vectors, int lanes, bool squares, Val *sums) {
+static void sum_pixels(Groups *g, Val channel, int vectors, int lanes, bool squares, Val *sums) {
   const Norm *n = &g->norm;
   Nest *nest = n->nest;
   Loop loop = nest_loop_begin(nest, nest_const(nest, 0), g->spatial, nest_const(nest, 1));
@@ -192,6 +199,7 @@ static void sum_pixels(const Groups *g, Val channel, int vectors, int lanes, boo
   for (int v = 0; v < vectors; v++) nest_carry(nest, &loop, nest_zero(nest_vector(n->element, lanes)));
   for (int v = 0; v < vectors; v++) {
     Val x = kernel_load(n->kernel, n->x->element, n->x->pointer, nest_add(nest, offset, nest_const(nest, (int64_t)v * lanes)), lanes);
+    enter_vector(g, v);
     nest_carry_next(&loop, v, nest_add(nest, loop.carried[v], squares ? square_of(n, x) : x));
   }
   nest_loop_end(nest, &loop);
@@ -214,6 +222,7 @@ static void store_channel_block(void *user, Val at, int vectors, int lanes) {
     for (int v = 0; v < vectors; v++) {
       Val offset = nest_add(nest, line, nest_const(nest, (int64_t)v * lanes));
       Val x = kernel_load(n->kernel, n->x->element, n->x->pointer, offset, lanes);
+      enter_vector(g, v);
       kernel_store(n->kernel, n->y->element, scaled(n, normalised(n, x), scale[v], bias[v]), n->y->pointer, offset);
     }
   }
@@ -247,17 +256,17 @@ static void emit_group(Groups *g) {
 }
 
 // One channel is a group: every lane has statistics of its own.
-static void single_block(void *user, Val at, int lanes) {
+static void single_block(void *user, Val at, int vectors, int lanes) {
   Groups *g = user;
   Norm *n = &g->norm;
   Nest *nest = n->nest;
-  Val sum;
+  Val sums[CHANNEL_VECTORS];
   g->channel = nest_const(nest, 0);
-  sum_pixels(g, at, 1, lanes, false, &sum);
-  n->mean = nest_div(nest, sum, number_of(n, g->spatial, lanes));
-  sum_pixels(g, at, 1, lanes, true, &sum);
-  n->factor = one_over_deviation(n, sum, g->spatial);
-  store_channel_block(g, at, 1, lanes);
+  sum_pixels(g, at, vectors, lanes, false, sums);
+  for (int v = 0; v < vectors; v++) g->means[v] = nest_div(nest, sums[v], number_of(n, g->spatial, lanes));
+  sum_pixels(g, at, vectors, lanes, true, sums);
+  for (int v = 0; v < vectors; v++) g->factors[v] = one_over_deviation(n, sums[v], g->spatial);
+  store_channel_block(g, at, vectors, lanes);
 }
 
 bool lower_group_norm(Kernel *kernel) {
@@ -274,7 +283,7 @@ bool lower_group_norm(Kernel *kernel) {
   kernel_split(kernel, x->type->dims[0]);
   FOR(nest, image, kernel->begin, kernel->end, 1) {
     g.image = nest_mul(nest, image, x->strides[0]);
-    if (g.single) strip_each(nest, nest_const(nest, 0), g.channels, n->lanes, single_block, &g);
+    if (g.single) strip_blocks(nest, nest_const(nest, 0), g.channels, CHANNEL_VECTORS, n->lanes, single_block, &g);
     else FOR(nest, which, nest_const(nest, 0), nest_const(nest, group), 1) {
       g.channel = nest_mul(nest, which, g.each);
       emit_group(&g);
