@@ -208,6 +208,7 @@ static bool emit_run(Compiled *compiled) {
   bool ok = emit_graph(compiled, &frame, compiled->module->main);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_END, written);
   if (missing && !compiled->weights.bytes[HOME_DECODED]) LLVMReplaceAllUsesWith(missing, nest_int(nest->i1, 0));
+  nest_store(nest, nest_int(nest->i32, -1), field_address(nest, context, CONTEXT_OP), 4); // none failed
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
   return ok;
 }

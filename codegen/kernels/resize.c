@@ -38,24 +38,29 @@ static ResizeAxis axis_table(const Node *node, int axis, Arena *arena) {
 
 static void write_indices(const PackedSegment *segment, unsigned char *out) {
   const ResizeTables *tables = segment->user;
-  int32_t *to = (int32_t *)(void *)out;
   for (int k = 0; k < tables->count; k++) {
     const ResizeAxis *axis = &tables->axes[k];
-    for (int64_t i = 0; i < axis->out * axis->taps; i++)
-      *to++ = axis->outside && axis->outside[i / axis->taps] ? -1 : (int32_t)axis->index[i];
+    for (int64_t i = 0; i < axis->out * axis->taps; i++, out += 4) {
+      int32_t index = axis->outside && axis->outside[i / axis->taps] ? -1 : (int32_t)axis->index[i];
+      memcpy(out, &index, 4);
+    }
   }
+}
+
+static bool has_wide_weights(const Node *node) {
+  ElementType element = node->operands[0]->type.element;
+  return !element_is_float(element) || element == F64;
 }
 
 static void write_weights(const PackedSegment *segment, unsigned char *out) {
   const ResizeTables *tables = segment->user;
-  bool wide = !element_is_float(segment->node->operands[0]->type.element) || segment->node->operands[0]->type.element == F64;
-  float *narrow = (float *)(void *)out;
-  double *full = (double *)(void *)out;
+  bool wide = has_wide_weights(segment->node);
   for (int k = 0; k < tables->count; k++) {
     const ResizeAxis *axis = &tables->axes[k];
-    for (int64_t i = 0; i < axis->out * axis->taps; i++) {
-      if (wide) *full++ = axis->weight[i];
-      else *narrow++ = (float)axis->weight[i];
+    for (int64_t i = 0; i < axis->out * axis->taps; i++, out += wide ? 8 : 4) {
+      float narrow = (float)axis->weight[i];
+      if (wide) memcpy(out, &axis->weight[i], 8);
+      else memcpy(out, &narrow, 4);
     }
   }
 }
@@ -72,8 +77,7 @@ bool pack_resize(Pack *pack) {
     entries += axis.out * axis.taps;
     tables->axes[tables->count++] = axis;
   }
-  ElementType element = node->operands[0]->type.element;
-  size_t weight_bytes = element_is_float(element) && element != F64 ? 4 : 8;
+  size_t weight_bytes = has_wide_weights(node) ? 8 : 4;
   if (!entries) return true;
   pack_add(pack, (size_t)entries * 4, 4, NULL, write_indices, tables);
   if (!is_nearest(node)) pack_add(pack, (size_t)entries * weight_bytes, 8, NULL, write_weights, tables);
