@@ -1,4 +1,5 @@
-// Twenty handwritten digits of the MNIST test set, two of each, row by row, 0 to 255, and what they are. The same as digits.npz.
+// Twenty handwritten digits of the MNIST test set (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0),
+// two of each, row by row, 0 to 255, and what they are. The same as digits.npz.
 // clang-format off
 #ifndef DIGITS_H
 #define DIGITS_H
