@@ -8,6 +8,7 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/BitWriter.h>
 
+#include "codegen/describe.h"
 #include "codegen/internal.h"
 
 static void dispose(void *object) {
@@ -104,9 +105,31 @@ static const char *note_text(Compiled *compiled) {
 // Deepest stack of the compiler's own arithmetic (64-bit division, soft floats): at most 48 bytes were seen.
 enum { LIBRARY_STACK = 64 };
 
+// The depth of the stack is known when the machine code is, so <prefix>_model gets it afterwards, in
+// the bytes of the object. Names of the compiler's own functions start with `__`.
+static void settle_stack(Compiled *compiled) {
+  Arena *scratch = arena_create();
+  char *bytes = (char *)(uintptr_t)LLVMGetBufferStart(compiled->object);
+  const ObjectFile *file = object_read(scratch, compiled->diag, compiled->options.prefix, (const uint8_t *)bytes, LLVMGetBufferSize(compiled->object));
+  const char *model = arena_printf(scratch, "%s_model", compiled->options.prefix);
+  const ObjectSymbol *found = NULL;
+  bool library = false;
+  for (int i = 1; file && i < file->symbol_count; i++) {
+    const ObjectSymbol *symbol = &file->symbols[i];
+    if (symbol->section == 0 && !strncmp(symbol->name, "__", 2)) library = true;
+    if (symbol->section && !strcmp(symbol->name, model)) found = symbol;
+  }
+  assert(found && "every object has its description");
+  if (library) compiled->stack_bytes += LIBRARY_STACK;
+  int64_t at = (int64_t)(file->sections[found->section].offset + found->value) + describe_stack_offset(compiled);
+  for (int i = 0; i < compiled->target->pointer_bits / 8; i++) bytes[at + i] = (char)(compiled->stack_bytes >> 8 * i);
+  arena_destroy(scratch);
+}
+
 bool compiled_link(Compiled *compiled) {
   if (compiled->image) return true;
   if (!compiled->object && !machine_emit(compiled)) return false;
+  settle_stack(compiled);
   Arena *arena = compiled->arena;
   const char *prefix = compiled->options.prefix;
   // The image keeps pointers to these.
@@ -130,7 +153,6 @@ bool compiled_link(Compiled *compiled) {
                            .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
   compiled->image = object_link(arena, compiled->diag, &request);
-  if (compiled->image && object_image_undefined(compiled->image)[0]) compiled->stack_bytes += LIBRARY_STACK;
   return compiled->image != NULL;
 }
 

@@ -120,3 +120,9 @@ void describe_model(Compiled *compiled) {
   LLVMSetInitializer(model, value);
   LLVMSetGlobalConstant(model, true);
 }
+
+int64_t describe_stack_offset(const Compiled *compiled) {
+  enum { STACK_BYTES = 15 }; // number of the field
+  Val model = LLVMGetNamedGlobal(compiled->llvm, arena_printf(compiled->arena, "%s_model", compiled->interface->prefix));
+  return (int64_t)LLVMOffsetOfElement(LLVMGetModuleDataLayout(compiled->llvm), LLVMGlobalGetValueType(model), STACK_BYTES);
+}

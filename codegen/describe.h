@@ -6,4 +6,7 @@
 
 void describe_model(Compiled *compiled); // after _run, _shapes, _init exist
 
+// Where stack_bytes lies in <prefix>_model, in bytes.
+int64_t describe_stack_offset(const Compiled *compiled);
+
 #endif

@@ -68,7 +68,7 @@ static const char head[] =
 static const char compare_float[] =
     "/* Within 1e-3 of the largest magnitude; NaN equals NaN. */\n"
     "TEST_CODE static int wrong_%s(const void *found, const void *wanted, size_t count) {\n"
-    "  int wrong = 0;\n  size_t i;\n  %s a, b, largest = 0, limit;\n"
+    "  int wrong = 0;\n  size_t i;\n  %s a, b, largest = 0, limit, error;\n"
     "  for (i = 0; i < count; i++) {\n"
     "    memcpy(&b, (const char *)wanted + i * sizeof b, sizeof b);\n"
     "    if (b < 0) b = -b;\n"
@@ -77,7 +77,10 @@ static const char compare_float[] =
     "  for (i = 0; i < count; i++) {\n"
     "    memcpy(&a, (const char *)found + i * sizeof a, sizeof a);\n"
     "    memcpy(&b, (const char *)wanted + i * sizeof b, sizeof b);\n"
-    "    if (!(a == b || (a != a && b != b) || (a - b <= limit && b - a <= limit))) wrong++;\n  }\n"
+    "    if (a == b || (a != a && b != b)) continue;\n"
+    "    error = (a < b ? b - a : a - b) / (1000 * limit);\n"
+    "    if (error == error && (float)error > test_worst) test_worst = (float)error;\n"
+    "    if (!(a - b <= limit && b - a <= limit)) wrong++;\n  }\n"
     "  return wrong;\n}\n\n";
 
 static const char compare_half[] =
@@ -116,6 +119,8 @@ static void put_comparisons(OutputSink *sink, const TestData *data) {
   for (int i = 0; i < data->graph->output_count; i++)
     for (int k = 0; k < 4; k++)
       used[k] |= strcmp(names[k], comparison(data->outputs[i].element)) == 0;
+  sink_text(sink, "/* The worst error of a float output, relative to the largest magnitude of the output. */\n"
+                  "TEST_VAR static float test_worst;\n\n");
   for (int k = 0; k < 2; k++)
     if (used[k]) sink_printf(sink, compare_float, names[k], names[k], names[k]);
   if (used[2]) sink_text(sink, compare_half);
@@ -163,7 +168,7 @@ static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
   put_arguments(tool, sink, data);
   sink_printf(sink, "  return %s_run(context, &in, &out);\n}\n\n", prefix);
   sink_printf(sink, "TEST_CODE static int test_compare(const tenon_context *context) {\n  int "
-                    "wrong = 0;\n  (void)context;\n");
+                    "wrong = 0;\n  (void)context;\n  test_worst = 0;\n");
   for (int i = 0; i < interface->output_count; i++) {
     const char *found =
         is_in_workspace(tool)
@@ -193,7 +198,7 @@ static const char tail[] =
     "#ifdef TENON_TEST_MAIN\n#include <stdio.h>\n\nint main(void) {\n  int code = test_setup();\n  "
     "if (!code) code = %s_selftest(&test_context);\n"
     "  if (code < 0) printf(\"%s: %%s\\n\", tenon_error_text(-code));\n  else printf(\"%s: %%d "
-    "elements differ\\n\", code);\n  return code != 0;\n}\n#endif\n\n"
+    "elements differ, worst relative error %%g\\n\", code, (double)test_worst);\n  return code != 0;\n}\n#endif\n\n"
     "#ifdef TENON_TEST_BENCH\nvoid bench_setup(void) {\n  if (test_setup()) bench_exit(3);\n}\n"
     "void bench_run(void) {\n  if (test_run(&test_context)) bench_exit(2);\n}\n"
     "TEST_CODE void bench_report(void) {\n  int wrong = test_compare(&test_context);\n  "
