@@ -17,11 +17,14 @@ Val strip_whole(Nest *nest, Val low, Val high, int64_t step) {
   return nest_add(nest, low, nest_mul(nest, nest_udiv(nest, nest_sub(nest, high, low), by), by));
 }
 
+enum { NARROWEST = 4 }; // lanes of the vectors that shorten the rest of a line
+
 void strip_each(Nest *nest, Val low, Val high, int lanes, StripBody *body, void *user) {
-  Val whole = strip_whole(nest, low, high, lanes);
-  if (!strip_is_empty(low, whole)) FOR(nest, i, low, whole, lanes) body(user, i, lanes);
-  if (lanes == 1 || strip_is_empty(whole, high)) return;
-  FOR(nest, i, whole, high, 1) body(user, i, 1);
+  for (; lanes >= 1; lanes = lanes > NARROWEST ? lanes / 2 : lanes > 1 ? 1 : 0) {
+    Val whole = strip_whole(nest, low, high, lanes);
+    if (!strip_is_empty(low, whole)) FOR(nest, i, low, whole, lanes) body(user, i, lanes);
+    low = whole;
+  }
 }
 
 void strip_blocks(Nest *nest, Val low, Val high, int vectors, int lanes, StripBlock *block, void *user) {
@@ -65,6 +68,14 @@ Val strip_reduce(Nest *nest, Val low, Val high, int lanes, Val start, Combine co
       total = nest_reduce_lanes(nest, sums[0], combine);
     }
     low = whole;
+    for (int narrow = lanes / 2; narrow >= NARROWEST; narrow /= 2) {
+      whole = strip_whole(nest, low, high, narrow);
+      if (strip_is_empty(low, whole)) continue;
+      Val rest = nest_splat(nest, start, narrow);
+      reduce_run(nest, low, whole, narrow, 1, &rest, combine, term, user);
+      total = combine(nest, total, nest_reduce_lanes(nest, rest, combine));
+      low = whole;
+    }
   }
   reduce_run(nest, low, high, 1, 1, &total, combine, term, user);
   return total;
