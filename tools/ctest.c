@@ -60,6 +60,7 @@ static void put_array(OutputSink *sink, const char *kind, int number, const Tens
 
 static const char head[] =
     "#include <stdint.h>\n#include <string.h>\n\n"
+    "#if defined HARNESS_BARE && !defined TENON_TEST_MAIN && !defined TENON_TEST_BENCH\n#define TENON_TEST_BENCH\n#endif\n"
     "#if defined TENON_TEST_BENCH\n"
     "#include \"bench.h\"\n#define TEST_CONST BENCH_CONST\n#define TEST_VAR BENCH_VAR\n#define "
     "TEST_CODE BENCH_CODE\n"
