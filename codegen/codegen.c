@@ -126,10 +126,6 @@ static void settle_stack(Compiled *compiled) {
   arena_destroy(scratch);
 }
 
-// Deepest frames of the compiler's arithmetic library (measured: 100 bytes for division of doubles on
-// Cortex-M0 and RISC-V without FPU), which LLVM does not know of.
-enum { LIBRARY_STACK = 128 };
-
 bool compiled_link(Compiled *compiled) {
   if (compiled->image) return true;
   if (!compiled->object && !machine_emit(compiled)) return false;
@@ -157,7 +153,6 @@ bool compiled_link(Compiled *compiled) {
                            .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
   compiled->image = object_link(arena, compiled->diag, &request);
-  if (compiled->image && *object_image_undefined(compiled->image)) compiled->stack_bytes += LIBRARY_STACK;
   return compiled->image != NULL;
 }
 
