@@ -8,7 +8,9 @@
 
 #include "ir/interpret.h"
 
-enum { BINS = 2048, GENERATED_SAMPLES = 16, GENERATED_DIM = 8 };
+enum { GENERATED_SAMPLES = 16, GENERATED_DIM = 8 };
+
+#define BINS 2048
 
 // --- running
 
@@ -120,12 +122,12 @@ static double squared_error(const Histogram *h, double low, double high, int bit
 }
 
 static Range least_error(const Histogram *h, int bits) {
-  enum { STEPS = 32 };
+  const int steps = 32;
   Range best = {h->low, h->high};
   double least = squared_error(h, (double)h->low, (double)h->high, bits);
-  for (int a = 0; a <= STEPS; a++)
-    for (int b = 0; b <= STEPS; b++) {
-      double low = (double)h->low * (1 - 0.8 * a / STEPS), high = (double)h->high * (1 - 0.8 * b / STEPS);
+  for (int a = 0; a <= steps; a++)
+    for (int b = 0; b <= steps; b++) {
+      double low = (double)h->low * (1 - 0.8 * a / steps), high = (double)h->high * (1 - 0.8 * b / steps);
       if ((h->low == 0 && a) || (h->high == 0 && b)) break;
       double error = squared_error(h, low, high, bits);
       if (error >= least) continue;

@@ -235,7 +235,9 @@ bool pass_quantize(Graph *graph, PassContext *context) {
   quantize_tie(&plan);
   if (!quantize_rewrite(&plan)) return false;
   if (context->report) report_layers(&plan, sqnr);
+  // What the originals read would hide that an input is only quantized.
   if (!strcmp(pass_option_string(context, "io"), "int8")) {
+    if (!run_passes(context, "dead_code")) return false;
     quantize_inputs(&plan);
     if (!quantize_outputs(&plan)) return false;
   }

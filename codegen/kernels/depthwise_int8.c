@@ -366,12 +366,12 @@ static void write_tables(const PackedSegment *segment, unsigned char *out) {
   for (int64_t channel = 0; channel < s->channels; channel++) {
     int64_t first;
     int width = block_of(s, channel, &first);
-    int32_t *at = (int32_t *)(void *)out + first * 3 + channel - first;
-    at[0] = folded_bias(node, s, channel);
+    int64_t at = first * 3 + channel - first;
+    pack_word(out, at, folded_bias(node, s, channel));
     if (!requantizes) continue;
     Requantization by = requantization_of_product(x->scale[0], quant_scale(w, channel), own->quant->scale[0]);
-    at[width] = by.multiplier;
-    at[2 * width] = plan->high_only ? by.shift - 33 : by.shift;
+    pack_word(out, at + width, by.multiplier);
+    pack_word(out, at + 2 * width, plan->high_only ? by.shift - 33 : by.shift);
   }
 }
 

@@ -2,6 +2,8 @@
 #ifndef TENON_CODEGEN_KERNELS_PACK_H
 #define TENON_CODEGEN_KERNELS_PACK_H
 
+#include <string.h>
+
 #include "codegen/kernel.h"
 
 bool pack_matmul_panels(Pack *pack);
@@ -18,5 +20,10 @@ bool pack_matmul_sparse(Pack *pack); // streams of compressed weights, all four
 bool pack_matmul_codebook(Pack *pack);
 bool pack_conv_sparse(Pack *pack);
 bool pack_conv_codebook(Pack *pack);
+
+// Entry `index` of a table of 32-bit numbers.
+static inline void pack_word(unsigned char *table, int64_t index, int32_t value) {
+  memcpy(table + 4 * index, &value, sizeof value);
+}
 
 #endif

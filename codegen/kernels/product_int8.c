@@ -427,15 +427,14 @@ static void write_tables(const PackedSegment *segment, unsigned char *out) {
   const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
   const Type *own = node_own_type(node);
   bool requantizes = own->quant && element_info[own->element].bits <= 16;
-  int32_t *table = (int32_t *)(void *)out;
   for (int64_t m = 0; m < s->outputs * s->group; m++) {
     int64_t panel = m / s->outputs * s->panels + m % s->outputs / s->width, lane = m % s->outputs % s->width;
-    int32_t *at = table + panel * 3 * s->width + lane;
-    at[0] = folded_bias(node, s, m);
+    int64_t at = panel * 3 * s->width + lane;
+    pack_word(out, at, folded_bias(node, s, m));
     if (!requantizes) continue;
     Requantization by = requantization_of_product(x->scale[0], quant_scale(w, m), own->quant->scale[0]);
-    at[s->width] = by.multiplier;
-    at[2 * s->width] = plan->high_only ? by.shift - 33 : by.shift;
+    pack_word(out, at + s->width, by.multiplier);
+    pack_word(out, at + 2 * s->width, plan->high_only ? by.shift - 33 : by.shift);
   }
 }
 

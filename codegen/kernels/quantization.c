@@ -14,16 +14,14 @@ static const Quant *quant_of(const Node *node) {
 static void write_tables(const PackedSegment *segment, unsigned char *out) {
   const Node *node = segment->node;
   const Quant *quant = quant_of(node);
-  float *scales = (float *)(void *)out;
-  int32_t *numbers = (int32_t *)(void *)out;
   bool high_only = quantized_shifts_are_high(node);
   for (int i = 0; i < quant->count; i++) {
-    scales[i] = quant->scale[i];
-    numbers[quant->count + i] = quant->zero[i];
+    memcpy(out + 4 * (size_t)i, &quant->scale[i], 4);
+    pack_word(out, quant->count + i, quant->zero[i]);
     if (node->op != OP_REQUANTIZE) continue;
     Requantization by = requantization_of((double)quant->scale[i] / (double)node->results[0]->type.quant->scale[0]);
-    numbers[2 * quant->count + i] = by.multiplier;
-    numbers[3 * quant->count + i] = high_only ? by.shift - 33 : by.shift;
+    pack_word(out, 2 * (int64_t)quant->count + i, by.multiplier);
+    pack_word(out, 3 * (int64_t)quant->count + i, high_only ? by.shift - 33 : by.shift);
   }
 }
 
