@@ -15,6 +15,7 @@ typedef struct CodegenOptions {
   bool pic;             // -fPIC asked for on bare metal
   bool debug;           // -g
   bool trust_indices;
+  bool profile;         // calls context->reserved[0] before each op, see model_call_set_clock; not for objects
   int threads;          // compile threads; the bytes do not depend on it
   const char *weights;  // "embed", "section:NAME", "file:PATH"
   bool io_workspace;    // --io=workspace: inputs and outputs lie in the workspace
@@ -52,6 +53,11 @@ typedef struct ModelCall ModelCall; // buffers kept between calls
 ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag *diag);
 struct tenon_executor;
 void model_call_set_executor(ModelCall *call, const struct tenon_executor *executor); // NULL: serial
+// Of modules compiled with options.profile: called before each op with its number, and with -1 at the end.
+typedef void ProfileClock(void *user, int op);
+void model_call_set_clock(ModelCall *call, ProfileClock *clock, void *user);
+// The node of an op by its number; NULL past the last one.
+const Node *compiled_op(const Compiled *compiled, int op);
 bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag);
 
 // The JIT as an executor for passes: runs the -O pipeline and code generation on a copy of the graph.

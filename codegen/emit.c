@@ -345,6 +345,8 @@ bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph) {
     if (node_has_trait(node, VIEW) && node->results[0]->placement.kind == PLACE_ALIAS) continue;
     int op = compiled->op_count;
     ARENA_PUSH(compiled->arena, compiled->op_names, compiled->op_count, compiled->op_capacity, op_name(compiled, node));
+    ARENA_PUSH(compiled->arena, compiled->op_nodes, compiled->op_node_count, compiled->op_node_capacity, node);
+    emit_clock(compiled, frame, op);
     ok &= emit_node(compiled, frame, node, op);
   }
   return ok;

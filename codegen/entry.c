@@ -206,6 +206,7 @@ static bool emit_run(Compiled *compiled) {
   for (int i = 0; i < interface->output_dim_count; i++) written[i] = emit_dim_is_known(&frame, interface->output_dims[i].dim);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_START, written);
   bool ok = emit_graph(compiled, &frame, compiled->module->main);
+  emit_clock(compiled, &frame, -1);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_END, written);
   if (missing && !compiled->weights.bytes[HOME_DECODED]) LLVMReplaceAllUsesWith(missing, nest_int(nest->i1, 0));
   nest_store(nest, nest_int(nest->i32, -1), field_address(nest, context, CONTEXT_OP), 4); // none failed

@@ -92,7 +92,8 @@ struct Compiled {
   KernelFunction *kernels;
   int kernel_count;
   const char **op_names; // of tenon_model.ops, by number
-  int op_count, op_capacity;
+  const Node **op_nodes;
+  int op_count, op_capacity, op_node_count, op_node_capacity;
   LLVMMemoryBufferRef object; // machine code as LLVM wrote it; NULL: not yet
   ObjectImage *image;
   int64_t stack_bytes;
@@ -101,6 +102,8 @@ struct Compiled {
 // Emits the call of one node (not CONST, not a view); false: reported. `op` is its number in
 // tenon_model.ops. Leaves through nest_fail_if when a fallible kernel fails.
 bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op);
+// With options.profile: calls the clock of the context, if it has one, with `op`.
+void emit_clock(Compiled *compiled, Frame *frame, int op);
 // All nodes of a graph in order.
 bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph);
 // Address of a placed value.

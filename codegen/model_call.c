@@ -10,6 +10,7 @@ struct ModelCall {
   void *workspace, *decoded;
   size_t workspace_bytes;
   const tenon_executor *executor;
+  void *reserved[2]; // clock of a profile
   Arena *arena;
 };
 
@@ -36,7 +37,7 @@ static bool report(const tenon_context *context, const tenon_model *model, int c
 
 static tenon_context context_of(const ModelCall *call) {
   return (tenon_context){.abi = call->model->abi, .workspace = call->workspace, .workspace_bytes = call->workspace_bytes,
-                         .weights = call->decoded, .executor = call->executor};
+                         .weights = call->decoded, .executor = call->executor, .reserved = {call->reserved[0], call->reserved[1]}};
 }
 
 ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag *diag) {
@@ -57,6 +58,11 @@ ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag
 }
 
 void model_call_set_executor(ModelCall *call, const struct tenon_executor *executor) { call->executor = executor; }
+
+void model_call_set_clock(ModelCall *call, ProfileClock *clock, void *user) {
+  memcpy(&call->reserved[0], &clock, sizeof clock);
+  call->reserved[1] = user;
+}
 
 // Puts the dims of the inputs into their words, and checks what is constant.
 // Tensors from mapped files may lie anywhere; compiled models want elements aligned.

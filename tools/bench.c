@@ -5,6 +5,7 @@
 
 #include "tools/json.h"
 #include "tools/model.h"
+#include "tools/profile.h"
 #include "tools/values.h"
 
 static double now(void) {
@@ -68,7 +69,10 @@ Status command_bench(Tool *tool) {
   Times times = {.arena = tool->arena};
   Status status = runnable_with_inputs(tool, 0, 1, &runnable, &inputs);
   if (status != STATUS_DONE) return status;
-  if (!measure(tool, runnable, inputs, seconds->given ? seconds->real : 2, &times))
+  double length = seconds->given ? seconds->real : 2;
+  if (tool_flag(tool, OPTION_PROFILE))
+    return profile_run(tool, runnable, inputs, length) ? STATUS_DONE : STATUS_REFUSED;
+  if (!measure(tool, runnable, inputs, length, &times))
     return STATUS_REFUSED;
   print_times(tool, runnable, &times);
   return STATUS_DONE;

@@ -7,6 +7,7 @@
 #include "ir/print.h"
 #include "tools/json.h"
 #include "tools/model.h"
+#include "tools/work.h"
 
 typedef struct Census {
   int64_t ops[OP_COUNT];
@@ -14,38 +15,6 @@ typedef struct Census {
 } Census;
 
 // --- counting
-
-static int64_t product(const int64_t *dims, int from, int to) {
-  int64_t result = 1;
-  for (int i = from; i < to; i++) result *= dims[i];
-  return result;
-}
-
-static void dims_of(const Value *value, const int64_t *symbols, int64_t *dims) {
-  for (int i = 0; i < value->type.rank; i++) dims[i] = dim_evaluate(value->type.dims[i], symbols);
-}
-
-// Multiplications of one run of the node.
-static int64_t count_macs(const Node *node, const int64_t *symbols) {
-  int64_t a[MAX_RANK], b[MAX_RANK], y[MAX_RANK];
-  bool counted = node_has_trait(node, ACCUMULATES) || node->op == OP_LSTM || node->op == OP_GRU ||
-                 node->op == OP_RNN;
-  if (!counted || !node->results[0]) return 0;
-  dims_of(node->operands[0], symbols, a);
-  dims_of(node->operands[1], symbols, b);
-  dims_of(node->results[0], symbols, y);
-  int rank_a = node->operands[0]->type.rank, rank_b = node->operands[1]->type.rank,
-      rank_y = node->results[0]->type.rank;
-  if (node->op == OP_MATMUL) {
-    bool transposed = node_int(node, ATTR_TRANSPOSE_A) && rank_a > 1;
-    return product(y, 0, rank_y) * a[transposed ? rank_a - 2 : rank_a - 1];
-  }
-  if (node->op == OP_CONV) return product(y, 0, rank_y) * product(b, 1, rank_b);
-  if (node->op == OP_CONV_TRANSPOSE) return product(a, 0, rank_a) * product(b, 1, rank_b);
-  int64_t recurrent[MAX_RANK]; // x [t, b, i], w [d, gates * h, i], r [d, gates * h, h]
-  dims_of(node->operands[2], symbols, recurrent);
-  return a[0] * a[1] * (product(b, 0, 3) + product(recurrent, 0, 3));
-}
 
 static void count_graph(const Graph *graph, const int64_t *symbols, Census *census) {
   for (const Node *node = graph->first; node; node = node->next) {
@@ -60,7 +29,7 @@ static void count_graph(const Graph *graph, const int64_t *symbols, Census *cens
     }
     census->ops[node->op]++;
     census->op_count++;
-    census->macs += count_macs(node, symbols);
+    census->macs += work_macs(node, symbols);
     for (int i = 0; i < node->region_count; i++) count_graph(node->regions[i], symbols, census);
   }
 }
@@ -68,7 +37,7 @@ static void count_graph(const Graph *graph, const int64_t *symbols, Census *cens
 static int64_t value_bytes(const Value *value, const int64_t *symbols) {
   int64_t dims[MAX_RANK], count, bytes;
   if (value->type.kind != TYPE_TENSOR || value_is_constant(value)) return 0;
-  dims_of(value, symbols, dims);
+  work_dims(value, symbols, dims);
   return tensor_checked_bytes(value->type.element, value->type.rank, dims, &count, &bytes) ? bytes
                                                                                            : 0;
 }

@@ -53,6 +53,7 @@ typedef struct Runnable {
   Executor *executor; // interpreter; else NULL
   Program *program;
   struct ModelCall *call; // compiled code
+  struct Compiled *compiled; // what it was made of; NULL: a shared object
 } Runnable;
 
 // Passes run on the module as the options say; without --interpret it is compiled for this machine.

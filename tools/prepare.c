@@ -116,6 +116,7 @@ Compiled *plan_compile(Tool *tool, const Plan *plan, Module *module, const char 
                                 threads->given && threads->number > 0 ? (int)threads->number : 1,
                             .weights = tool_text(tool, OPTION_WEIGHTS),
                             .io_workspace = io && strcmp(io, "workspace") == 0,
+                            .profile = tool_flag(tool, OPTION_PROFILE),
                             .version = TENON_VERSION,
                             .command = tool->command_line};
   if (!options.weights) options.weights = "embed";

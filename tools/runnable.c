@@ -57,6 +57,7 @@ static bool use_threads(Tool *tool, Runnable *runnable) {
 static bool prepare_compiled(Tool *tool, const Plan *plan, Runnable *runnable, Module *module) {
   runnable->how = "compiled";
   Compiled *compiled = plan_compile(tool, plan, module, "model");
+  runnable->compiled = compiled;
   Loaded *loaded = compiled ? jit_load(compiled, tool->arena, &tool->diag) : NULL;
   runnable->call = loaded ? model_call_create(jit_model(loaded), tool->arena, &tool->diag) : NULL;
   return runnable->call && use_threads(tool, runnable);

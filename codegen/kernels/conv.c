@@ -20,6 +20,8 @@ typedef struct Conv {
   Pixels pixels;
   int64_t group, group_in, group_out; // groups, channels of one
   int rows, vectors, lanes, width;
+  RowTiles tiles; // of the pixels of an image
+  bool runs;      // tiles whose taps are all inside read those along the width as one run
   LLVMTypeRef element;
   Val batch, group_index;
 } Conv;
@@ -43,54 +45,84 @@ static void accumulate_taps(Conv *c, Tile *tile, const Pixel *pixels, Val panel,
     return;
   }
   FOR(nest, t, nest_const(nest, 0), nest_const(nest, c->pixels.window.kernel[axis]), 1) {
-    int first = t_loop.carried_count;
-    for (int r = 0; r < tile->rows; r++)
-      for (int v = 0; v < tile->vectors; v++) tile->sum[r][v] = t_loop.carried[nest_carry(nest, &t_loop, tile->sum[r][v])];
+    tile_carry(nest, tile, &t_loop);
     tap[axis] = t;
     accumulate_taps(c, tile, pixels, panel, tap, axis + 1);
-    for (int r = 0; r < tile->rows; r++)
-      for (int v = 0; v < tile->vectors; v++) {
-        int which = first + r * tile->vectors + v;
-        nest_carry_next(&t_loop, which, tile->sum[r][v]);
-        if (t_loop.header) tile->sum[r][v] = t_loop.carried[which];
-      }
+    tile_carry_next(tile, &t_loop);
+  }
+}
+
+// All taps inside: those along the width are one run of channels, without gaps.
+static void accumulate_runs(Conv *c, Tile *tile, const Pixel *pixels, Val panel, Val *tap, int axis) {
+  Nest *nest = c->nest;
+  const KernelWindow *window = &c->pixels.window;
+  if (axis == WINDOW_AXES - 1) {
+    Val rows[MAX_TILE_ROWS];
+    tap[axis] = nest_const(nest, 0);
+    for (int r = 0; r < tile->rows; r++) rows[r] = pixels_tap_inside(&c->pixels, &pixels[r], tap);
+    tile_accumulate(c->kernel, tile, rows, nest_const(nest, 1), c->x->element, panel_weights(c, panel, tap),
+                    nest_const(nest, c->width), c->w->element, nest_const(nest, window->kernel[axis] * c->group_in), NULL);
+    return;
+  }
+  FOR(nest, t, nest_const(nest, 0), nest_const(nest, window->kernel[axis]), 1) {
+    tile_carry(nest, tile, &t_loop);
+    tap[axis] = t;
+    accumulate_runs(c, tile, pixels, panel, tap, axis + 1);
+    tile_carry_next(tile, &t_loop);
   }
 }
 
 // --- tiles
 
-static void emit_tile(Conv *c, Val pixel, int rows, Val panel, Val channel, int vectors, Val partial) {
-  Tile tile = {.rows = rows, .vectors = vectors, .lanes = c->lanes, .element = c->element};
-  TileColumns columns = {channel, partial};
-  Pixel pixels[MAX_TILE_ROWS];
-  pixels[0] = pixels_at(&c->pixels, pixel);
-  for (int r = 1; r < rows; r++) pixels[r] = pixels_next(&c->pixels, pixels[r - 1]);
-  tile_start(c->kernel, &tile, c->bias, &columns);
+// Where a tile of a panel belongs.
+typedef struct Place {
+  Conv *conv;
+  Val panel, channel;
+  int vectors;
+  Val partial;
+} Place;
+
+static void emit_sums(const Place *place, const Pixel *pixels, int rows, bool inside) {
+  Conv *c = place->conv;
+  Tile tile = {.rows = rows, .vectors = place->vectors, .lanes = c->lanes, .element = c->element};
+  TileColumns columns = {place->channel, place->partial};
   Val tap[WINDOW_AXES];
-  accumulate_taps(c, &tile, pixels, panel, tap, 0);
+  tile_start(c->kernel, &tile, c->bias, &columns);
+  if (inside) accumulate_runs(c, &tile, pixels, place->panel, tap, 0);
+  else accumulate_taps(c, &tile, pixels, place->panel, tap, 0);
   for (int r = 0; r < rows; r++) {
     Val coordinates[MAX_RANK] = {c->batch};
     int skip = WINDOW_AXES - c->pixels.window.rank;
     for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = pixels[r].at[axis];
-    coordinates[c->y->rank - 1] = channel;
+    coordinates[c->y->rank - 1] = place->channel;
     tile_store_row(c->kernel, &tile, r, coordinates, &columns);
   }
 }
 
-static void emit_panel(Conv *c, Val begin, Val end, Val panel, Val channel, int vectors, Val partial) {
+static void emit_tile(void *user, Val pixel, int rows) {
+  const Place *place = user;
+  const Conv *c = place->conv;
   Nest *nest = c->nest;
-  Val tiles = nest_udiv(nest, nest_sub(nest, end, begin), nest_const(nest, c->rows));
-  Val whole = nest_add(nest, begin, nest_mul(nest, tiles, nest_const(nest, c->rows)));
-  FOR(nest, pixel, begin, whole, c->rows) emit_tile(c, pixel, c->rows, panel, channel, vectors, partial);
-  int64_t from, to;
-  if (nest_constant(whole, &from) && nest_constant(end, &to)) {
-    if (from < to) emit_tile(c, whole, (int)(to - from), panel, channel, vectors, partial);
+  Pixel pixels[MAX_TILE_ROWS];
+  pixels[0] = pixels_at(&c->pixels, pixel);
+  for (int r = 1; r < rows; r++) pixels[r] = pixels_next(&c->pixels, pixels[r - 1]);
+  Val inside = NULL;
+  for (int r = 0; r < rows && c->runs && c->pixels.zeros; r++) {
+    Val one = pixels_inside(&c->pixels, &pixels[r]);
+    inside = inside ? nest_and(nest, inside, one) : one;
+  }
+  if (!inside) {
+    emit_sums(place, pixels, rows, c->runs);
     return;
   }
-  if (c->rows > 1) FOR(nest, pixel, whole, end, 1) emit_tile(c, pixel, 1, panel, channel, vectors, partial);
+  Branch branch = nest_if(nest, inside);
+  emit_sums(place, pixels, rows, true);
+  nest_else(nest, &branch);
+  emit_sums(place, pixels, rows, false);
+  nest_end_if(nest, &branch);
 }
 
-// All panels of one group for pixels begin .. end of one image.
+// All panels of one group for tiles begin .. end of one image.
 static void emit_group(Conv *c, Val begin, Val end) {
   Nest *nest = c->nest;
   int64_t whole = c->group_out / c->width, rest = c->group_out % c->width, panels = whole + (rest > 0);
@@ -98,13 +130,14 @@ static void emit_group(Conv *c, Val begin, Val end) {
   Val first_channel = nest_mul(nest, c->group_index, nest_const(nest, c->group_out));
   FOR(nest, panel, nest_const(nest, 0), nest_const(nest, whole), 1) {
     Val channel = nest_add(nest, first_channel, nest_mul(nest, panel, nest_const(nest, c->width)));
-    emit_panel(c, begin, end, nest_add(nest, first_panel, panel), channel, c->vectors, NULL);
+    Place place = {c, nest_add(nest, first_panel, panel), channel, c->vectors, NULL};
+    row_tiles_each(nest, &c->tiles, begin, end, emit_tile, &place);
   }
   if (!rest) return;
   int vectors = (int)(rest + c->lanes - 1) / c->lanes, lanes = (int)rest - (vectors - 1) * c->lanes;
   Val channel = nest_add(nest, first_channel, nest_const(nest, whole * c->width));
-  emit_panel(c, begin, end, nest_add(nest, first_panel, nest_const(nest, whole)), channel, vectors,
-             lanes == c->lanes ? NULL : nest_const(nest, lanes));
+  Place place = {c, nest_add(nest, first_panel, nest_const(nest, whole)), channel, vectors, lanes == c->lanes ? NULL : nest_const(nest, lanes)};
+  row_tiles_each(nest, &c->tiles, begin, end, emit_tile, &place);
 }
 
 static void emit_image(Conv *c, Val begin, Val end) {
@@ -140,30 +173,37 @@ static const Dim *pixel_tiles(const Conv *c) {
   DimTable *dims = c->kernel->node->graph->module->dims;
   const Dim *count = dim_constant(dims, 1);
   for (int i = 1; i < c->y->rank - 1; i++) count = dim_mul(dims, count, c->y->type->dims[i]);
-  return dim_ceildiv(dims, count, dim_constant(dims, c->rows));
+  return row_tiles_dim(&c->tiles, dims, count);
+}
+
+enum { RUN_CHANNELS = 16 }; // with more of them, a comparison for each tap costs little
+
+static bool reads_runs(const Conv *c) {
+  const KernelWindow *window = &c->pixels.window;
+  bool adjacent = c->group == 1 && window->dilation[WINDOW_AXES - 1] == 1 && window->kernel[WINDOW_AXES - 1] > 1;
+  return adjacent && (!c->pixels.zeros || c->group_in < RUN_CHANNELS);
 }
 
 bool lower_conv_panels(Kernel *kernel) {
   Conv c = describe(kernel);
   Nest *nest = c.nest;
-  int64_t pixels;
   c.vectors = (int)node_ints_at(kernel->node, ATTR_TILE, 0, c.vectors);
   c.rows = (int)node_ints_at(kernel->node, ATTR_TILE, 1, c.rows);
   c.width = c.vectors * c.lanes;
-  if (nest_constant(c.pixels.count, &pixels) && pixels < c.rows) c.rows = pixels > 0 ? (int)pixels : 1;
+  c.tiles = row_tiles(c.pixels.count, c.rows);
   c.pixels.linear = pixels_are_linear(&c.pixels, kernel->node);
   if (pixels_padded(&c.pixels)) c.pixels.zeros = pixels_line(&c.pixels, c.group_in, 0);
+  c.runs = reads_runs(&c);
   if (dim_is(c.y->type->dims[0], 1)) {
     kernel_split(kernel, pixel_tiles(&c));
     c.batch = nest_const(nest, 0);
-    Val rows = nest_const(nest, c.rows), end = nest_umin(nest, nest_mul(nest, kernel->end, rows), c.pixels.count);
-    emit_image(&c, nest_mul(nest, kernel->begin, rows), end);
+    emit_image(&c, kernel->begin, kernel->end);
     return true;
   }
   kernel_split(kernel, c.y->type->dims[0]);
   FOR(nest, image, kernel->begin, kernel->end, 1) {
     c.batch = image;
-    emit_image(&c, nest_const(nest, 0), c.pixels.count);
+    emit_image(&c, nest_const(nest, 0), kernel_dim(kernel, pixel_tiles(&c)));
   }
   return true;
 }

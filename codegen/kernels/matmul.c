@@ -19,6 +19,7 @@ typedef struct Matmul {
   ElementType b_element, own; // own: of the product before an epilogue
   bool packed;              // b in panels of `width` columns
   int rows, vectors, lanes, width;
+  RowTiles tiles;
   Val a_pointer, coordinates[MAX_RANK]; // of the current batch
 } Matmul;
 
@@ -62,19 +63,22 @@ static void emit_tile(Matmul *mm, Val row, int rows, Val column, int vectors, Va
   }
 }
 
-// All rows of one panel: whole tiles, then what is left, at once if it is known, else one by one.
-static void emit_panel(Matmul *mm, Val row_begin, Val row_end, Val column, int vectors, Val partial, Val b, Val b_row) {
-  Nest *nest = mm->nest;
-  Val tiles = nest_udiv(nest, nest_sub(nest, row_end, row_begin), nest_const(nest, mm->rows));
-  Val whole = nest_add(nest, row_begin, nest_mul(nest, tiles, nest_const(nest, mm->rows)));
-  FOR(nest, row, row_begin, whole, mm->rows) emit_tile(mm, row, mm->rows, column, vectors, partial, b, b_row);
-  int64_t from, to;
-  if (nest_constant(whole, &from) && nest_constant(row_end, &to)) {
-    if (from < to) emit_tile(mm, whole, (int)(to - from), column, vectors, partial, b, b_row);
-    return;
-  }
-  if (mm->rows == 1) return;
-  FOR(nest, row, whole, row_end, 1) emit_tile(mm, row, 1, column, vectors, partial, b, b_row);
+// One panel of b.
+typedef struct Panel {
+  Matmul *mm;
+  Val column;
+  int vectors;
+  Val partial, b, b_row;
+} Panel;
+
+static void emit_panel_tile(void *user, Val row, int rows) {
+  const Panel *panel = user;
+  emit_tile(panel->mm, row, rows, panel->column, panel->vectors, panel->partial, panel->b, panel->b_row);
+}
+
+static void emit_panel(Matmul *mm, Val begin, Val end, Val column, int vectors, Val partial, Val b, Val b_row) {
+  Panel panel = {mm, column, vectors, partial, b, b_row};
+  row_tiles_each(mm->nest, &mm->tiles, begin, end, emit_panel_tile, &panel);
 }
 
 // First element of the panel that starts at `column`, and the distance of its rows.
@@ -89,6 +93,7 @@ static Val panel_pointer(Matmul *mm, Val column, Val *b_row) {
   return nest_address(nest, mm->b_pointer, type, column);
 }
 
+// Tiles of rows row_begin .. row_end by panels panel_begin .. panel_end.
 static void emit_columns(Matmul *mm, Val row_begin, Val row_end, Val panel_begin, Val panel_end) {
   Nest *nest = mm->nest;
   Val width = nest_const(nest, mm->width), b_row;
@@ -124,25 +129,26 @@ static const Dim *panel_count(Matmul *mm, const Dim *n) {
   return dim_ceildiv(dims, n, dim_constant(dims, mm->width));
 }
 
+enum { FEW_ROWS = 64 };
+
 // Few rows: threads share the columns; else they share the rows.
 static void emit_matrix(Matmul *mm) {
   Nest *nest = mm->nest;
   int rank = mm->result->rank;
   const Dim *m = mm->result->type->dims[rank - 2], *n = mm->result->type->dims[rank - 1];
-  Val zero = nest_const(nest, 0), panels = kernel_dim(mm->kernel, panel_count(mm, n));
+  const Dim *tiles = row_tiles_dim(&mm->tiles, mm->kernel->node->graph->module->dims, m);
+  Val zero = nest_const(nest, 0), panels = kernel_dim(mm->kernel, panel_count(mm, n)), rows = kernel_dim(mm->kernel, tiles);
   if (rank > 2) {
-    emit_columns(mm, zero, mm->m, zero, panels);
+    emit_columns(mm, zero, rows, zero, panels);
     return;
   }
-  if (dim_high(m) < 64) {
+  if (dim_high(m) < FEW_ROWS) {
     kernel_split(mm->kernel, panel_count(mm, n));
-    emit_columns(mm, zero, mm->m, mm->kernel->begin, mm->kernel->end);
+    emit_columns(mm, zero, rows, mm->kernel->begin, mm->kernel->end);
     return;
   }
-  DimTable *dims = mm->kernel->node->graph->module->dims;
-  kernel_split(mm->kernel, dim_ceildiv(dims, m, dim_constant(dims, mm->rows)));
-  Val rows = nest_const(nest, mm->rows), last = nest_mul(nest, mm->kernel->end, rows);
-  emit_columns(mm, nest_mul(nest, mm->kernel->begin, rows), nest_umin(nest, last, mm->m), zero, panels);
+  kernel_split(mm->kernel, tiles);
+  emit_columns(mm, mm->kernel->begin, mm->kernel->end, zero, panels);
 }
 
 static void emit_batches(Matmul *mm, int axis) {
@@ -178,17 +184,6 @@ static Matmul describe(Kernel *kernel) {
   return mm;
 }
 
-// The rows of the tile that leave the fewest over: 49 rows are 8 x 6 + 1, but 9 x 5 + 4 or 12 x 4 + 1 ...
-static int best_rows(Val m, int rows) {
-  int64_t count;
-  if (!nest_constant(m, &count)) return rows;
-  if (count <= rows) return (int)(count > 0 ? count : 1);
-  int best = rows;
-  for (int r = rows; r >= rows - 2 && r > 1; r--)
-    if ((count + r - 1) / r * r < (count + best - 1) / best * best && (count + r - 1) / r == (count + best - 1) / best) best = r;
-  return best;
-}
-
 // --- b packed: f32[k, n] constant, panels of `tile[0]` vectors
 
 bool lower_matmul_panels(Kernel *kernel) {
@@ -197,7 +192,7 @@ bool lower_matmul_panels(Kernel *kernel) {
   mm.b_pointer = kernel->packed[0];
   mm.vectors = (int)node_ints_at(kernel->node, ATTR_TILE, 0, mm.vectors);
   mm.width = mm.vectors * mm.lanes;
-  mm.rows = best_rows(mm.m, (int)node_ints_at(kernel->node, ATTR_TILE, 1, mm.rows));
+  mm.tiles = row_tiles(mm.m, (int)node_ints_at(kernel->node, ATTR_TILE, 1, mm.rows));
   emit_batches(&mm, 0);
   return true;
 }
@@ -325,7 +320,7 @@ bool lower_matmul(Kernel *kernel) {
   }
   mm.width = mm.vectors * mm.lanes;
   mm.b_row = mm.b->strides[mm.b->rank - 2];
-  mm.rows = best_rows(mm.m, mm.rows);
+  mm.tiles = row_tiles(mm.m, mm.rows);
   emit_batches(&mm, 0);
   return true;
 }

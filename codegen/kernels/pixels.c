@@ -83,3 +83,28 @@ Val pixels_tap(const Pixels *pixels, const Pixel *pixel, const Val *tap) {
   Val inside = LLVMBuildGEP2(nest->builder, nest_element_type(nest, pixels->x->element), pixels->x->pointer, &offset, 1, "");
   return outside ? nest_select(nest, outside, pixels->zeros, inside) : inside;
 }
+
+Val pixels_tap_inside(const Pixels *pixels, const Pixel *pixel, const Val *tap) {
+  Nest *nest = pixels->nest;
+  Val offset = pixels->offset;
+  for (int axis = 0; axis < WINDOW_AXES; axis++) {
+    Val index = kernel_window_input(nest, &pixels->window, axis, pixel->at[axis], tap[axis]);
+    offset = nest_add(nest, offset, nest_mul(nest, index, pixels->window.input_stride[axis]));
+  }
+  return nest_address(nest, pixels->x->pointer, nest_element_type(nest, pixels->x->element), offset);
+}
+
+// The first tap's index must be in [0, room), room = input - distance of the last tap.
+Val pixels_inside(const Pixels *pixels, const Pixel *pixel) {
+  Nest *nest = pixels->nest;
+  Val inside = NULL, zero = nest_const(nest, 0);
+  for (int axis = 0; axis < WINDOW_AXES; axis++) {
+    const KernelWindow *window = &pixels->window;
+    if (!kernel_window_padded(window, axis)) continue;
+    Val reach = nest_const(nest, (window->kernel[axis] - 1) * window->dilation[axis]);
+    Val room = nest_max(nest, nest_sub(nest, window->input[axis], reach), zero);
+    Val fits = nest_compare(nest, LLVMIntULT, kernel_window_input(nest, window, axis, pixel->at[axis], zero), room);
+    inside = inside ? nest_and(nest, inside, fits) : fits;
+  }
+  return inside;
+}

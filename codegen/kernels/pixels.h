@@ -28,5 +28,8 @@ Pixel pixels_at(const Pixels *pixels, Val number);
 Pixel pixels_next(const Pixels *pixels, Pixel pixel);
 // Address of the first channel under a tap of one pixel, or of the line of zeros.
 Val pixels_tap(const Pixels *pixels, const Pixel *pixel, const Val *tap);
+// The same for a tap that is known to be inside; and whether all taps of a pixel are (NULL: always).
+Val pixels_tap_inside(const Pixels *pixels, const Pixel *pixel, const Val *tap);
+Val pixels_inside(const Pixels *pixels, const Pixel *pixel);
 
 #endif

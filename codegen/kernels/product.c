@@ -64,6 +64,21 @@ static void multiply_add(Kernel *kernel, Tile *tile, const Val *rows, Val a_offs
   }
 }
 
+void tile_carry(Nest *nest, Tile *tile, Loop *loop) {
+  assert(loop->carried_count == 0 && "sums come first");
+  for (int r = 0; r < tile->rows; r++)
+    for (int v = 0; v < tile->vectors; v++) tile->sum[r][v] = loop->carried[nest_carry(nest, loop, tile->sum[r][v])];
+}
+
+void tile_carry_next(Tile *tile, Loop *loop) {
+  for (int r = 0; r < tile->rows; r++)
+    for (int v = 0; v < tile->vectors; v++) {
+      int which = r * tile->vectors + v;
+      nest_carry_next(loop, which, tile->sum[r][v]);
+      if (loop->header) tile->sum[r][v] = loop->carried[which];
+    }
+}
+
 enum { UNROLL_ALL = 8 }; // short reductions (RGB images) have no loop at all
 
 void tile_accumulate(Kernel *kernel, Tile *tile, const Val *rows, Val a_stride, ElementType a_element, Val b, Val b_stride,
@@ -77,18 +92,9 @@ void tile_accumulate(Kernel *kernel, Tile *tile, const Val *rows, Val a_stride, 
     return;
   }
   FOR(nest, k, nest_const(nest, 0), count, 1) {
-    for (int r = 0; r < tile->rows; r++)
-      for (int v = 0; v < tile->vectors; v++) {
-        int which = nest_carry(nest, &k_loop, tile->sum[r][v]);
-        tile->sum[r][v] = k_loop.carried[which];
-      }
+    tile_carry(nest, tile, &k_loop);
     multiply_add(kernel, tile, rows, nest_mul(nest, k, a_stride), a_element, b, nest_mul(nest, k, b_stride), b_element, b_partial);
-    for (int r = 0; r < tile->rows; r++)
-      for (int v = 0; v < tile->vectors; v++) {
-        int which = r * tile->vectors + v;
-        nest_carry_next(&k_loop, which, tile->sum[r][v]);
-        tile->sum[r][v] = k_loop.carried[which];
-      }
+    tile_carry_next(tile, &k_loop);
   }
 }
 
@@ -120,4 +126,42 @@ void tile_store_row(Kernel *kernel, Tile *tile, int row, Val *coordinates, const
     tile_store_columns(kernel, tile, result->element, value, result->pointer, view_at(nest, result, coordinates), partial);
   }
   coordinates[result->rank - 1] = first;
+}
+
+RowTiles row_tiles(Val count, int most) {
+  RowTiles tiles = {.count = count, .rows = most, .large = -1, .tiles = -1};
+  int64_t known;
+  if (!nest_constant(count, &known)) return tiles;
+  if (known <= 0) return (RowTiles){count, 1, 0, 0};
+  tiles.tiles = (known + most - 1) / most;
+  tiles.rows = (int)((known + tiles.tiles - 1) / tiles.tiles);
+  tiles.large = known - tiles.tiles * (tiles.rows - 1);
+  return tiles;
+}
+
+const Dim *row_tiles_dim(const RowTiles *tiles, DimTable *dims, const Dim *count) {
+  return dim_ceildiv(dims, count, dim_constant(dims, tiles->rows));
+}
+
+static void each_known(Nest *nest, const RowTiles *tiles, Val begin, Val end, RowTileBody *body, void *user) {
+  Val large = nest_const(nest, tiles->large), rows = nest_const(nest, tiles->rows);
+  if (tiles->large > 0)
+    FOR(nest, tile, begin, nest_min(nest, end, large), 1) body(user, nest_mul(nest, tile, rows), tiles->rows);
+  if (tiles->large == tiles->tiles) return;
+  FOR(nest, tile, tiles->large > 0 ? nest_max(nest, begin, large) : begin, end, 1)
+    body(user, nest_add(nest, nest_mul(nest, tile, nest_const(nest, tiles->rows - 1)), large), tiles->rows - 1);
+}
+
+void row_tiles_each(Nest *nest, const RowTiles *tiles, Val begin, Val end, RowTileBody *body, void *user) {
+  if (tiles->tiles >= 0) {
+    each_known(nest, tiles, begin, end, body, user);
+    return;
+  }
+  Val rows = nest_const(nest, tiles->rows);
+  Val first = nest_mul(nest, begin, rows), whole = nest_min(nest, end, nest_udiv(nest, tiles->count, rows));
+  Val last = nest_min(nest, nest_mul(nest, end, rows), tiles->count);
+  FOR(nest, tile, begin, whole, 1) body(user, nest_mul(nest, tile, rows), tiles->rows);
+  if (tiles->rows == 1) return;
+  Val rest = nest_max(nest, nest_mul(nest, whole, rows), first);
+  FOR(nest, row, rest, last, 1) body(user, row, 1);
 }

@@ -59,6 +59,14 @@ static int64_t fewer_vectors(int64_t vectors, int64_t columns, int lanes) {
   return enough < 1 ? 1 : enough < vectors ? enough : vectors;
 }
 
+// Narrow tiles have registers left for more rows.
+static int64_t more_rows(const ProductTile *shape, int64_t vectors) {
+  enum { MOST_ROWS = 12 };
+  if (shape->lanes == 1 || vectors >= shape->vectors) return shape->rows;
+  int64_t rows = shape->rows * shape->vectors / vectors;
+  return rows < MOST_ROWS ? rows : MOST_ROWS;
+}
+
 static bool is_panel_recurrent(const Node *node, const Target *target) {
   const Value *w = node->operands[RECURRENT_W], *r = node->operands[RECURRENT_R];
   (void)target;
@@ -79,6 +87,7 @@ static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_
   tile[0] = fewer_vectors(
       tile[0], type_dim(&node->operands[1]->type, node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1),
       shape.lanes);
+  if (tile[1] > 1) tile[1] = more_rows(&shape, tile[0]);
   return 2;
 }
 
@@ -87,7 +96,7 @@ static int conv_tile(const Node *node, const Target *target, int64_t tile[MAX_TI
   const Type *weights = &node->operands[1]->type;
   tile[0] =
       fewer_vectors(shape.vectors, type_dim(weights, 0) / node_int(node, ATTR_GROUP), shape.lanes);
-  tile[1] = shape.rows;
+  tile[1] = more_rows(&shape, tile[0]);
   return 2;
 }
 
