@@ -64,6 +64,7 @@ typedef struct Product {
   const Quant *to;
   ElementType code;          // element of the product itself, before an epilogue
   Val buffer;                // gathered taps, rows * padded_run bytes
+  Val spilled;               // sums of a tile; NULL: they stay in registers
 } Product;
 
 typedef struct Sums {
@@ -173,26 +174,29 @@ static Val load_table(Product *p, Val table, int row, int vector) {
   return nest_load(nest, nest_vector(nest->i32, lanes), nest_address(nest, table, nest->i32, at), 4);
 }
 
-static void store_row(Product *p, Sums *sums, int row, Val *coordinates, Val table, Val partial) {
+// Vectors of one row; `offset`: of its first channel in the result. Coordinates are only for an epilogue.
+static void store_row(Product *p, const Val *sums, int vectors, Val offset, Val *coordinates, Val table, Val partial) {
   Nest *nest = p->nest;
   const View *y = p->y;
   int lanes = p->shape.dot.lanes;
-  Val first = coordinates[y->rank - 1];
+  Val first = coordinates ? coordinates[y->rank - 1] : NULL;
   int32_t low, high;
   if (p->to) quant_range(p->code, &low, &high);
-  for (int v = 0; v < sums->vectors; v++) {
-    Val value = sums->sum[row][v], count = v == sums->vectors - 1 ? partial : NULL;
+  for (int v = 0; v < vectors; v++) {
+    Val value = sums[v], count = v == vectors - 1 ? partial : NULL, channel = nest_const(nest, (int64_t)v * lanes);
     if (p->to) {
       value = requantize_emit(nest, value, load_table(p, table, 1, v), load_table(p, table, 2, v), p->high_only, p->to->zero[0], low, high);
       value = nest_extend(nest, value, nest_element_type(nest, p->code), true);
     }
-    coordinates[y->rank - 1] = nest_add(nest, first, nest_const(nest, (int64_t)v * lanes));
-    value = kernel_epilogue(p->kernel, value, coordinates, count);
-    Val offset = view_at(nest, y, coordinates);
-    if (count && lanes > 1) nest_store_lanes(nest, value, nest_address(nest, y->pointer, nest_element_type(nest, y->element), offset), count);
-    else kernel_store(p->kernel, y->element, value, y->pointer, offset);
+    if (coordinates) {
+      coordinates[y->rank - 1] = nest_add(nest, first, channel);
+      value = kernel_epilogue(p->kernel, value, coordinates, count);
+    }
+    Val at = nest_add(nest, offset, channel);
+    if (count && lanes > 1) nest_store_lanes(nest, value, nest_address(nest, y->pointer, nest_element_type(nest, y->element), at), count);
+    else kernel_store(p->kernel, y->element, value, y->pointer, at);
   }
-  coordinates[y->rank - 1] = first;
+  if (coordinates) coordinates[y->rank - 1] = first;
 }
 
 // --- tiles
@@ -244,6 +248,46 @@ typedef struct Columns {
   Val partial;
 } Columns;
 
+// Rows of the result follow each other without gaps.
+static Val row_offset(Product *p, Val number, Val channel) {
+  Nest *nest = p->nest;
+  Val offset = nest_add(nest, nest_mul(nest, number, p->y->strides[p->y->rank - 2]), channel);
+  return p->shape.is_conv ? nest_add(nest, offset, nest_mul(nest, p->batch, p->y->strides[0])) : offset;
+}
+
+// Through memory, in a loop: a third of the code, and after a long sum the time does not matter.
+static void store_tile_in_loop(Product *p, const Rows *rows, const Columns *columns, const Sums *sums, Val table) {
+  Nest *nest = p->nest;
+  int lanes = p->shape.dot.lanes;
+  LLVMTypeRef type = nest_vector(nest->i32, lanes);
+  for (int r = 0; r < sums->rows; r++)
+    for (int v = 0; v < sums->vectors; v++)
+      nest_store(nest, sums->sum[r][v], nest_address(nest, p->spilled, nest->i32, nest_const(nest, (r * (int64_t)sums->vectors + v) * lanes)), 0);
+  FOR(nest, r, nest_const(nest, 0), nest_const(nest, sums->rows), 1) {
+    Val row[MAX_VECTORS];
+    for (int v = 0; v < sums->vectors; v++) {
+      Val at = nest_mul(nest, nest_add(nest, nest_mul(nest, r, nest_const(nest, sums->vectors)), nest_const(nest, v)), nest_const(nest, lanes));
+      row[v] = nest_load(nest, type, nest_address(nest, p->spilled, nest->i32, at), 0);
+    }
+    store_row(p, row, sums->vectors, row_offset(p, nest_add(nest, rows->number, r), columns->channel), NULL, table, columns->partial);
+  }
+}
+
+static void store_tile(Product *p, const Rows *rows, const Columns *columns, const Sums *sums, Val table) {
+  Nest *nest = p->nest;
+  bool epilogue = node_epilogue(p->kernel->node) != NULL;
+  if (p->spilled && sums->rows > 1) {
+    store_tile_in_loop(p, rows, columns, sums, table);
+    return;
+  }
+  for (int r = 0; r < sums->rows; r++) {
+    Val coordinates[MAX_RANK];
+    if (epilogue) locate(p, rows, r, columns->channel, coordinates);
+    Val offset = row_offset(p, nest_add(nest, rows->number, nest_const(nest, r)), columns->channel);
+    store_row(p, sums->sum[r], sums->vectors, offset, epilogue ? coordinates : NULL, table, columns->partial);
+  }
+}
+
 static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
   Nest *nest = p->nest;
   const Shape *s = &p->shape;
@@ -257,11 +301,7 @@ static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
   Val tap[WINDOW_AXES];
   if (s->runs == 1 && (s->gathers || !s->is_conv)) accumulate_run(p, &sums, rows->pointers, w);
   else accumulate_taps(p, &sums, rows->pixels, w, tap, nest_const(nest, 0), 0);
-  for (int r = 0; r < sums.rows; r++) {
-    Val coordinates[MAX_RANK];
-    locate(p, rows, r, columns->channel, coordinates);
-    store_row(p, &sums, r, coordinates, table, columns->partial);
-  }
+  store_tile(p, rows, columns, &sums, table);
 }
 
 // Rows [begin, end) in tiles; body(rows) for each.
@@ -360,6 +400,10 @@ static bool lower_product(Kernel *kernel) {
   }
   int64_t count;
   if (nest_constant(p.pixels.count, &count) && count < p.shape.rows) p.shape.rows = count > 0 ? (int)count : 1;
+  enum { LONG_SUM = 64 };
+  bool is_long = p.shape.runs * p.shape.run >= LONG_SUM && target_has(kernel->target, TARGET_HOSTED);
+  if (is_long && p.to && p.shape.dot.lanes > 1 && !node_epilogue(node))
+    p.spilled = nest_local(nest, nest->i32, (int64_t)p.shape.rows * p.shape.width, p.shape.dot.lanes * 4);
   if (p.shape.gathers) p.buffer = nest_local(nest, nest->i8, p.shape.rows * p.shape.padded_run, 4);
   if (p.shape.is_conv && !dim_is(p.y->type->dims[0], 1)) {
     kernel_split(kernel, p.y->type->dims[0]);
