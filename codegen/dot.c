@@ -72,6 +72,12 @@ DotOperand dot_load_x_part(Nest *nest, const Dot *dot, ElementType element, Val 
   return prepare_x(nest, dot, element, load_word_part(nest, address, dot->group, count));
 }
 
+DotOperand dot_load_x_wide(Nest *nest, const Dot *dot, Val address) {
+  assert(dot->kind == DOT_MADD && "only pairs of 16 bits are read as they lie");
+  Val pair = nest_load(nest, nest->i32, address, 4);
+  return (DotOperand){{nest_bits(nest, nest_splat(nest, pair, dot->lanes), LLVMVectorType(nest->i16, (unsigned)dot->lanes * 2))}};
+}
+
 DotOperand dot_load_w(Nest *nest, const Dot *dot, Val address) {
   unsigned bytes = (unsigned)(dot->lanes * dot->group);
   switch (dot->kind) {

@@ -28,6 +28,8 @@ typedef struct DotOperand {
 DotOperand dot_load_x(Nest *nest, const Dot *dot, ElementType x_element, Val address);
 // The same with only `count` (0 < count < group) bytes in memory; the rest counts as zero weights' partners.
 DotOperand dot_load_x_part(Nest *nest, const Dot *dot, ElementType x_element, Val address, int count);
+// The same from codes already widened to 16 bits (DOT_MADD only): a broadcast load, nothing else.
+DotOperand dot_load_x_wide(Nest *nest, const Dot *dot, Val address);
 DotOperand dot_load_w(Nest *nest, const Dot *dot, Val address);
 Val dot_step(Nest *nest, const Dot *dot, Val sum, DotOperand x, DotOperand w);
 

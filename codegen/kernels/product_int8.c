@@ -5,7 +5,8 @@
 // Panels of `width` output channels; within one [k / group][width][group], as the dot instruction of the
 // row reads them. A tap outside the input reads a line of zero points. Where a tap has few channels
 // (images, spectrograms), the taps of a pixel are gathered into a small buffer first, so that k is one
-// run; weights of a matmul are such a run anyway.
+// run; weights of a matmul are such a run anyway. For pmaddwd all taps of a tile are gathered and widened
+// to 16 bits on the way: then a row of a step is one broadcast load, where widening took two shuffles.
 #include <assert.h>
 #include <string.h>
 
@@ -15,12 +16,12 @@
 #include "codegen/kernels/pixels.h"
 #include "codegen/kernels/requantize.h"
 
-enum { MAX_ROWS = 8, MAX_VECTORS = 4, GATHER_CHANNELS = 16, GATHER_BYTES = 512 };
+enum { MAX_ROWS = 8, MAX_VECTORS = 4, GATHER_CHANNELS = 16, GATHER_BYTES = 512, WIDE_BYTES = 48 * 1024 };
 
 // How a node is cut, from its types and target alone: pack and lower agree by it.
 typedef struct Shape {
   Dot dot;
-  bool is_conv, gathers;
+  bool is_conv, gathers, widens; // widens: gathers, as 16 bits
   int64_t group, inputs, outputs, taps; // groups; channels of one; output channels of one
   int64_t run, padded_run;              // k of one run (a tap, or all gathered), filled up to whole groups
   int64_t runs;                         // runs of one output channel
@@ -41,12 +42,13 @@ static Shape shape_of(const Node *node, const Target *target) {
     s.inputs = type_dim(w, transposed ? 1 : 0);
     s.outputs = type_dim(w, transposed ? 0 : 1);
   }
-  s.gathers = s.taps > 1 && s.inputs < GATHER_CHANNELS && s.taps * s.inputs <= GATHER_BYTES;
+  bool vectors = s.dot.lanes > 1;
+  s.rows = vectors ? (target->vector_registers >= 32 ? 6 : 4) : 2;
+  s.widens = vectors && s.dot.kind == DOT_MADD && (s.taps * s.inputs + 1) * 2 * s.rows <= WIDE_BYTES;
+  s.gathers = s.widens || (s.taps > 1 && s.inputs < GATHER_CHANNELS && s.taps * s.inputs <= GATHER_BYTES);
   s.run = s.gathers ? s.taps * s.inputs : s.inputs;
   s.runs = s.gathers ? 1 : s.taps;
   s.padded_run = (s.run + s.dot.group - 1) / s.dot.group * s.dot.group;
-  bool vectors = s.dot.lanes > 1;
-  s.rows = vectors ? (target->vector_registers >= 32 ? 6 : 4) : 2;
   s.vectors = vectors ? (target->vector_registers >= 32 ? 4 : 2) : 2;
   s.width = s.vectors * s.dot.lanes;
   s.panels = (s.outputs + s.width - 1) / s.width;
@@ -63,7 +65,7 @@ typedef struct Product {
   bool high_only;
   const Quant *to;
   ElementType code;          // element of the product itself, before an epilogue
-  Val buffer;                // gathered taps, rows * padded_run bytes
+  Val buffer;                // gathered taps, rows * padded_run codes
   Val spilled;               // sums of a tile; NULL: they stay in registers
 } Product;
 
@@ -107,7 +109,10 @@ static void accumulate_run(Product *p, Sums *sums, const Val *rows, Val w) {
   FOR(nest, k, nest_const(nest, 0), nest_const(nest, whole), dot->group) {
     carry_in(p, sums, &k_loop);
     DotOperand x[MAX_ROWS];
-    for (int r = 0; r < sums->rows; r++) x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
+    for (int r = 0; r < sums->rows; r++) {
+      if (p->shape.widens) x[r] = dot_load_x_wide(nest, dot, nest_address(nest, rows[r], nest->i16, k));
+      else x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
+    }
     step(p, sums, x, byte_at(nest, w, nest_mul(nest, k, nest_const(nest, p->shape.width))));
     carry_out(sums, &k_loop);
   }
@@ -154,8 +159,79 @@ static void gather_taps(Product *p, const Pixel *pixel, Val to, Val *tap, Val nu
   }
 }
 
+// `length` codes as 16 bits each.
+static void widen_codes(Product *p, Val from, Val to, int64_t length) {
+  Nest *nest = p->nest;
+  int64_t done = 0;
+  for (int width = 16; width >= 1; width = width > 4 ? width / 2 : width > 1 ? 1 : 0) {
+    int64_t end = done + (length - done) / width * width;
+    if (end > done)
+      FOR(nest, i, nest_const(nest, done), nest_const(nest, end), width) {
+        Val codes = nest_load(nest, nest_vector(nest->i8, width), byte_at(nest, from, i), 1);
+        nest_store(nest, nest_extend(nest, codes, nest->i16, p->x->element == I8), nest_address(nest, to, nest->i16, i), 2);
+      }
+    done = end;
+  }
+}
+
+// One tap, or all taps along the width where they follow each other and none is outside.
+static void widen_taps(Product *p, const Pixel *pixel, Val to, bool whole_width) {
+  Nest *nest = p->nest;
+  const int64_t *size = p->pixels.window.kernel;
+  int64_t length = p->shape.inputs * (whole_width ? size[2] : 1);
+  FOR(nest, layer, nest_const(nest, 0), nest_const(nest, size[0]), 1)
+    FOR(nest, line, nest_const(nest, 0), nest_const(nest, size[1]), 1)
+      FOR(nest, column, nest_const(nest, 0), nest_const(nest, whole_width ? 1 : size[2]), 1) {
+        Val tap[WINDOW_AXES] = {layer, line, column};
+        Val number = nest_add(nest, nest_mul(nest, nest_add(nest, nest_mul(nest, layer, nest_const(nest, size[1])), line), nest_const(nest, size[2])), column);
+        Val from = whole_width ? pixels_tap_inside(&p->pixels, pixel, tap) : pixels_tap(&p->pixels, pixel, tap);
+        widen_codes(p, from, nest_address(nest, to, nest->i16, nest_mul(nest, number, nest_const(nest, p->shape.inputs))), length);
+      }
+}
+
+static void widen_pixel(Product *p, const Pixel *pixel, Val to) {
+  Nest *nest = p->nest;
+  const KernelWindow *window = &p->pixels.window;
+  int64_t stride;
+  bool adjacent = window->dilation[2] == 1 && nest_constant(window->input_stride[2], &stride) && stride == p->shape.inputs;
+  if (!adjacent || window->kernel[2] == 1) {
+    widen_taps(p, pixel, to, false);
+    return;
+  }
+  Val inside = pixels_inside(&p->pixels, pixel);
+  if (!inside) {
+    widen_taps(p, pixel, to, true);
+    return;
+  }
+  Branch branch = nest_if(nest, inside);
+  widen_taps(p, pixel, to, true);
+  nest_else(nest, &branch);
+  widen_taps(p, pixel, to, false);
+  nest_end_if(nest, &branch);
+}
+
+// Rows whose codes follow each other without gaps are one run.
+static void widen_rows(Product *p, const Pixel *pixels, int rows, Val *pointers) {
+  Nest *nest = p->nest;
+  const Shape *s = &p->shape;
+  bool follow = s->run == s->padded_run && s->group == 1 && (!s->is_conv || p->pixels.linear);
+  for (int r = 0; r < rows; r++) {
+    Val from = pointers[r], tap[WINDOW_AXES] = {nest_const(nest, 0), nest_const(nest, 0), nest_const(nest, 0)};
+    if (s->is_conv && p->pixels.linear) from = pixels_tap_inside(&p->pixels, &pixels[r], tap);
+    pointers[r] = nest_address(nest, p->buffer, nest->i16, nest_const(nest, r * s->padded_run));
+    if (follow && r > 0) continue;
+    if (!from) widen_pixel(p, &pixels[r], pointers[r]);
+    else widen_codes(p, from, pointers[r], follow ? rows * s->run : s->run);
+    if (s->run < s->padded_run) nest_store(nest, nest_zero(nest->i16), nest_address(nest, pointers[r], nest->i16, nest_const(nest, s->run)), 2);
+  }
+}
+
 static void gather(Product *p, const Pixel *pixels, int rows, Val *pointers) {
   Nest *nest = p->nest;
+  if (p->shape.widens) {
+    widen_rows(p, pixels, rows, pointers);
+    return;
+  }
   for (int r = 0; r < rows; r++) {
     Val tap[WINDOW_AXES];
     pointers[r] = byte_at(nest, p->buffer, nest_const(nest, r * p->shape.padded_run));
@@ -404,7 +480,7 @@ static bool lower_product(Kernel *kernel) {
   bool is_long = p.shape.runs * p.shape.run >= LONG_SUM && target_has(kernel->target, TARGET_HOSTED);
   if (is_long && p.to && p.shape.dot.lanes > 1 && !node_epilogue(node))
     p.spilled = nest_local(nest, nest->i32, (int64_t)p.shape.rows * p.shape.width, p.shape.dot.lanes * 4);
-  if (p.shape.gathers) p.buffer = nest_local(nest, nest->i8, p.shape.rows * p.shape.padded_run, 4);
+  if (p.shape.gathers) p.buffer = nest_local(nest, p.shape.widens ? nest->i16 : nest->i8, p.shape.rows * p.shape.padded_run, p.shape.widens ? 32 : 4);
   if (p.shape.is_conv && !dim_is(p.y->type->dims[0], 1)) {
     kernel_split(kernel, p.y->type->dims[0]);
     FOR(nest, image, kernel->begin, kernel->end, 1) {
