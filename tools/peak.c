@@ -36,7 +36,7 @@ static double now(void) {
       PEAK_STEP(multiply_add, s8);                                                                 \
       PEAK_STEP(multiply_add, s9);                                                                 \
     }                                                                                              \
-    return 2e-9 * CHAINS * TURNS * (double)(sizeof(type) / sizeof(float)) / (now() - start);       \
+    return 2e-9 * (double)CHAINS * (double)TURNS * (double)(sizeof(type) / sizeof(float)) / (now() - start);       \
   }
 
 PEAK_LOOP(peak_avx512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps)
