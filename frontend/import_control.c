@@ -158,6 +158,34 @@ static bool import_body(const Region *region, Scope *scope, const Onnx__GraphPro
   return good;
 }
 
+// A node that was not inserted and will not be: its operands must not list it as a user.
+static void drop_operands(Node *node) {
+  for (int i = 0; i < node->operand_count; i++) node_set_operand(node, i, NULL);
+}
+
+// An attempt without a word: what fails in it may succeed in another way.
+typedef struct Attempt {
+  Diag *diag, quiet;
+  int unsupported;
+} Attempt;
+
+static void attempt_begin(OnnxNode *node, Attempt *attempt) {
+  Importer *importer = node->importer;
+  *attempt = (Attempt){.diag = importer->diag, .unsupported = importer->unsupported_count};
+  diag_init(&attempt->quiet, importer->arena, NULL);
+  importer->diag = importer->module->diag = &attempt->quiet;
+}
+
+static bool attempt_end(OnnxNode *node, const Attempt *attempt, bool good) {
+  Importer *importer = node->importer;
+  importer->diag = importer->module->diag = attempt->diag;
+  if (good) return true;
+  node->builder.failed = false;
+  importer->unsupported_count = attempt->unsupported;
+  for (int i = 0; i < node->output_count; i++) node->outputs[i] = (Item){0};
+  return false;
+}
+
 // --- if
 
 static bool inline_branch(OnnxNode *node, const Onnx__GraphProto *graph) {
@@ -209,17 +237,8 @@ static bool note_open_condition(OnnxNode *node, const Value *condition) {
   return false;
 }
 
-bool import_if(OnnxNode *node) {
-  const Onnx__GraphProto *then = onnx_graph(node, "then_branch"),
-                         *otherwise = onnx_graph(node, "else_branch");
-  if (!then || !otherwise || !onnx_need_inputs(node, 1)) return false;
-  Value *condition = onnx_input(node, 0);
-  if (condition->type.element != BOOL)
-    return onnx_error(node, "the condition is %s, wanted bool",
-                      element_info[condition->type.element].text);
-  const Tensor *known = import_contents(node->importer, condition).tensor;
-  if (known && tensor_count(known) == 1)
-    return inline_branch(node, element_load_int(BOOL, known->data, 0) ? then : otherwise);
+static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *then,
+                     const Onnx__GraphProto *otherwise) {
   Region region;
   if (!region_begin(node, &region, then, otherwise)) return false;
   if (then->n_output != otherwise->n_output || (size_t)node->output_count > then->n_output)
@@ -232,11 +251,38 @@ bool import_if(OnnxNode *node) {
                                     (int)then->n_output);
   bool good = import_branch(&region, owner, "then", then);
   good &= import_branch(&region, owner, "else", otherwise);
-  if (!good) return false;
+  if (!good) {
+    drop_operands(owner);
+    return false;
+  }
   if (!build_end(&node->builder, owner)) return note_open_condition(node, condition);
   for (int i = 0; i < node->output_count; i++)
     if (!onnx_output(node, i, owner->results[i])) return false;
   return true;
+}
+
+// Tried with both branches without a word first. A branch that only fits other dims (the other sampling
+// rate's, say) is no error where the caller knows the value that decides: then the other one is the model.
+bool import_if(OnnxNode *node) {
+  const Onnx__GraphProto *then = onnx_graph(node, "then_branch"),
+                         *otherwise = onnx_graph(node, "else_branch");
+  if (!then || !otherwise || !onnx_need_inputs(node, 1)) return false;
+  Importer *importer = node->importer;
+  Value *condition = onnx_input(node, 0);
+  if (condition->type.element != BOOL)
+    return onnx_error(node, "the condition is %s, wanted bool",
+                      element_info[condition->type.element].text);
+  Tensor decided;
+  const Tensor *known = import_contents(importer, condition).tensor;
+  if (!known && importer->options->value_of_input) {
+    Attempt attempt;
+    attempt_begin(node, &attempt);
+    if (attempt_end(node, &attempt, build_if(node, condition, then, otherwise))) return true;
+    if (import_constant_value(importer, condition, &decided)) known = &decided;
+  }
+  if (known && tensor_count(known) == 1)
+    return inline_branch(node, element_load_int(BOOL, known->data, 0) ? then : otherwise);
+  return build_if(node, condition, then, otherwise);
 }
 
 // --- loop
@@ -270,11 +316,6 @@ static bool loop_begin(OnnxNode *node, Loop *loop) {
   loop->types = NEW_ARRAY(node->importer->arena, Type, loop->carried + 1);
   for (int i = 0; i < loop->carried; i++) loop->types[i] = onnx_input(node, 2 + i)->type;
   return !node->builder.failed && region_begin(node, &loop->region, loop->body, NULL);
-}
-
-// A node that was not inserted and will not be: its operands must not list it as a user.
-static void drop_operands(Node *node) {
-  for (int i = 0; i < node->operand_count; i++) node_set_operand(node, i, NULL);
 }
 
 static Node *begin_loop(OnnxNode *node, const Loop *loop) {
@@ -430,19 +471,11 @@ static int known_iterations(OnnxNode *node, const Loop *loop) {
 
 // Tried as a loop without a word first: slices by the iteration's number, say, only work unrolled.
 bool import_loop(OnnxNode *node) {
-  Importer *importer = node->importer;
   Loop loop;
+  Attempt attempt;
   if (!loop_begin(node, &loop)) return false;
-  Diag *diag = importer->diag, quiet;
-  int unsupported = importer->unsupported_count;
-  diag_init(&quiet, importer->arena, NULL);
-  importer->diag = importer->module->diag = &quiet;
-  bool good = build_loop(node, &loop);
-  importer->diag = importer->module->diag = diag;
-  if (good) return true;
-  node->builder.failed = false;
-  importer->unsupported_count = unsupported;
-  for (int i = 0; i < node->output_count; i++) node->outputs[i] = (Item){0};
+  attempt_begin(node, &attempt);
+  if (attempt_end(node, &attempt, build_loop(node, &loop))) return true;
   int iterations = known_iterations(node, &loop);
   if (iterations > 0) return unroll_loop(node, &loop, iterations);
   for (int i = 0; i < loop.carried; i++) loop.types[i] = onnx_input(node, 2 + i)->type;
