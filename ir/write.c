@@ -1,12 +1,10 @@
 // Writing a module as FILE.tir and, if it has large constants, FILE.tir.weights: complete or not at
 // all.
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "ir/file.h"
 #include "ir/hash.h"
 #include "ir/print.h"
 #include "ir/text.h"
@@ -29,48 +27,52 @@ static void collect(const Graph *graph, Items *items, Arena *arena) {
   }
 }
 
-// A temporary file in the same folder, so that rename replaces the old one in one step.
-static FILE *create_temporary(Arena *arena, const char *path, const char **name, Diag *diag) {
-  char *text = arena_printf(arena, "%s.XXXXXX", path);
-  int file = mkostemp(text, O_CLOEXEC);
-  FILE *stream = file < 0 ? NULL : fdopen(file, "wb");
-  if (!stream) diag_error(diag, loc_file(path), "cannot write: %s", strerror(errno));
-  *name = text;
+// --- an OutputFile as a stream
+
+static ssize_t to_sink(void *sink, const char *bytes, size_t size) {
+  sink_write(sink, bytes, size);
+  return (ssize_t)size;
+}
+
+static FILE *stream_of(OutputFile *file) {
+  FILE *stream = fopencookie(output_sink(file), "wb", (cookie_io_functions_t){.write = to_sink});
+  if (!stream) machine_failed("no memory for a stream");
   return stream;
 }
 
-static bool finish(FILE *stream, const char *temporary, const char *path, bool good, Diag *diag) {
-  if (good && (fflush(stream) || ferror(stream)))
-    good = diag_error(diag, loc_file(path), "cannot write: %s", strerror(errno));
-  mode_t mask = umask(0);
-  umask(mask);
-  fchmod(fileno(stream), 0666 & ~mask); // as any created file; mkostemp made it private
-  if (fclose(stream) && good)
-    good = diag_error(diag, loc_file(path), "cannot write: %s", strerror(errno));
-  if (good && rename(temporary, path))
-    good = diag_error(diag, loc_file(path), "cannot write: %s", strerror(errno));
-  if (!good) unlink(temporary);
-  return good;
+// /dev/null and the like are written to, never replaced.
+static bool is_special(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
 static bool write_weights(const Module *module, const char *path, Arena *arena, Diag *diag) {
   Items items = {0};
   collect(module->main, &items, arena);
-  if (!items.count) return true;
-  const char *target = arena_printf(arena, "%s.weights", path), *temporary;
-  FILE *stream = create_temporary(arena, target, &temporary, diag);
-  if (!stream) return false;
+  if (!items.count || is_special(path)) return true;
+  const char *target = arena_printf(arena, "%s.weights", path);
+  OutputFile *file = output_open(arena, diag, target);
+  if (!file) return false;
+  FILE *stream = stream_of(file);
   bool good = weights_write(stream, items.items, items.count, target, diag);
-  return finish(stream, temporary, target, good, diag);
+  good &= fclose(stream) == 0;
+  if (good) return output_commit(file, diag);
+  output_abort(file);
+  return false;
+}
+
+static bool write_text(const Module *module, const char *path, Arena *arena, Diag *diag) {
+  OutputFile *file = output_open(arena, diag, path);
+  if (!file) return false;
+  FILE *stream = stream_of(file);
+  module_print(stream, module);
+  if (fclose(stream)) machine_failed("%s: %s", path, strerror(errno));
+  return output_commit(file, diag);
 }
 
 bool module_write(const Module *module, const char *path, Diag *diag) {
   Arena *arena = arena_create();
-  const char *temporary;
-  bool good = write_weights(module, path, arena, diag);
-  FILE *stream = good ? create_temporary(arena, path, &temporary, diag) : NULL;
-  if (stream) module_print(stream, module);
-  good = stream && finish(stream, temporary, path, true, diag);
+  bool good = write_weights(module, path, arena, diag) && write_text(module, path, arena, diag);
   arena_destroy(arena);
   return good;
 }

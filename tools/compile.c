@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,6 +158,9 @@ static bool emit_shared(Compilation *c, const char *path) {
   if (!linker)
     return diag_error(&tool->diag, loc_file(path), "'%s' has no shared objects",
                       c->plan.target->name);
+  struct stat status;
+  if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) // a rename would replace /dev/null
+    return diag_error(&tool->diag, loc_file(path), "cannot be written: it is not a regular file");
   const char *object = arena_printf(tool->arena, "%s.%ld.o", path, (long)getpid());
   const char *partial = arena_printf(tool->arena, "%s.%ld.partial", path, (long)getpid());
   bool done = emit_object(c, object) && run_linker(tool, linker, object, partial);
