@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -135,6 +136,17 @@ static bool scale_to_float(const DatasetConversion *by, const Tensor *from, Tens
   return true;
 }
 
+// code = clamp(round half even(x / scale) + zero), as the op `quantize` does it; NaN gives the zero point.
+static void floats_to_codes(const DatasetInput *input, const Tensor *from, Tensor *to) {
+  int bits = element_info[input->element].bits;
+  double low = element_is_signed(input->element) ? -ldexp(1, bits - 1) : 0, high = low + ldexp(1, bits) - 1;
+  for (int64_t i = 0, n = tensor_count(from); i < n; i++) {
+    float code = nearbyintf((float)element_load(from->element, from->data, i) / input->scale);
+    double shifted = isnan(code) ? input->zero : (double)code + input->zero;
+    element_store_int(input->element, to->data, i, (int64_t)fmin(fmax(shifted, low), high));
+  }
+}
+
 // Integers feed floats and wider or narrower integers, floats feed floats.
 static bool convert(const Dataset *dataset, const DatasetInput *input, Tensor *tensor, Arena *arena,
                     Diag *diag) {
@@ -142,12 +154,15 @@ static bool convert(const Dataset *dataset, const DatasetInput *input, Tensor *t
   if (tensor->element == input->element || input->element == ELEMENT_NONE) return true;
   bool numbers = (from_float || element_is_integer(tensor->element) || tensor->element == BOOL) &&
                  (to_float || element_is_integer(input->element));
-  if (!numbers || (from_float && !to_float))
+  bool becomes_codes = from_float && !to_float && input->scale > 0;
+  if (!numbers || (from_float && !to_float && !becomes_codes))
     return diag_error(diag, loc_file(dataset->path), "input '%s' wants %s, the data set has %s",
                       input->name, element_info[input->element].text,
                       element_info[tensor->element].text);
   Tensor converted = tensor_create(arena, input->element, tensor->rank, tensor->dims);
-  if (to_float && !from_float) {
+  if (becomes_codes) {
+    floats_to_codes(input, tensor, &converted);
+  } else if (to_float && !from_float) {
     if (!scale_to_float(&dataset->conversion, tensor, &converted))
       return diag_error(diag, loc_file(dataset->path),
                         "--mean and --std do not have as many numbers as '%s' has channels",

@@ -10,6 +10,8 @@ typedef struct DatasetInput {
   ElementType element;
   int rank;
   int64_t dims[MAX_RANK]; // -1: open
+  float scale;            // of a quantized input: floats become codes; 0: it is plain
+  int32_t zero;
 } DatasetInput;
 
 // real = (x * scale - mean[c]) / std[c], when integers feed floats. Channels are axis 1 if that has

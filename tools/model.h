@@ -41,6 +41,8 @@ typedef struct PortInfo {
   int rank;
   int64_t dims[MAX_RANK];   // -1: open
   int64_t sample[MAX_RANK]; // dims that fit together, small: for made-up inputs
+  float scale;              // quantized as a whole: floats become codes by it; 0: plain
+  int32_t zero;
 } PortInfo;
 
 // What the module says of its inputs or outputs.

@@ -21,6 +21,10 @@ PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *valu
     ports[i] = (PortInfo){.name = values[i]->name ? values[i]->name : "",
                           .element = type->element,
                           .rank = type->rank};
+    if (type->quant && type->quant->count == 1) {
+      ports[i].scale = type->quant->scale[0];
+      ports[i].zero = type->quant->zero[0];
+    }
     for (int k = 0; k < type->rank; k++) {
       ports[i].sample[k] = dim_evaluate(type->dims[k], sample);
       if (!dim_is_constant(type->dims[k], &ports[i].dims[k])) ports[i].dims[k] = -1;
@@ -71,6 +75,10 @@ static ElementType element_of_port(const tenon_value *value) {
 
 static PortInfo port_of_description(const tenon_value *value) {
   PortInfo port = {.name = value->name, .element = element_of_port(value), .rank = value->rank};
+  if (value->scale && value->quantized_axis < 0) {
+    port.scale = value->scale[0];
+    port.zero = value->zero_point[0];
+  }
   for (int i = 0; i < port.rank && i < MAX_RANK; i++) {
     const tenon_dim *dim = &value->dims[i];
     port.sample[i] = dim->min > 0 ? dim->min : 1;
@@ -147,10 +155,11 @@ Runnable *runnable_create(Tool *tool, const ModelFile *file, Module *module, Sta
   const Graph *graph = module->main;
   runnable->input_count = graph->input_count;
   runnable->output_count = graph->output_count;
-  runnable->inputs = ports_of_values(tool->arena, module, graph->inputs, graph->input_count);
-  runnable->outputs = ports_of_values(tool->arena, module, graph->outputs, graph->output_count);
   bool done = tool_flag(tool, OPTION_INTERPRET) ? prepare_interpreter(tool, &plan, runnable, module)
                                                 : prepare_compiled(tool, &plan, runnable, module);
+  // After the passes, which may have changed the types of inputs (quantize{io=int8}).
+  runnable->inputs = ports_of_values(tool->arena, module, graph->inputs, graph->input_count);
+  runnable->outputs = ports_of_values(tool->arena, module, graph->outputs, graph->output_count);
   return done ? runnable : NULL;
 }
 
