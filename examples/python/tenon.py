@@ -111,9 +111,14 @@ class Model:
         if missing or unknown:
             raise ValueError(f"missing inputs {missing}, unknown inputs {unknown}; the model has {self.input_names}")
         for value, name in zip(self.inputs, self.input_names):
-            array = numpy.ascontiguousarray(values[name])
-            if value.type in NUMPY_TYPES and array.dtype != numpy.dtype(NUMPY_TYPES[value.type]):
-                raise ValueError(f"input '{name}' is {array.dtype}, wanted {numpy.dtype(NUMPY_TYPES[value.type])}")
+            array = numpy.asarray(values[name], order="C")
+            if value.type in NUMPY_TYPES:
+                wanted = numpy.dtype(NUMPY_TYPES[value.type])
+                # numpy's own arithmetic easily makes float64 out of float32 data; integers have to be as declared.
+                if array.dtype.kind == wanted.kind == "f":
+                    array = array.astype(wanted, copy=False)
+                elif array.dtype != wanted:
+                    raise ValueError(f"input '{name}' is {array.dtype}, wanted {wanted}")
             if array.ndim != value.rank:
                 raise ValueError(f"input '{name}' has {array.ndim} dims, wanted {value.rank}")
             for axis in range(value.rank):
