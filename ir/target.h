@@ -61,5 +61,6 @@ typedef struct TargetOptions {
 // NULL: reported.
 const Target *target_select(const TargetOptions *options, struct Arena *arena, Diag *diag);
 const Target *target_native(struct Arena *arena); // the best row that this machine can run
+bool target_runs_here(const Target *target);      // can this machine run the row's code?
 
 #endif

@@ -5,6 +5,7 @@
 #   %{status} N CMD  runs CMD and expects exit status N
 #   %{qemu-ARCH}     runs a static Linux program for aarch64, arm, riscv64
 #   %{zoo} %{measure} %{examples} %{source}   folders
+#   %{unsanitized}   a tenon without sanitizers
 #   %{package:NAME}  folder of an installed Python package
 # What the machine lacks makes a test UNSUPPORTED through `REQUIRES: feature`; the features are listed below.
 import importlib.util
@@ -74,6 +75,12 @@ def have_program(name):
 
 feature_if(config.sanitize, "sanitizer")
 feature_if(config.assertions, "assertions")
+# A tenon without sanitizers, for what these make too slow or impossible (emulators).
+unsanitized = config.tenon_build_dir
+if config.sanitize:
+    unsanitized = os.path.join(os.path.dirname(config.tenon_build_dir), "release")
+feature_if(os.path.exists(os.path.join(unsanitized, "tenon")), "unsanitized")
+substitute("%{unsanitized}", os.path.join(unsanitized, "tenon"))
 feature_if(os.path.isdir(config.zoo), "zoo")
 feature_if(os.path.isdir(config.measure), "measure")
 

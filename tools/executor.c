@@ -1,6 +1,9 @@
 #include "tools/executor.h"
 
+#include <string.h>
+
 #include "codegen/codegen.h"
+#include "ir/target.h"
 #include "ir/tensor.h"
 #include "passes/pass.h"
 
@@ -42,10 +45,22 @@ static bool run(Executor *executor, Program *program, const Tensor *inputs, Tens
   return program->executor->run(program->executor, program->program, inputs, outputs, arena, diag);
 }
 
-Executor *executor_for_passes(Arena *arena, const Target *native) {
+static const Target *target_of_row(Arena *arena, const char *row, Diag *diag) {
+  if (!row) return target_native(arena);
+  const Target *target = target_find(row);
+  if (target && target_runs_here(target)) return target;
+  diag_error(diag, (Loc){0}, target ? "--executor=%s: this machine cannot run that code" : "--executor=%s: there is no such row (tenon targets)", row);
+  diag_note(diag, (Loc){0}, "this machine's best row is %s", target_native(arena)->name);
+  return NULL;
+}
+
+Executor *executor_for_passes(Arena *arena, const char *row, Diag *diag) {
+  if (row && strcmp(row, "interpreter") == 0) return executor_interpreter(arena);
+  const Target *target = target_of_row(arena, row, diag);
+  if (!target) return NULL;
   Executor *executor = NEW(arena, Executor);
   Choice *choice = NEW(arena, Choice);
-  *choice = (Choice){executor_jit(arena, native, place), executor_interpreter(arena)};
-  *executor = (Executor){.row = native->name, .state = choice, .prepare = prepare, .run = run};
+  *choice = (Choice){executor_jit(arena, target, place), executor_interpreter(arena)};
+  *executor = (Executor){.row = target->name, .state = choice, .prepare = prepare, .run = run};
   return executor;
 }

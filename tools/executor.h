@@ -4,8 +4,11 @@
 #define TENON_TOOLS_EXECUTOR_H
 
 #include "ir/executor.h"
-#include "ir/target.h"
+#include "ir/diag.h"
 
-Executor *executor_for_passes(Arena *arena, const Target *native);
+// `row`: a row of the target table that this machine runs, "interpreter", or NULL for the best one.
+// The order of sums, and so the last bits of what a pass observes, follow from the row alone. NULL:
+// reported.
+Executor *executor_for_passes(Arena *arena, const char *row, Diag *diag);
 
 #endif

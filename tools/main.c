@@ -60,20 +60,12 @@ static Status wrong_command(const char *name) {
   return usage_error("there is no command '%s' (tenon help)", name);
 }
 
-static const char *joined_arguments(Arena *arena, int count, char *const *texts) {
-  const char *joined = "";
-  for (int i = 0; i < count; i++)
-    joined = arena_printf(arena, "%s%s%s", joined, i ? " " : "", texts[i]);
-  return joined;
-}
-
 static Status run_command(const Command *command, int count, char *const *texts) {
   Arena *arena = arena_create();
   Tool *tool = NEW(arena, Tool);
   Status status = STATUS_USAGE;
   tool->arena = arena;
   tool->command = command;
-  tool->command_line = joined_arguments(arena, count, texts);
   diag_init(&tool->diag, arena, stderr);
   if (options_parse(arena, command, count, texts, &tool->options)) {
     tool->diag.warnings_are_errors = tool_flag(tool, OPTION_WARNINGS_ERRORS);

@@ -246,6 +246,35 @@ static const char *option_form(Arena *arena, const OptionInfo *option) {
                       option->argument, may_lack ? "]" : "");
 }
 
+// The last part of a path: `dir/x.npz` is x.npz, `x=dir/y` is y.
+static const char *file_part(const char *text) {
+  const char *slash = strrchr(text, '/');
+  return slash ? slash + 1 : text;
+}
+
+static const char *add_recorded(Arena *arena, const char *recorded, int id, const char *text) {
+  const OptionInfo *info = &option_info[id];
+  int name = (int)strcspn(info->names, "|");
+  bool joined = info->kind == ARGUMENT_FLAG || info->kind == ARGUMENT_JOINED;
+  if (id == OPTION_DATA) text = file_part(text);
+  return arena_printf(arena, "%s%s%s%.*s%s%s", recorded, *recorded ? " " : "", name > 1 ? "--" : "-",
+                      name, info->names, joined ? "" : "=", text);
+}
+
+const char *options_recorded(Arena *arena, const Options *options) {
+  const char *recorded = "";
+  for (int id = 0; id < OPTION_COUNT; id++) {
+    const OptionValue *value = &options->values[id];
+    if (!value->given || !(option_info[id].groups & (MODEL | PASSES | DATA | LEVEL | TARGET | CODE)))
+      continue;
+    if (option_info[id].kind != ARGUMENT_LIST)
+      recorded = add_recorded(arena, recorded, id, value->text);
+    for (int i = 0; i < value->list.count; i++)
+      recorded = add_recorded(arena, recorded, id, value->list.items[i]);
+  }
+  return recorded;
+}
+
 void options_help(FILE *stream, const Command *command) {
   Arena *arena = arena_create();
   for (int i = 0; i < OPTION_COUNT; i++)

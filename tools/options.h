@@ -79,6 +79,12 @@ typedef struct Options {
 // Reads `texts` as options and arguments of the command. False: a usage error was printed.
 bool options_parse(Arena *arena, const Command *command, int count, char *const *texts,
                    Options *options);
+
+// The options given that decide what compiled code does, in the order of the table: what an object
+// file records. Neither where things lie nor how many threads worked on them, so that these do not
+// change its bytes.
+const char *options_recorded(Arena *arena, const Options *options);
+
 void options_help(FILE *stream, const Command *command); // the options that a command takes
 void print_cell(FILE *stream, const char *text);         // text in a cell of a Markdown table
 void options_markdown(FILE *stream);                     // a table of all options, for docs/

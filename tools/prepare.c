@@ -80,7 +80,8 @@ bool plan_run_passes(Tool *tool, const Plan *plan, Module *module, bool optimise
                          .strict = tool_flag(tool, OPTION_STRICT)};
   const char *io = tool_text(tool, OPTION_IO);
   context.io_workspace = io && strcmp(io, "workspace") == 0;
-  context.executor = executor_for_passes(tool->arena, target_native(tool->arena));
+  context.executor = executor_for_passes(tool->arena, tool_text(tool, OPTION_EXECUTOR), &tool->diag);
+  if (!context.executor) return false;
   if (tool_flag(tool, OPTION_DATA) && !(context.data = data_for_passes(tool))) return false;
   PipelineOptions options = {.print_before = chosen_pass(tool, OPTION_PRINT_BEFORE),
                              .print_after = chosen_pass(tool, OPTION_PRINT_AFTER),
@@ -118,7 +119,7 @@ Compiled *plan_compile(Tool *tool, const Plan *plan, Module *module, const char 
                             .io_workspace = io && strcmp(io, "workspace") == 0,
                             .profile = tool_flag(tool, OPTION_PROFILE),
                             .version = TENON_VERSION,
-                            .command = tool->command_line};
+                            .command = options_recorded(tool->arena, &tool->options)};
   if (!options.weights) options.weights = "embed";
   TextList names = tool_value(tool, OPTION_NAME)->list;
   ARENA_PUSH(tool->arena, names.items, names.count, names.capacity, NULL);

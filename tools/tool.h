@@ -10,7 +10,6 @@ typedef struct Tool {
   Arena *arena;
   Diag diag;
   const Command *command;
-  const char *command_line; // the arguments as one text, for what is recorded in outputs
   Options options;
 } Tool;
 
