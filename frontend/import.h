@@ -151,6 +151,9 @@ bool import_initializer(Importer *importer, Scope *scope, Item *item, const char
 bool import_nodes(Importer *importer, Scope *scope, size_t count, Onnx__NodeProto *const *nodes);
 bool import_graph_body(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
 bool import_initializers(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
+// The subgraph's nodes take the node's place: its inputs (NULL: it has none) stand for the items given.
+bool import_inline_graph(OnnxNode *node, const Onnx__GraphProto *graph, Item *const *inputs,
+                         Item *outputs, int output_count);
 // Names that the graph reads from outside, in order of first use.
 char **import_captures(Importer *importer, const Scope *scope, const Onnx__GraphProto *graph,
                        char **names, int *count, int *capacity);
@@ -192,6 +195,9 @@ Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank);
 Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep);
 Value *onnx_gemm_result(OnnxNode *node); // alpha * A' * B' + beta * C; NULL: reported
 Value *onnx_convert(OnnxNode *node, Value *x, ElementType element);
+Value *onnx_dim_scalar(OnnxNode *node, const Dim *dim); // i64 of rank 0
+Value *onnx_integer(OnnxNode *node, int64_t value);     // the same
+Value *onnx_positions(OnnxNode *node, const Dim *count); // i64: 0, 1, .. count - 1
 
 #define ONNX_OPERATOR(domain, type, low, function, argument) bool import_##function(OnnxNode *node);
 #include "frontend/importers.def"

@@ -75,25 +75,6 @@ static Value *repeat_heads(OnnxNode *node, Value *x, int64_t times) {
 
 // --- masks: what is allowed becomes 0, what is not -infinity
 
-static Value *dim_scalar(OnnxNode *node, const Dim *dim) {
-  Value *list = build_shape(&node->builder, &dim, 1);
-  return list ? build_reshape(&node->builder, list, 0, NULL) : NULL;
-}
-
-static Value *integer(OnnxNode *node, int64_t value) {
-  Value *list = build_ints(&node->builder, &value, 1);
-  return list ? build_reshape(&node->builder, list, 0, NULL) : NULL;
-}
-
-// 0, 1, .. count - 1
-static Value *positions(OnnxNode *node, const Dim *count) {
-  Value *operands[2] = {integer(node, 0), integer(node, 1)};
-  if (node->builder.failed) return NULL;
-  Node *range = build_begin(&node->builder, OP_RANGE, operands, 2);
-  node_set_dims(range, ATTR_SIZES, &count, 1);
-  return build_end(&node->builder, range);
-}
-
 static Value *both(OnnxNode *node, Value *a, Value *b) {
   return !a ? b : !b ? a : onnx_binary(node, OP_AND, a, b);
 }
@@ -132,24 +113,24 @@ static Value *position_mask(OnnxNode *node, const Heads *heads, const Dim *keys,
           right = onnx_int(node, "right_window_size", -1);
   bool causal = onnx_int(node, "is_causal", 0) != 0;
   Value *allowed = NULL;
-  Value *columns = causal || left >= 0 || right >= 0 || lengths ? positions(node, keys) : NULL;
+  Value *columns = causal || left >= 0 || right >= 0 || lengths ? onnx_positions(node, keys) : NULL;
   if (lengths) allowed = onnx_binary(node, OP_LESS, columns, lengths);
   if (!causal && left < 0 && right < 0) return allowed;
   const Dim *queries = heads->q->type.dims[2];
-  Value *rows = onnx_unsqueeze(node, positions(node, queries), (int64_t[]){1}, 1);
+  Value *rows = onnx_unsqueeze(node, onnx_positions(node, queries), (int64_t[]){1}, 1);
   if (past)
-    rows = onnx_binary(node, OP_ADD, rows, dim_scalar(node, past->type.dims[2]));
+    rows = onnx_binary(node, OP_ADD, rows, onnx_dim_scalar(node, past->type.dims[2]));
   else if (lengths)
     rows = onnx_binary(node, OP_ADD, rows,
-                       onnx_binary(node, OP_SUB, lengths, dim_scalar(node, queries)));
+                       onnx_binary(node, OP_SUB, lengths, onnx_dim_scalar(node, queries)));
   Value *distance = onnx_binary(node, OP_SUB, rows, columns);
   if (causal)
-    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, integer(node, 0), distance));
+    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, 0), distance));
   if (left >= 0)
-    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, distance, integer(node, left)));
+    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, distance, onnx_integer(node, left)));
   if (right >= 0)
     allowed =
-        both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, integer(node, -right), distance));
+        both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, -right), distance));
   return allowed;
 }
 
@@ -245,6 +226,47 @@ bool import_attention(OnnxNode *node) {
   return onnx_output(node, 0, heads.packed ? join_heads(node, result) : result);
 }
 
+// --- flexible attention: subgraphs change the scores and the probabilities
+
+// What the subgraph `name` makes of x; x itself where there is none.
+static Value *modified(OnnxNode *node, const char *name, Value *x) {
+  if (!x || node->builder.failed || !onnx_attribute(node, name)) return x;
+  const Onnx__GraphProto *graph = onnx_graph(node, name);
+  Item input = {.value = x}, *inputs[1] = {&input}, output = {0};
+  if (!graph) return NULL;
+  if (graph->n_input != 1 || graph->n_output != 1)
+    return onnx_error(node, "%s has %zu inputs and %zu outputs, wanted one of each", name,
+                      graph->n_input, graph->n_output),
+           NULL;
+  if (!import_inline_graph(node, graph, inputs, &output, 1)) return NULL;
+  if (!output.value || !type_equal(&output.value->type, &x->type))
+    return onnx_error(node, "%s does not give the type it is given, %s", name,
+                      type_text(node->importer->arena, &x->type)),
+           NULL;
+  return output.value;
+}
+
+bool import_flex_attention(OnnxNode *node) {
+  Heads heads;
+  if (!find_heads(node, &heads)) return false;
+  ElementType element = heads.v->type.element;
+  int64_t precision = onnx_int(node, "softmax_precision", 0);
+  ElementType wide = precision        ? onnx_number_type(precision)
+                     : element == F64 ? F64
+                                      : F32;
+  if (heads.packed || heads.kv_heads < 1 || heads.q_heads % heads.kv_heads != 0 ||
+      wide == ELEMENT_NONE)
+    return onnx_error(node, "%lld heads of queries, %lld of keys; softmax_precision %lld",
+                      (long long)heads.q_heads, (long long)heads.kv_heads, (long long)precision);
+  int64_t times = heads.q_heads / heads.kv_heads;
+  Value *scores = scaled_scores(node, &heads, repeat_heads(node, heads.k, times));
+  scores = modified(node, "score_mod", onnx_convert(node, scores, wide));
+  Value *weights = modified(node, "prob_mod", scores ? onnx_unary(node, OP_SOFTMAX, scores) : NULL);
+  Value *values = onnx_convert(node, repeat_heads(node, heads.v, times), wide);
+  Value *result = weights && values ? build_matmul(&node->builder, weights, values, NULL) : NULL;
+  return onnx_output(node, 0, onnx_convert(node, result, element));
+}
+
 // --- rotary position embedding
 
 static Value *slice_last(OnnxNode *node, Value *x, int64_t start, int64_t size, int64_t step) {
@@ -330,7 +352,7 @@ bool import_tensor_scatter(OnnxNode *node) {
   if (update->type.rank != rank || axis == 0)
     return onnx_error(node, "an update of rank %d for a cache of rank %d at axis %d",
                       update->type.rank, rank, axis);
-  Value *index = onnx_align(node, positions(node, update->type.dims[axis]), axis, rank);
+  Value *index = onnx_align(node, onnx_positions(node, update->type.dims[axis]), axis, rank);
   if (start) {
     int64_t axes[MAX_RANK];
     for (int i = 1; i < rank; i++) axes[i - 1] = i;
@@ -338,7 +360,7 @@ bool import_tensor_scatter(OnnxNode *node) {
         node, OP_ADD, onnx_unsqueeze(node, onnx_convert(node, start, I64), axes, rank - 1), index);
   }
   if (index && strcmp(onnx_string(node, "mode", "linear"), "circular") == 0)
-    index = onnx_binary(node, OP_MOD, index, dim_scalar(node, cache->type.dims[axis]));
+    index = onnx_binary(node, OP_MOD, index, onnx_dim_scalar(node, cache->type.dims[axis]));
   Value *wide = index ? build_expand(&node->builder, index, rank, update->type.dims) : NULL;
   Node *scatter =
       wide ? build_begin(&node->builder, OP_SCATTER_ELEMENTS, (Value *[]){cache, wide, update}, 3)

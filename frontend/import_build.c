@@ -83,3 +83,21 @@ Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep)
 Value *onnx_convert(OnnxNode *node, Value *x, ElementType element) {
   return x && !node->builder.failed ? build_cast(&node->builder, x, element) : NULL;
 }
+
+Value *onnx_dim_scalar(OnnxNode *node, const Dim *dim) {
+  Value *list = build_shape(&node->builder, &dim, 1);
+  return list ? build_reshape(&node->builder, list, 0, NULL) : NULL;
+}
+
+Value *onnx_integer(OnnxNode *node, int64_t value) {
+  Value *list = build_ints(&node->builder, &value, 1);
+  return list ? build_reshape(&node->builder, list, 0, NULL) : NULL;
+}
+
+Value *onnx_positions(OnnxNode *node, const Dim *count) {
+  Value *operands[2] = {onnx_integer(node, 0), onnx_integer(node, 1)};
+  if (node->builder.failed) return NULL;
+  Node *range = build_begin(&node->builder, OP_RANGE, operands, 2);
+  node_set_dims(range, ATTR_SIZES, &count, 1);
+  return build_end(&node->builder, range);
+}

@@ -76,7 +76,7 @@ static bool weight_kernel(OnnxNode *node, const Type *w, int64_t *kernel) {
   return true;
 }
 
-static bool conv_window(OnnxNode *node, Window *window) {
+bool onnx_conv_window(OnnxNode *node, Window *window) {
   if (!onnx_need_inputs(node, 2)) return false;
   const Type *x = &onnx_input(node, 0)->type, *w = &onnx_input(node, 1)->type;
   int64_t kernel[MAX_RANK];
@@ -111,7 +111,7 @@ Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Wi
 Value *onnx_conv_result(OnnxNode *node) {
   Window window;
   int64_t group;
-  if (!conv_window(node, &window) || !conv_group(node, &group)) return NULL;
+  if (!onnx_conv_window(node, &window) || !conv_group(node, &group)) return NULL;
   Value *x = onnx_input(node, 0);
   if (!onnx_auto_pad(node, &x->type, &window)) return NULL;
   return onnx_build_conv(node, x, onnx_input(node, 1), onnx_input(node, 2), &window, group);
@@ -182,7 +182,7 @@ bool import_conv_transpose(OnnxNode *node) {
   OutputShape shape;
   int64_t group;
   const Dim *sizes[MAX_RANK];
-  if (!conv_window(node, &window) || !conv_group(node, &group) ||
+  if (!onnx_conv_window(node, &window) || !conv_group(node, &group) ||
       !output_shape(node, window.spatial, &shape))
     return false;
   Value *x = onnx_input(node, 0), *bias = onnx_input(node, 2);

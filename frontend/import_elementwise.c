@@ -51,12 +51,38 @@ static bool cast_to(OnnxNode *node, ElementType element) {
   return onnx_output(node, 0, build_end(&node->builder, cast));
 }
 
-// Before version 6 `to` was the name of the type.
+// The element type of the attribute `to`; before version 6 that was the name of the type.
+static ElementType target_type(OnnxNode *node) {
+  static const char *const names[] = {"UNDEFINED", "FLOAT", "UINT8", "INT8",   "UINT16",
+                                      "INT16",     "INT32", "INT64", "STRING", "BOOL",
+                                      "FLOAT16",   "DOUBLE", "UINT32", "UINT64"};
+  int64_t code = 0;
+  if (node->row->import == import_cast && node->version < 6) {
+    const char *name = onnx_string(node, "to", "");
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+      if (strcmp(name, names[i]) == 0) code = i;
+  } else
+    code = onnx_int(node, "to", 0);
+  return code > 0 && code < 1000 ? onnx_element_type((int32_t)code) : ELEMENT_NONE;
+}
+
 bool import_cast(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
-  int64_t code = onnx_int(node, "to", 0);
-  return !node->builder.failed &&
-         cast_to(node, code > 0 && code < 1000 ? onnx_element_type((int32_t)code) : ELEMENT_NONE);
+  ElementType element = target_type(node);
+  return !node->builder.failed && cast_to(node, element);
+}
+
+bool import_bit_cast(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0);
+  ElementType element = target_type(node);
+  if (node->builder.failed) return false;
+  if (element == ELEMENT_NONE || element == STR || element_info[element].class == CLASS_COMPLEX)
+    return onnx_unsupported(node, "this element type");
+  if (x->type.element == element) return onnx_output(node, 0, x);
+  Node *cast = build_begin(&node->builder, OP_BIT_CAST, &x, 1);
+  cast->results[0]->type = type_with_element(x->type, element);
+  return onnx_output(node, 0, build_end(&node->builder, cast));
 }
 
 bool import_cast_like(OnnxNode *node) {

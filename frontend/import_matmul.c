@@ -55,3 +55,10 @@ Value *onnx_gemm_result(OnnxNode *node) {
 }
 
 bool import_gemm(OnnxNode *node) { return onnx_output(node, 0, onnx_gemm_result(node)); }
+
+bool import_det(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  ElementType element = onnx_input(node, 0)->type.element;
+  Value *x = onnx_convert(node, onnx_input(node, 0), element == F64 ? F64 : F32);
+  return onnx_output(node, 0, onnx_convert(node, onnx_unary(node, OP_DET, x), element));
+}

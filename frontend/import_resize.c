@@ -191,8 +191,10 @@ bool import_upsample(OnnxNode *node) {
   if (node->version >= 9)
     return read_scales(node, &x->type, 1, &resizing) &&
            build_resize(node, x, &resizing, "asymmetric");
-  int count;
-  const float *scales = onnx_floats(node, "scales", &count);
+  int count = 4;
+  float old[4] = {1, 1, (float)onnx_float(node, "height_scale", 0),
+                  (float)onnx_float(node, "width_scale", 0)};
+  const float *scales = node->version < 7 ? old : onnx_floats(node, "scales", &count);
   if (!scales || count != x->type.rank)
     return onnx_error(node, "%d scales for rank %d", count, x->type.rank);
   resizing.has_scales = true;

@@ -12,6 +12,8 @@ typedef struct Window {
 
 // Reads and checks the attributes; `kernel` (from the weights, or NULL) must agree with them.
 bool onnx_window(OnnxNode *node, int spatial, const int64_t *kernel, Window *window);
+// The same for a convolution, whose inputs are x and the weights.
+bool onnx_conv_window(OnnxNode *node, Window *window);
 // Replaces the pads by what auto_pad asks for; x is channels first.
 bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window);
 // What the attributes and operands of a Conv node say, channels first; NULL: reported.

@@ -47,6 +47,17 @@ bool infer_cast(Node *node, Diag *diag) {
   return set_result(node, diag, 0, type_with_element(*x, request->element));
 }
 
+bool infer_bit_cast(Node *node, Diag *diag) {
+  const Type *x = tensor_operand(node, 0, diag), *request = requested_type(node, 0);
+  if (!x) return false;
+  if (!request) return refuse(node, diag, "the result's element type is not given");
+  if (x->quant || request->quant) return refuse(node, diag, "quantized values");
+  if (x->element == STR || element_info[x->element].bits != element_info[request->element].bits)
+    return refuse(node, diag, "from %s to %s, which differ in width", element_text(x->element),
+                  element_text(request->element));
+  return set_result(node, diag, 0, type_with_element(*x, request->element));
+}
+
 // --- two and three operands
 
 static bool is_logical(OpCode op) { return op == OP_AND || op == OP_OR || op == OP_XOR; }

@@ -181,3 +181,15 @@ bool infer_conv_transpose(Node *node, Diag *diag) {
          check_axis_of(node, diag, 1, group == 1 ? w->rank - 1 : -1) &&
          set_product_result(node, diag, result);
 }
+
+bool infer_det(Node *node, Diag *diag) {
+  const Type *x = tensor_operand(node, 0, diag);
+  if (!x) return false;
+  if (x->element != F32 && x->element != F64) return refuse_element(node, diag, 0);
+  if (x->rank < 2) return refuse(node, diag, "the operand has rank %d, wanted 2 or more", x->rank);
+  if (!check_equal_dims(node, diag, "rows and columns", x->dims[x->rank - 2], x->dims[x->rank - 1]))
+    return false;
+  Type result = *x;
+  result.rank -= 2;
+  return set_result(node, diag, 0, result) && set_result(node, diag, 1, *x);
+}

@@ -45,6 +45,8 @@ bool interpret_cast(Evaluation *evaluation) {
   return true;
 }
 
+bool interpret_bit_cast(Evaluation *evaluation) { return interpret_copy(evaluation); }
+
 // --- quantization: element i belongs to scale (i / inner) % count
 
 typedef struct ScaleIndex {

@@ -40,8 +40,8 @@ static double original_coordinate(const Node *node, int axis, int rank, int64_t 
   if (!strcmp(mode, "asymmetric")) return (double)x / scale;
   if (!strcmp(mode, "tf_half_pixel_for_nn")) return ((double)x + 0.5) / scale;
   if (!strcmp(mode, "pytorch_half_pixel")) return out > 1 ? half_pixel : 0;
-  if (!strcmp(mode, "align_corners"))
-    return out > 1 ? (double)x * (double)(in - 1) / (double)(out - 1) : 0;
+  if (!strcmp(mode, "align_corners")) // a scale need not give a whole number of elements
+    return out > 1 ? (double)x * (double)(in - 1) / (scale * (double)in - 1) : 0;
   if (!strcmp(mode, "half_pixel_symmetric")) {
     double adjustment = (double)out / (scale * (double)in);
     return (double)in / 2 * (1 - adjustment) + half_pixel;

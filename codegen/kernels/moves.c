@@ -8,6 +8,8 @@ bool lower_reshape(Kernel *kernel) {
   return true;
 }
 
+bool lower_bit_cast(Kernel *kernel) { return lower_reshape(kernel); }
+
 bool lower_transpose(Kernel *kernel) {
   const View *x = &kernel->operands[0], *y = &kernel->results[0];
   Move move = move_begin(kernel, y, x);

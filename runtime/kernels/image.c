@@ -44,7 +44,7 @@ static double original_coordinate(int32_t coordinates, double in, double out, do
   case ASYMMETRIC: return x / scale;
   case TF_HALF_PIXEL: return (x + 0.5) / scale;
   case PYTORCH_HALF_PIXEL: return out > 1 ? half_pixel : 0;
-  case ALIGN_CORNERS: return out > 1 ? x * last / (out - 1) : 0;
+  case ALIGN_CORNERS: return out > 1 ? x * last / (scale * in - 1) : 0;
   case HALF_PIXEL_SYMMETRIC: return in / 2 * (1 - out / (scale * in)) + half_pixel;
   default: return out <= 1 ? 0.5 * (start + end) * last : start * last + x * (end - start) * last / (out - 1);
   }
