@@ -13,7 +13,7 @@ static Value *softmax_last(OnnxNode *node, Value *x) {
   return build_end(&node->builder, softmax);
 }
 
-// Softmax over the scores that are not 0; those stay 0.
+// Softmax over the scores that are not 0; those stay 0. All 0: 1/2 each.
 static Value *softmax_without_zeros(OnnxNode *node, Value *x) {
   int axis = x->type.rank - 1;
   Value *zero = onnx_scalar_like(node, x, 0);
@@ -22,7 +22,28 @@ static Value *softmax_without_zeros(OnnxNode *node, Value *x) {
       onnx_binary(node, OP_SUB, x, onnx_reduce_one(node, OP_REDUCE_MAX, x, axis, true));
   Value *powers = onnx_unary(node, OP_EXP, shifted);
   Value *kept = powers && is_zero ? build_where(&node->builder, is_zero, zero, powers) : NULL;
-  return onnx_binary(node, OP_DIV, kept, onnx_reduce_one(node, OP_REDUCE_SUM, kept, axis, true));
+  Value *sum = onnx_reduce_one(node, OP_REDUCE_SUM, kept, axis, true);
+  Value *nothing = onnx_binary(node, OP_EQUAL, sum, zero), *half = onnx_scalar_like(node, x, 0.5);
+  Value *shares = onnx_binary(node, OP_DIV, kept, sum);
+  return nothing && half && shares ? build_where(&node->builder, nothing, half, shares) : NULL;
+}
+
+static Value *affine(OnnxNode *node, Value *x, double factor, double term) {
+  Value *scaled = onnx_binary(node, OP_MUL, x, onnx_scalar_like(node, x, factor));
+  return onnx_binary(node, OP_ADD, scaled, onnx_scalar_like(node, scaled, term));
+}
+
+// sqrt(2) * the inverse of erf at 2 x - 1, by the formula of Winitzki that ONNX Runtime uses.
+static Value *probit(OnnxNode *node, Value *x) {
+  Value *at = affine(node, x, 2, -1);
+  Value *log = onnx_unary(node, OP_LOG, affine(node, onnx_binary(node, OP_MUL, at, at), -1, 1));
+  Value *v = affine(node, log, 0.5, 2 / (acos(-1) * 0.147));
+  Value *root = onnx_unary(node, OP_SQRT,
+                           onnx_binary(node, OP_SUB, onnx_binary(node, OP_MUL, v, v),
+                                       affine(node, log, 1 / 0.147, 0)));
+  Value *size = onnx_unary(node, OP_SQRT, onnx_binary(node, OP_SUB, root, v));
+  Value *sign = onnx_unary(node, OP_SIGN, at);
+  return affine(node, onnx_binary(node, OP_MUL, sign, size), sqrt(2), 0);
 }
 
 Value *ml_post_transform_number(OnnxNode *node, Value *scores, int64_t transform) {
@@ -37,8 +58,7 @@ Value *ml_post_transform_number(OnnxNode *node, Value *scores, int64_t transform
   case POST_SOFTMAX_ZERO:
     return softmax_without_zeros(node, scores);
   default:
-    onnx_unsupported(node, "post_transform PROBIT");
-    return NULL;
+    return probit(node, scores);
   }
 }
 
@@ -77,7 +97,7 @@ int ml_class_count(OnnxNode *node) {
 }
 
 // Rows of labels by index.
-static bool output_label(OnnxNode *node, Value *index) {
+bool ml_output_label(OnnxNode *node, Value *index) {
   int count;
   Value *labels = class_labels(node, &count);
   if (!labels || !index)
@@ -87,34 +107,41 @@ static bool output_label(OnnxNode *node, Value *index) {
   return onnx_output(node, 0, build_end(&node->builder, gather));
 }
 
-static bool classify_binary(OnnxNode *node, Value *score, bool weights_positive) {
-  Value *bound = onnx_scalar_like(node, score, weights_positive ? 0.5 : 0);
-  Value *wins = onnx_convert(node, onnx_binary(node, OP_LESS, bound, score), I64);
-  if (!output_label(node, onnx_squeeze(node, wins, (int64_t[]){1}, 1))) return false;
+// The scores of both classes from that of the second one: complements of 1 or of 0.
+static Value *both_scores(OnnxNode *node, Value *score, bool of_one) {
   PostTransform transform = post_transform(node);
-  Value *other = weights_positive
-                     ? onnx_binary(node, OP_SUB, onnx_scalar_like(node, score, 1), score)
-                     : onnx_unary(node, OP_NEG, score);
+  of_one &= transform != POST_LOGISTIC;
+  Value *other = of_one ? onnx_binary(node, OP_SUB, onnx_scalar_like(node, score, 1), score)
+                        : onnx_unary(node, OP_NEG, score);
   Value *both = other ? build_concat(&node->builder, (Value *[]){other, score}, 2, 1) : NULL;
-  if (weights_positive && transform == POST_LOGISTIC)
-    transform = POST_NONE; // probabilities already
-  return onnx_output(node, 1,
-                     onnx_convert(node, ml_post_transform_number(node, both, transform), F32));
+  return of_one ? both : ml_post_transform_number(node, both, transform);
 }
 
-bool ml_classify(OnnxNode *node, Value *scores, bool binary, bool weights_positive) {
-  if (binary) return classify_binary(node, scores, weights_positive);
-  Node *best = build_begin(&node->builder, OP_ARG_MAX, &scores, 1);
-  if (!best) return false;
+static bool classify_binary(OnnxNode *node, Value *score, BinaryScore kind) {
+  Value *bound = onnx_scalar_like(node, score, kind == SCORE_SHARE ? 0.5 : 0);
+  Value *wins = onnx_convert(node, onnx_binary(node, OP_LESS, bound, score), I64);
+  return ml_output_label(node, onnx_squeeze(node, wins, (int64_t[]){1}, 1)) &&
+         onnx_output(node, 1,
+                     onnx_convert(node, both_scores(node, score, kind != SCORE_MARGIN), F32));
+}
+
+Value *ml_best_class(OnnxNode *node, Value *scores) {
+  Node *best = scores ? build_begin(&node->builder, OP_ARG_MAX, &scores, 1) : NULL;
+  if (!best) return NULL;
   node_set_int(best, ATTR_AXIS, 1);
   node_set_int(best, ATTR_KEEP_DIMS, 0);
-  return output_label(node, build_end(&node->builder, best)) &&
+  return build_end(&node->builder, best);
+}
+
+bool ml_classify(OnnxNode *node, Value *scores, BinaryScore kind) {
+  if (kind != SCORE_EACH) return classify_binary(node, scores, kind);
+  return ml_output_label(node, ml_best_class(node, scores)) &&
          onnx_output(node, 1, onnx_convert(node, ml_post_transform(node, scores), F32));
 }
 
 // --- linear models
 
-static Value *features(OnnxNode *node) {
+Value *ml_features(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return NULL;
   Value *x = onnx_input(node, 0);
   if (x->type.rank == 1) x = onnx_unsqueeze(node, x, (int64_t[]){0}, 1);
@@ -146,7 +173,7 @@ static Value *linear_scores(OnnxNode *node, Value *x, int64_t targets) {
 }
 
 bool import_linear_regressor(OnnxNode *node) {
-  Value *x = features(node);
+  Value *x = ml_features(node);
   return x &&
          onnx_output(node, 0,
                      ml_post_transform(node, linear_scores(node, x, onnx_int(node, "targets", 1))));
@@ -155,12 +182,12 @@ bool import_linear_regressor(OnnxNode *node) {
 // One row of coefficients for two classes: the score of the second one.
 bool import_linear_classifier(OnnxNode *node) {
   int intercepts, classes = ml_class_count(node);
-  Value *x = features(node);
+  Value *x = ml_features(node);
   if (!x) return false;
   if (!onnx_floats(node, "intercepts", &intercepts) || !intercepts) intercepts = classes;
   bool binary = classes == 2 && intercepts == 1;
   Value *scores = linear_scores(node, x, binary ? 1 : classes);
-  return scores && ml_classify(node, scores, binary, false);
+  return scores && ml_classify(node, scores, binary ? SCORE_LINEAR : SCORE_EACH);
 }
 
 // --- features

@@ -42,6 +42,12 @@ static const struct {
   const char *text, *error;
 } refusals[] = {
     {"input %x : str[2]\n%z = neg %x\nreturn %z", "neg: not defined on str (operand 0)"},
+    {"input %x : f32[2]\n%z = bit_cast %x : f64[2]\nreturn %z",
+     "bit_cast: from f32 to f64, which differ in width"},
+    {"input %x : f32[2,3]\n%z, %r = det %x\nreturn %z", "det: rows and columns: 2 and 3 differ"},
+    {"input %x : f32[2]\n%z, %r = det %x\nreturn %z",
+     "det: the operand has rank 1, wanted 2 or more"},
+    {"input %x : i32[2,2]\n%z, %r = det %x\nreturn %z", "det: not defined on i32 (operand 0)"},
     {"input %x : f32[2]\ninput %y : i32[2]\n%z = add %x, %y\nreturn %z",
      "add: operand 0 is f32, operand 1 is i32"},
     {"input %x : f32[2,3]\ninput %y : f32[4]\n%z = add %x, %y\nreturn %z",
