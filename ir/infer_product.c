@@ -113,11 +113,13 @@ static bool divides(const Node *node, Diag *diag, const char *what, const Dim *c
 
 static bool conv_dims(const Node *node, Diag *diag, const Type *x, const Type *w, Type *result) {
   Arena *arena = node_arena(node);
+  bool planar = node_int(node, ATTR_PLANAR);
   for (int i = 1; i < x->rank - 1; i++) {
-    result->dims[i] = window_dim(node, x->dims[i], w->dims[i], i - 1);
-    if (dim_high(result->dims[i]) < 1 && dim_high(x->dims[i]) > 0)
+    const Dim *size = x->dims[i + planar];
+    result->dims[i] = window_dim(node, size, w->dims[i], i - 1);
+    if (dim_high(result->dims[i]) < 1 && dim_high(size) > 0)
       return refuse(node, diag, "kernel size %s does not fit into input size %s with its padding",
-                    dim_text(arena, w->dims[i]), dim_text(arena, x->dims[i]));
+                    dim_text(arena, w->dims[i]), dim_text(arena, size));
   }
   return true;
 }
@@ -125,7 +127,7 @@ static bool conv_dims(const Node *node, Diag *diag, const Type *x, const Type *w
 bool infer_conv(Node *node, Diag *diag) {
   const Type *x = tensor_operand(node, 0, diag), *w = tensor_operand(node, 1, diag);
   if (!x || !w || !check_count(node, diag) || !check_filter(node, diag, x, w)) return false;
-  const Dim *found = x->dims[x->rank - 1];
+  const Dim *found = x->dims[node_int(node, ATTR_PLANAR) ? 1 : x->rank - 1];
   const Dim *wanted =
       dim_mul_int(node_dim_table(node), w->dims[w->rank - 1], node_int(node, ATTR_GROUP));
   if (dims_differ(node_dim_table(node), found, wanted))

@@ -100,7 +100,24 @@ static bool convolution_start(Convolution *c, Evaluation *evaluation) {
   return true;
 }
 
-bool interpret_conv(Evaluation *evaluation) {
+// [n, c, spatial..] as [n, spatial.., c].
+static Tensor channels_last(Arena *arena, const Tensor *planes) {
+  Tensor x = *planes;
+  size_t bytes = (size_t)element_info[x.element].bits / 8;
+  int64_t plane = 1, count = tensor_count(planes), channels = x.dims[1];
+  for (int i = 2; i < x.rank; i++) plane *= x.dims[i - 1] = planes->dims[i];
+  x.dims[x.rank - 1] = channels;
+  char *to = NEW_ARRAY(arena, char, (size_t)count *bytes);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t image = i / (plane * channels), pixel = i / channels % plane, channel = i % channels;
+    const char *from = (const char *)planes->data + (size_t)((image * channels + channel) * plane + pixel) * bytes;
+    memcpy(to + (size_t)i * bytes, from, bytes);
+  }
+  x.data = to;
+  return x;
+}
+
+static bool interpret_channels_last(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0], *w = &evaluation->operands[1],
                *y = &evaluation->results[0];
   int spatial = x->rank - 2;
@@ -116,6 +133,17 @@ bool interpret_conv(Evaluation *evaluation) {
   else
     conv_floats(&c);
   return true;
+}
+
+bool interpret_conv(Evaluation *evaluation) {
+  if (!node_int(evaluation->node, ATTR_PLANAR)) return interpret_channels_last(evaluation);
+  Arena *arena = evaluation->run->arena;
+  Evaluation last = *evaluation;
+  Tensor *operands = NEW_ARRAY(arena, Tensor, evaluation->node->operand_count);
+  memcpy(operands, evaluation->operands, (size_t)evaluation->node->operand_count * sizeof *operands);
+  operands[0] = channels_last(arena, &operands[0]);
+  last.operands = operands;
+  return interpret_channels_last(&last);
 }
 
 bool interpret_conv_transpose(Evaluation *evaluation) {

@@ -21,10 +21,11 @@ bool weight_matrix(const Node *node, WeightMatrix *matrix, const char **reason) 
   if (!constant) return refuse(reason, "the weights are not constant");
   if (weights->type.element != F32 || weights->type.quant || result->element != F32 || result->quant)
     return refuse(reason, "the weights are not f32");
-  matrix->data = constant->data;
+  *matrix = (WeightMatrix){.data = constant->data};
   if (node->op == OP_MATMUL) {
     if (weights->type.rank != 2) return refuse(reason, "a batch of matrices");
-    if (node_int(node, ATTR_TRANSPOSE_A)) return refuse(reason, "the other operand is transposed");
+    if (node_int(node, ATTR_TRANSPOSE_A) && !node_attribute(node, ATTR_KERNEL_NAME))
+      return refuse(reason, "the other operand is transposed");
     bool transposed = node_int(node, ATTR_TRANSPOSE_B);
     matrix->rows = type_dim(&weights->type, transposed ? 1 : 0);
     matrix->columns = type_dim(&weights->type, transposed ? 0 : 1);
@@ -41,9 +42,61 @@ bool weight_matrix(const Node *node, WeightMatrix *matrix, const char **reason) 
   return matrix->rows > 0 && matrix->columns > 0 ? true : refuse(reason, "empty");
 }
 
+// --- output by output
+
+Positions product_positions(const Node *node, bool padded) {
+  const Type *x = &node->operands[0]->type, *y = &node->results[0]->type;
+  if (node->op == OP_MATMUL) {
+    int64_t rows = type_dim(y, 0);
+    return (Positions){.count = rows, .pitch = rows, .width = rows, .plane = rows};
+  }
+  int spatial = x->rank - 2, first = padded ? 2 : 1;
+  int64_t plane = 1, pitch = 1;
+  for (int i = 0; i < spatial; i++) {
+    pitch = type_dim(x, first + i);
+    if (!padded) pitch += node_ints_at(node, ATTR_PADS, i, 0) + node_ints_at(node, ATTR_PADS, spatial + i, 0);
+    plane *= pitch;
+  }
+  int64_t width = type_dim(y, spatial), lines = spatial == 2 ? type_dim(y, 1) : 1;
+  return (Positions){.count = (lines - 1) * pitch + width, .pitch = pitch, .width = width, .plane = plane};
+}
+
+static bool has_plain_window(const Node *node) {
+  const Type *x = &node->operands[0]->type;
+  if (x->rank != 3 && x->rank != 4) return false;
+  for (int i = 0; i < x->rank - 2; i++)
+    if (node_ints_at(node, ATTR_STRIDES, i, 1) != 1) return false;
+  for (int i = 0; i < 2 * (x->rank - 2); i++)
+    if (node_ints_at(node, ATTR_PADS, i, 0) < 0) return false;
+  return true;
+}
+
+bool weight_matrix_by_output(const Node *node, const Target *target, WeightMatrix *matrix) {
+  enum { MIN_LANES = 4, MIN_VECTORS = 3 }; // fewer sums in flight would wait for each other
+  if (!target || !target_has(target, TARGET_HOSTED) || target_lanes(target, 32) < MIN_LANES) return false;
+  const Type *x = &node->operands[0]->type, *y = &node->results[0]->type;
+  bool conv = node->op == OP_CONV;
+  if (!type_is_static(x) || !type_is_static(y) || x->element != F32 || matrix->rows > MAX_ENTRY_COUNT) return false;
+  if (conv ? !has_plain_window(node) : x->rank != 2 || node_int(node, ATTR_TRANSPOSE_A)) return false;
+  Positions positions = product_positions(node, false);
+  bool single = !conv && positions.count == 1;
+  if (!single && positions.count < MIN_VECTORS * target_lanes(target, 32)) return false;
+  int64_t farthest = type_dim(x, x->rank - 1) * positions.plane;
+  if (farthest > INT32_MAX) return false;
+  matrix->by_output = true;
+  matrix->offset_bytes = conv ? matrix->rows * (farthest > UINT16_MAX ? 4 : 2) : 0;
+  return true;
+}
+
 // --- the form of the streams
 
-bool stream_shape(const Storage *storage, int64_t columns, StreamShape *shape) {
+// The matrix in the order of its streams.
+static WeightMatrix in_order(const WeightMatrix *m) {
+  if (!m->by_output) return *m;
+  return (WeightMatrix){m->data, m->columns, m->rows, m->column_stride, m->row_stride, true, m->offset_bytes};
+}
+
+bool stream_shape(const Storage *storage, const WeightMatrix *matrix, StreamShape *shape) {
   const Stage *sparse = storage_find(storage, STAGE_SPARSE), *codebook = storage_find(storage, STAGE_CODEBOOK);
   *shape = (StreamShape){.coded = storage_find(storage, STAGE_HUFFMAN) != NULL};
   if (!sparse && !codebook) return false;
@@ -51,7 +104,8 @@ bool stream_shape(const Storage *storage, int64_t columns, StreamShape *shape) {
   if (sparse) shape->gap_bits = sparse->bits ? sparse->bits : MAX_FIELD_BITS;
   if (codebook) shape->index_bits = codebook->bits;
   if (shape->gap_bits > MAX_FIELD_BITS || shape->index_bits > MAX_FIELD_BITS) return false;
-  shape->blocks = (columns + MAX_BLOCK_COLUMNS - 1) / MAX_BLOCK_COLUMNS;
+  int64_t columns = in_order(matrix).columns, most = matrix->by_output ? MAX_ENTRY_COUNT : MAX_BLOCK_COLUMNS;
+  shape->blocks = (columns + most - 1) / most;
   shape->block = (columns + shape->blocks - 1) / shape->blocks;
   shape->count_bits = shape->block > 255 ? 16 : 8;
   return true;
@@ -120,7 +174,8 @@ static void walk(StreamWriter *w, const WeightMatrix *matrix) {
 WeightStreams weight_streams(Arena *arena, const WeightMatrix *matrix, const StreamShape *shape, const Stage *codebook) {
   WeightStreams streams = {0};
   StreamWriter writer = {shape, codebook, &streams};
-  walk(&writer, matrix);
+  WeightMatrix ordered = in_order(matrix);
+  walk(&writer, &ordered);
   int64_t entries = streams.entries;
   if (shape->gap_bits) {
     streams.counts = NEW_ARRAY(arena, uint16_t, streams.count_count);
@@ -129,7 +184,7 @@ WeightStreams weight_streams(Arena *arena, const WeightMatrix *matrix, const Str
   if (shape->index_bits) streams.indices = NEW_ARRAY(arena, uint8_t, entries);
   else streams.values = NEW_ARRAY(arena, float, entries);
   streams.starts = NEW_ARRAY(arena, uint32_t, shape->blocks);
-  walk(&writer, matrix);
+  walk(&writer, &ordered);
   return streams;
 }
 
@@ -161,12 +216,13 @@ static int64_t coded_or_plain(Arena *arena, const StreamShape *shape, const void
 int64_t stored_bytes(Arena *arena, const WeightMatrix *matrix, const Storage *storage) {
   StreamShape shape;
   int64_t dense = matrix->rows * matrix->columns * 4;
-  if (!stream_shape(storage, matrix->columns, &shape)) {
+  if (!stream_shape(storage, matrix, &shape)) {
     return coded_or_plain(arena, &shape, matrix->data, 1, dense, 8);
   }
   const Stage *codebook = storage_find(storage, STAGE_CODEBOOK);
   WeightStreams streams = weight_streams(arena, matrix, &shape, codebook);
   int64_t bytes = shape.blocks > 1 ? shape.blocks * 4 : 0;
+  bytes += matrix->offset_bytes;
   if (shape.gap_bits) {
     bytes += coded_or_plain(arena, &shape, streams.counts, 2, streams.count_count, shape.count_bits);
     bytes += coded_or_plain(arena, &shape, streams.gaps, 1, streams.entries, shape.gap_bits);

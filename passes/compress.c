@@ -59,8 +59,8 @@ static void add_layer(LayerList *list, Node *user, PassContext *context) {
     weight_matrix(weights->uses[i].user, &layer.matrix, &layer.refused);
   if (layer.refused)
     layer.matrix = (WeightMatrix){0};
-  else
-    weight_matrix(user, &layer.matrix, NULL);
+  else if (weight_matrix(user, &layer.matrix, NULL))
+    weight_matrix_by_output(user, context->target, &layer.matrix);
   ARENA_PUSH(context->scratch, list->items, list->count, list->capacity, layer);
 }
 

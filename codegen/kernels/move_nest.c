@@ -60,12 +60,12 @@ static Val from_offset(const Core *c, Val row, Val column) {
 
 static Val plus(Nest *nest, Val value, int64_t constant) { return nest_add(nest, value, nest_const(nest, constant)); }
 
-// Transposes `side` vectors: in each step, blocks of `distance` lanes change places between rows that far apart.
-static void transpose_registers(Nest *nest, Val *rows, int side) {
+// In each step, blocks of `distance` lanes change places between rows that far apart.
+void transpose_registers(Nest *nest, Val *rows, int side) {
   for (int distance = side / 2; distance >= 1; distance /= 2)
     for (int r = 0; r < side; r++) {
       if (r & distance) continue;
-      int low[MAX_TILE], high[MAX_TILE];
+      int low[MAX_TRANSPOSED], high[MAX_TRANSPOSED];
       for (int i = 0; i < side; i++) {
         low[i] = i & distance ? side + i - distance : i;
         high[i] = i & distance ? side + i : i + distance;

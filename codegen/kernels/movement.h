@@ -20,6 +20,10 @@ void move_fill(Kernel *kernel, ElementType element, Val to, Val to_offset, Val v
 // ones count from the end. Leaves the kernel where it is outside, if the node and the options want checks.
 Val move_index(Kernel *kernel, const View *indices, Val offset, Val size);
 
+// Transposes a square of `side` (a power of two, at most MAX_TRANSPOSED) vectors in registers.
+enum { MAX_TRANSPOSED = 16 };
+void transpose_registers(Nest *nest, Val *rows, int side);
+
 // --- nests: to[base + sum index * to] = from[base + sum index * from]
 
 typedef struct MoveAxis {

@@ -20,6 +20,8 @@ bool pack_matmul_sparse(Pack *pack); // streams of compressed weights, all four
 bool pack_matmul_codebook(Pack *pack);
 bool pack_conv_sparse(Pack *pack);
 bool pack_conv_codebook(Pack *pack);
+bool pack_matmul_planes(Pack *pack);
+bool pack_conv_planes(Pack *pack);
 
 // Entry `index` of a table of 32-bit numbers.
 static inline void pack_word(unsigned char *table, int64_t index, int32_t value) {

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "codegen/kernels/fields.h"
 #include "codegen/kernels/lower.h"
 #include "codegen/kernels/pack.h"
 #include "codegen/kernels/pixels.h"
@@ -39,31 +40,9 @@ typedef struct Streams {
 static const Storage *storage_of(const Node *node) { return &value_constant(node->operands[1])->storage; }
 
 static void shape_of(const Node *node, WeightMatrix *matrix, StreamShape *shape) {
-  bool fits = weight_matrix(node, matrix, NULL) && stream_shape(storage_of(node), matrix->columns, shape);
+  bool fits = weight_matrix(node, matrix, NULL) && stream_shape(storage_of(node), matrix, shape);
   assert(fits && "place chooses this kernel only for storage that has streams");
   (void)fits;
-}
-
-typedef struct StreamWriterData {
-  const void *symbols;
-  int size, bits; // of a symbol in memory, of a field
-  int64_t count;
-} StreamWriterData;
-
-static void write_fields(const PackedSegment *segment, unsigned char *out) {
-  const StreamWriterData *data = segment->user;
-  if (data->bits == data->size * 8) memcpy(out, data->symbols, (size_t)data->count * (size_t)data->size);
-  else pack_fields(out, data->symbols, data->size, data->count, data->bits);
-}
-
-static void add_fields(Pack *pack, const char *what, const void *symbols, int size, int64_t count, int bits) {
-  StreamWriterData *data = NEW(pack->arena, StreamWriterData);
-  *data = (StreamWriterData){symbols, size, bits, count};
-  const char *key = arena_printf(pack->arena, "%s:%s:%d", what, value_constant(pack->node->operands[1])->name,
-                                 (int)node_int(pack->node, pack->node->op == OP_MATMUL ? ATTR_TRANSPOSE_B : ATTR_GROUP));
-  PackedSegment *segment = pack_add(pack, (size_t)field_bytes(count, bits), size * 8 == bits ? size : 1, key, write_fields, data);
-  segment->symbol_bits = bits > 16 ? 8 : bits;
-  segment->symbol_count = bits > 16 ? count * size : count;
 }
 
 static bool pack_streams(Pack *pack) {
@@ -77,19 +56,19 @@ static bool pack_streams(Pack *pack) {
     if (shape.count_bits == 8) { // a narrow copy
       uint8_t *counts = NEW_ARRAY(pack->arena, uint8_t, streams.count_count);
       for (int64_t i = 0; i < streams.count_count; i++) counts[i] = (uint8_t)streams.counts[i];
-      add_fields(pack, "counts", counts, 1, streams.count_count, 8);
-    } else add_fields(pack, "counts", streams.counts, 2, streams.count_count, 16);
-    add_fields(pack, "gaps", streams.gaps, 1, streams.entries, shape.gap_bits);
+      fields_add(pack, "counts", counts, 1, streams.count_count, 8);
+    } else fields_add(pack, "counts", streams.counts, 2, streams.count_count, 16);
+    fields_add(pack, "gaps", streams.gaps, 1, streams.entries, shape.gap_bits);
   }
   if (shape.index_bits) {
-    add_fields(pack, "indices", streams.indices, 1, streams.entries, shape.index_bits);
+    fields_add(pack, "indices", streams.indices, 1, streams.entries, shape.index_bits);
     float *table = NEW_ARRAY(pack->arena, float, 1 << shape.index_bits);
     memcpy(table, codebook->centroids, (size_t)codebook->centroid_count * sizeof *table);
-    add_fields(pack, "table", table, 4, (int64_t)1 << shape.index_bits, 32);
+    fields_add(pack, "table", table, 4, (int64_t)1 << shape.index_bits, 32);
     pack->segments[pack->count - 1].entropy = false;
-  } else add_fields(pack, "values", streams.values, 4, streams.entries, 32);
+  } else fields_add(pack, "values", streams.values, 4, streams.entries, 32);
   if (shape.blocks > 1) {
-    add_fields(pack, "starts", streams.starts, 4, shape.blocks, 32);
+    fields_add(pack, "starts", streams.starts, 4, shape.blocks, 32);
     pack->segments[pack->count - 1].entropy = false;
   }
   return true;
@@ -100,22 +79,7 @@ bool pack_matmul_codebook(Pack *pack) { return pack_streams(pack); }
 bool pack_conv_sparse(Pack *pack) { return pack_streams(pack); }
 bool pack_conv_codebook(Pack *pack) { return pack_streams(pack); }
 
-// --- fields
-
-// Field number `at` as i32.
-static Val load_field(Streams *s, Val base, Val at, int bits) {
-  Nest *nest = s->nest;
-  if (bits % 8 == 0) {
-    LLVMTypeRef type = bits == 8 ? nest->i8 : nest->i16;
-    return nest_extend(nest, nest_load(nest, type, nest_address(nest, base, type, at), bits / 8), nest->i32, false);
-  }
-  Val bit = nest_mul(nest, at, nest_const(nest, bits));
-  Val byte = nest_lshr(nest, bit, nest_const(nest, 3));
-  LLVMTypeRef type = 8 % bits == 0 ? nest->i8 : nest->i16;
-  Val raw = nest_extend(nest, nest_load(nest, type, nest_address(nest, base, nest->i8, byte), 1), nest->i32, false);
-  Val shift = nest_extend(nest, nest_and(nest, bit, nest_const(nest, 7)), nest->i32, false);
-  return nest_and(nest, nest_lshr(nest, raw, shift), nest_int(nest->i32, (1 << bits) - 1));
-}
+// --- entries
 
 static Val table_value(Streams *s, Val index) {
   Nest *nest = s->nest;
@@ -124,7 +88,7 @@ static Val table_value(Streams *s, Val index) {
 
 static Val entry_value(Streams *s, Val entry) {
   Nest *nest = s->nest;
-  if (s->shape.index_bits) return table_value(s, load_field(s, s->entries, entry, s->shape.index_bits));
+  if (s->shape.index_bits) return table_value(s, fields_load(s->nest, s->entries, entry, s->shape.index_bits));
   return nest_load(nest, nest->f32, nest_address(nest, s->entries, nest->f32, entry), 4);
 }
 
@@ -171,7 +135,7 @@ static void add_sparse_row(Streams *s, int rows, Val x, Val entry, Val count) {
   Loop loop = nest_loop_begin(nest, nest_const(nest, 0), count, nest_const(nest, 1));
   int next = nest_carry(nest, &loop, nest_const(nest, 0)); // first column that the entry can be
   Val at = nest_add(nest, entry, loop.index);
-  Val gap = nest_extend(nest, load_field(s, s->gaps, at, s->shape.gap_bits), nest->index, false);
+  Val gap = nest_extend(nest, fields_load(s->nest, s->gaps, at, s->shape.gap_bits), nest->index, false);
   Val column = nest_add(nest, loop.carried[next], gap);
   add_product(s, column, rows, x, entry_value(s, at));
   nest_carry_next(&loop, next, nest_add(nest, column, nest_const(nest, 1)));
@@ -205,7 +169,7 @@ static Val add_row(Streams *s, int rows, const Val *inputs, Val at, Val row, Val
   Val count = s->width;
   if (s->shape.gap_bits) {
     Val number = nest_add(nest, nest_mul(nest, s->block, nest_const(nest, s->matrix.rows)), row);
-    count = nest_extend(nest, load_field(s, s->counts, number, s->shape.count_bits), nest->index, false);
+    count = nest_extend(nest, fields_load(s->nest, s->counts, number, s->shape.count_bits), nest->index, false);
   }
   Branch branch;
   if (rows == 1) branch = nest_if(nest, nest_compare_float(nest, LLVMRealUNE, x, nest_real(nest->f32, 0)));

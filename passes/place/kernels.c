@@ -180,7 +180,7 @@ static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TI
 static bool has_streams(const Node *node, bool sparse) {
   WeightMatrix matrix;
   StreamShape shape;
-  return weight_matrix(node, &matrix, NULL) && stream_shape(&value_constant(node->operands[1])->storage, matrix.columns, &shape) &&
+  return weight_matrix(node, &matrix, NULL) && stream_shape(&value_constant(node->operands[1])->storage, &matrix, &shape) &&
          (shape.gap_bits > 0) == sparse;
 }
 

@@ -10,6 +10,9 @@ static inline bool is_control_flow(const Node *node) {
   return node->region_count > 0 && !node_has_trait(node, POINTWISE | ACCUMULATES);
 }
 
+// --- planes.c: operands of products with compressed weights, in planes
+bool place_planes(Graph *graph, PassContext *context);
+
 // --- kernels.c: the attributes kernel_name and tile
 void place_choose_kernels(Graph *graph, const PassContext *context);
 
