@@ -195,6 +195,10 @@ Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank);
 Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep);
 Value *onnx_gemm_result(OnnxNode *node); // alpha * A' * B' + beta * C; NULL: reported
 Value *onnx_convert(OnnxNode *node, Value *x, ElementType element);
+// (a - zero) * (b - zero), summed in i32; a zero point may be NULL.
+Value *onnx_matmul_integer(OnnxNode *node, Value *a, Value *b, Value *a_zero, Value *b_zero);
+// Codes u8 of x, with a scale and zero point from its extremes; NULL: failed.
+Value *onnx_dynamic_quantize(OnnxNode *node, Value *x, Value **scale_result, Value **zero_result);
 Value *onnx_dim_scalar(OnnxNode *node, const Dim *dim); // i64 of rank 0
 Value *onnx_integer(OnnxNode *node, int64_t value);     // the same
 Value *onnx_positions(OnnxNode *node, const Dim *count); // i64: 0, 1, .. count - 1

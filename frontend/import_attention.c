@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "frontend/import.h"
+#include "frontend/import_attention.h"
 
 typedef struct Heads {
   Value *q, *k, *v; // [batch, heads, sequence, size]
@@ -12,8 +12,7 @@ typedef struct Heads {
 
 static const Dim *one(OnnxNode *node) { return import_dim(node->importer, 1); }
 
-// [b, s, h * d] -> [b, h, s, d]
-static Value *split_heads(OnnxNode *node, Value *x, int64_t heads) {
+Value *attention_split_heads(OnnxNode *node, Value *x, int64_t heads) {
   DimTable *table = node->importer->dims;
   const Dim *count = import_dim(node->importer, heads);
   const Dim *dims[4] = {x->type.dims[0], x->type.dims[1], count,
@@ -22,7 +21,7 @@ static Value *split_heads(OnnxNode *node, Value *x, int64_t heads) {
   return split ? build_transpose(&node->builder, split, (int64_t[]){0, 2, 1, 3}) : NULL;
 }
 
-static Value *join_heads(OnnxNode *node, Value *x) {
+Value *attention_join_heads(OnnxNode *node, Value *x) {
   Value *moved = x ? build_transpose(&node->builder, x, (int64_t[]){0, 2, 1, 3}) : NULL;
   if (!moved) return NULL;
   const Dim *dims[3] = {moved->type.dims[0], moved->type.dims[1],
@@ -43,9 +42,9 @@ static bool find_heads(OnnxNode *node, Heads *heads) {
   if (rank == 3) {
     if (heads->q_heads < 1 || heads->kv_heads < 1)
       return onnx_error(node, "q_num_heads and kv_num_heads are missing");
-    heads->q = split_heads(node, inputs[0], heads->q_heads);
-    heads->k = split_heads(node, inputs[1], heads->kv_heads);
-    heads->v = split_heads(node, inputs[2], heads->kv_heads);
+    heads->q = attention_split_heads(node, inputs[0], heads->q_heads);
+    heads->k = attention_split_heads(node, inputs[1], heads->kv_heads);
+    heads->v = attention_split_heads(node, inputs[2], heads->kv_heads);
     return heads->q && heads->k && heads->v;
   }
   heads->q = inputs[0];
@@ -58,7 +57,7 @@ static bool find_heads(OnnxNode *node, Heads *heads) {
 }
 
 // Each head of keys or values serves several heads of queries.
-static Value *repeat_heads(OnnxNode *node, Value *x, int64_t times) {
+Value *attention_repeat_heads(OnnxNode *node, Value *x, int64_t times) {
   if (!x || times == 1) return x;
   const Dim *const *d = x->type.dims;
   const Dim *repeats = import_dim(node->importer, times);
@@ -75,11 +74,11 @@ static Value *repeat_heads(OnnxNode *node, Value *x, int64_t times) {
 
 // --- masks: what is allowed becomes 0, what is not -infinity
 
-static Value *both(OnnxNode *node, Value *a, Value *b) {
+Value *attention_both(OnnxNode *node, Value *a, Value *b) {
   return !a ? b : !b ? a : onnx_binary(node, OP_AND, a, b);
 }
 
-static Value *bias_of(OnnxNode *node, Value *allowed, ElementType element) {
+Value *attention_bias_of(OnnxNode *node, Value *allowed, ElementType element) {
   Value *zero = build_scalar(&node->builder, element, 0),
         *never = build_scalar(&node->builder, element, -INFINITY);
   return allowed && zero && never ? build_where(&node->builder, allowed, zero, never) : NULL;
@@ -91,7 +90,7 @@ static Value *mask_bias(OnnxNode *node, const Dim *keys, ElementType element) {
   if (mask->type.rank < 1) return onnx_error(node, "the mask is a scalar"), NULL;
   int last = mask->type.rank - 1;
   int64_t missing;
-  if (mask->type.element == BOOL) mask = bias_of(node, mask, element);
+  if (mask->type.element == BOOL) mask = attention_bias_of(node, mask, element);
   if (!mask ||
       !dim_is_constant(dim_sub(node->importer->dims, keys, mask->type.dims[last]), &missing) ||
       missing <= 0)
@@ -125,12 +124,12 @@ static Value *position_mask(OnnxNode *node, const Heads *heads, const Dim *keys,
                        onnx_binary(node, OP_SUB, lengths, onnx_dim_scalar(node, queries)));
   Value *distance = onnx_binary(node, OP_SUB, rows, columns);
   if (causal)
-    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, 0), distance));
+    allowed = attention_both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, 0), distance));
   if (left >= 0)
-    allowed = both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, distance, onnx_integer(node, left)));
+    allowed = attention_both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, distance, onnx_integer(node, left)));
   if (right >= 0)
     allowed =
-        both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, -right), distance));
+        attention_both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, -right), distance));
   return allowed;
 }
 
@@ -146,7 +145,7 @@ static Value *attention_bias(OnnxNode *node, const Heads *heads, const Dim *keys
   ElementType element = heads->q->type.element;
   Value *mask = onnx_has_input(node, 3) ? mask_bias(node, keys, element) : NULL;
   Value *allowed = position_mask(node, heads, keys, key_lengths(node), past);
-  Value *positional = allowed ? bias_of(node, allowed, element) : NULL;
+  Value *positional = allowed ? attention_bias_of(node, allowed, element) : NULL;
   if (!mask || !positional) return mask ? mask : positional;
   return onnx_binary(node, OP_ADD, mask, positional);
 }
@@ -172,13 +171,14 @@ static Value *guarded_softmax(OnnxNode *node, Value *scores, Value *bias) {
   return masked && zero ? build_where(&node->builder, masked, zero, result) : NULL;
 }
 
-static Value *scaled_scores(OnnxNode *node, const Heads *heads, Value *k) {
+Value *attention_scores(OnnxNode *node, Value *queries, Value *k) {
   int64_t size;
   double scale = onnx_float(node, "scale", 0);
-  if (scale == 0 && !dim_is_constant(heads->q->type.dims[3], &size))
+  if (!queries || !k) return NULL;
+  if (scale == 0 && !dim_is_constant(queries->type.dims[3], &size))
     return onnx_error(node, "the size of a head must be static"), NULL;
   if (scale == 0) scale = size > 0 ? 1 / sqrt((double)size) : 1;
-  Value *q = onnx_binary(node, OP_MUL, heads->q, onnx_scalar_like(node, heads->q, sqrt(scale)));
+  Value *q = onnx_binary(node, OP_MUL, queries, onnx_scalar_like(node, queries, sqrt(scale)));
   Value *keys = onnx_binary(node, OP_MUL, k, onnx_scalar_like(node, k, sqrt(scale)));
   Node *matmul = q && keys ? build_begin(&node->builder, OP_MATMUL, (Value *[]){q, keys}, 2) : NULL;
   if (!matmul) return NULL;
@@ -186,7 +186,7 @@ static Value *scaled_scores(OnnxNode *node, const Heads *heads, Value *k) {
   return build_end(&node->builder, matmul);
 }
 
-static Value *soft_cap(OnnxNode *node, Value *x) {
+Value *attention_soft_cap(OnnxNode *node, Value *x) {
   double cap = onnx_float(node, "softcap", 0);
   if (!x || cap <= 0) return x;
   Value *ratio =
@@ -195,7 +195,7 @@ static Value *soft_cap(OnnxNode *node, Value *x) {
 }
 
 // With a cache, the keys and values that were seen before come first.
-static Value *with_past(OnnxNode *node, Value *past, Value *x) {
+Value *attention_with_past(OnnxNode *node, Value *past, Value *x) {
   return past && x ? build_concat(&node->builder, (Value *[]){past, x}, 2, 2) : x;
 }
 
@@ -205,25 +205,25 @@ bool import_attention(OnnxNode *node) {
   if (heads.kv_heads < 1 || heads.q_heads % heads.kv_heads != 0)
     return onnx_error(node, "%lld heads of queries, %lld of keys", (long long)heads.q_heads,
                       (long long)heads.kv_heads);
-  Value *past = onnx_input(node, 4), *k = with_past(node, past, heads.k),
-        *v = with_past(node, onnx_input(node, 5), heads.v);
+  Value *past = onnx_input(node, 4), *k = attention_with_past(node, past, heads.k),
+        *v = attention_with_past(node, onnx_input(node, 5), heads.v);
   if (past && past->type.rank != 4)
     return onnx_error(node, "past_key has rank %d, wanted 4", past->type.rank);
   if (!k || !v || !onnx_output(node, 1, k) || !onnx_output(node, 2, v)) return false;
   Value *bias = attention_bias(node, &heads, k->type.dims[2], past);
   if (node->builder.failed) return false;
   int64_t times = heads.q_heads / heads.kv_heads;
-  Value *raw = scaled_scores(node, &heads, repeat_heads(node, k, times));
-  Value *capped = soft_cap(node, raw);
+  Value *raw = attention_scores(node, heads.q, attention_repeat_heads(node, k, times));
+  Value *capped = attention_soft_cap(node, raw);
   Value *biased = bias ? onnx_binary(node, OP_ADD, capped, bias) : capped;
   Value *weights = guarded_softmax(node, biased, bias);
-  Value *values = repeat_heads(node, v, times);
+  Value *values = attention_repeat_heads(node, v, times);
   Value *result = weights && values ? build_matmul(&node->builder, weights, values, NULL) : NULL;
   Value *stages[] = {raw, capped, biased, weights};
   int64_t mode = onnx_int(node, "qk_matmul_output_mode", 0);
   if (mode < 0 || mode > 3) return onnx_error(node, "qk_matmul_output_mode %lld", (long long)mode);
   if (onnx_wants_output(node, 3) && !onnx_output(node, 3, stages[mode])) return false;
-  return onnx_output(node, 0, heads.packed ? join_heads(node, result) : result);
+  return onnx_output(node, 0, heads.packed ? attention_join_heads(node, result) : result);
 }
 
 // --- flexible attention: subgraphs change the scores and the probabilities
@@ -259,86 +259,12 @@ bool import_flex_attention(OnnxNode *node) {
     return onnx_error(node, "%lld heads of queries, %lld of keys; softmax_precision %lld",
                       (long long)heads.q_heads, (long long)heads.kv_heads, (long long)precision);
   int64_t times = heads.q_heads / heads.kv_heads;
-  Value *scores = scaled_scores(node, &heads, repeat_heads(node, heads.k, times));
+  Value *scores = attention_scores(node, heads.q, attention_repeat_heads(node, heads.k, times));
   scores = modified(node, "score_mod", onnx_convert(node, scores, wide));
   Value *weights = modified(node, "prob_mod", scores ? onnx_unary(node, OP_SOFTMAX, scores) : NULL);
-  Value *values = onnx_convert(node, repeat_heads(node, heads.v, times), wide);
+  Value *values = onnx_convert(node, attention_repeat_heads(node, heads.v, times), wide);
   Value *result = weights && values ? build_matmul(&node->builder, weights, values, NULL) : NULL;
   return onnx_output(node, 0, onnx_convert(node, result, element));
-}
-
-// --- rotary position embedding
-
-static Value *slice_last(OnnxNode *node, Value *x, int64_t start, int64_t size, int64_t step) {
-  if (!x) return NULL;
-  return build_slice_axis(&node->builder, x, x->type.rank - 1, import_dim(node->importer, start),
-                          import_dim(node->importer, size), step);
-}
-
-// Rows of the cache by position, as [batch, sequence, 1, half].
-static Value *cache_rows(OnnxNode *node, Value *cache, Value *ids) {
-  if (ids) {
-    Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){cache, ids}, 2);
-    cache = build_end(&node->builder, gather);
-  }
-  if (cache && cache->type.rank != 3)
-    return onnx_error(node, "the cache has rank %d, wanted 3", cache->type.rank), NULL;
-  return onnx_unsqueeze(node, cache, (int64_t[]){2}, 1);
-}
-
-static Value *rotate(OnnxNode *node, Value *x, Value *cosine, Value *sine, int64_t half,
-                     bool interleaved) {
-  Value *a = slice_last(node, x, 0, half, interleaved ? 2 : 1),
-        *b = slice_last(node, x, interleaved ? 1 : half, half, interleaved ? 2 : 1);
-  Value *real = onnx_binary(node, OP_SUB, onnx_binary(node, OP_MUL, cosine, a),
-                            onnx_binary(node, OP_MUL, sine, b));
-  Value *imaginary = onnx_binary(node, OP_ADD, onnx_binary(node, OP_MUL, sine, a),
-                                 onnx_binary(node, OP_MUL, cosine, b));
-  if (!real || !imaginary) return NULL;
-  int rank = real->type.rank;
-  if (!interleaved) return build_concat(&node->builder, (Value *[]){real, imaginary}, 2, rank - 1);
-  Value *pairs[2] = {onnx_unsqueeze(node, real, (int64_t[]){rank}, 1),
-                     onnx_unsqueeze(node, imaginary, (int64_t[]){rank}, 1)};
-  Value *joined = pairs[0] && pairs[1] ? build_concat(&node->builder, pairs, 2, rank) : NULL;
-  const Dim *dims[MAX_RANK];
-  for (int i = 0; i < rank; i++) dims[i] = real->type.dims[i];
-  dims[rank - 1] = import_dim(node->importer, 2 * half);
-  return joined ? build_reshape(&node->builder, joined, rank, dims) : NULL;
-}
-
-bool import_rotary_embedding(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 3)) return false;
-  Value *x = onnx_input(node, 0), *input = x;
-  int64_t heads = onnx_int(node, "num_heads", 0), size,
-          rotated = onnx_int(node, "rotary_embedding_dim", 0);
-  int rank = x->type.rank;
-  if (rank == 4)
-    x = build_transpose(&node->builder, x, (int64_t[]){0, 2, 1, 3});
-  else if (rank == 3 && heads > 0) {
-    const Dim *count = import_dim(node->importer, heads);
-    x = build_reshape(&node->builder, x, 4,
-                      (const Dim *[]){x->type.dims[0], x->type.dims[1], count,
-                                      dim_floordiv(node->importer->dims, x->type.dims[2], count)});
-  } else
-    return onnx_error(node, "input of rank %d with %lld heads", rank, (long long)heads);
-  if (!x || !dim_is_constant(x->type.dims[3], &size))
-    return x && onnx_error(node, "the size of a head must be static");
-  if (rotated == 0) rotated = size;
-  if (rotated < 2 || rotated > size || rotated % 2)
-    return onnx_error(node, "rotary_embedding_dim %lld of %lld", (long long)rotated,
-                      (long long)size);
-  Value *cosine = cache_rows(node, onnx_input(node, 1), onnx_input(node, 3)),
-        *sine = cache_rows(node, onnx_input(node, 2), onnx_input(node, 3));
-  if (!cosine || !sine) return false;
-  Value *turned = rotate(node, slice_last(node, x, 0, rotated, 1), cosine, sine, rotated / 2,
-                         onnx_int(node, "interleaved", 0) != 0);
-  if (turned && rotated < size)
-    turned = build_concat(
-        &node->builder, (Value *[]){turned, slice_last(node, x, rotated, size - rotated, 1)}, 2, 3);
-  if (!turned) return false;
-  return onnx_output(node, 0,
-                     rank == 4 ? build_transpose(&node->builder, turned, (int64_t[]){0, 2, 1, 3})
-                               : build_reshape(&node->builder, turned, 3, input->type.dims));
 }
 
 // --- caches and gates

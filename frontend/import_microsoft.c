@@ -45,22 +45,37 @@ bool import_fused_conv(OnnxNode *node) {
   return onnx_output(node, 0, activate(node, y));
 }
 
+bool import_nhwc_max_pool(OnnxNode *node) {
+  Value *x = onnx_need_inputs(node, 1) ? onnx_channels_first(node, onnx_input(node, 0)) : NULL;
+  return onnx_output(node, 0, onnx_channels_last(node, onnx_pool(node, OP_MAX_POOL, x)));
+}
+
 bool import_fused_gemm(OnnxNode *node) {
   return onnx_output(node, 0, activate(node, onnx_gemm_result(node)));
 }
 
+// transBatch: the first axis stands before the last one, [m, batch.., k].
+static Value *batch_in_front(OnnxNode *node, Value *x, bool moved) {
+  if (!x || !moved || x->type.rank < 3) return x;
+  int64_t perm[MAX_RANK];
+  int rank = x->type.rank;
+  for (int i = 0; i < rank; i++) perm[i] = i < rank - 2 ? i + 1 : i == rank - 2 ? 0 : i;
+  return build_transpose(&node->builder, x, perm);
+}
+
+// alpha * A' * B', then perhaps an activation.
 bool import_fused_matmul(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
-  if (onnx_int(node, "transBatchA", 0) || onnx_int(node, "transBatchB", 0))
-    return onnx_unsupported(node, "transposed batches");
-  Node *matmul = build_begin(&node->builder, OP_MATMUL,
-                             (Value *[]){onnx_input(node, 0), onnx_input(node, 1)}, 2);
+  Value *a = batch_in_front(node, onnx_input(node, 0), onnx_int(node, "transBatchA", 0) != 0),
+        *b = batch_in_front(node, onnx_input(node, 1), onnx_int(node, "transBatchB", 0) != 0);
+  if (!a || !b) return false;
+  Node *matmul = build_begin(&node->builder, OP_MATMUL, (Value *[]){a, b}, 2);
   node_set_int(matmul, ATTR_TRANSPOSE_A, onnx_int(node, "transA", 0) != 0);
   node_set_int(matmul, ATTR_TRANSPOSE_B, onnx_int(node, "transB", 0) != 0);
   Value *y = build_end(&node->builder, matmul);
   double alpha = onnx_float(node, "alpha", 1);
-  return onnx_output(
-      node, 0, alpha == 1 ? y : onnx_binary(node, OP_MUL, y, onnx_scalar_like(node, y, alpha)));
+  if (alpha != 1) y = onnx_binary(node, OP_MUL, y, onnx_scalar_like(node, y, alpha));
+  return onnx_output(node, 0, activate(node, y));
 }
 
 // --- activations with a bias before
@@ -105,97 +120,75 @@ bool import_skip_rms_norm(OnnxNode *node) {
          skip_norm(node, OP_RMS_NORM, onnx_input(node, 2), NULL, onnx_input(node, 3));
 }
 
-// --- quantized elementwise operators: real numbers between dequantizing and quantizing
+// --- sums
 
-static Value *real_input(OnnxNode *node, int index) { // codes, scale, zero point
-  Value *codes = onnx_input(node, index), *scale = onnx_input(node, index + 1),
-        *zero = onnx_input(node, index + 2);
-  Value *real = onnx_convert(node, codes, F32);
-  if (zero) real = onnx_binary(node, OP_SUB, real, onnx_convert(node, zero, F32));
-  return onnx_binary(node, OP_MUL, real, scale);
+bool import_bias_add(OnnxNode *node) { // x + bias + skip
+  return onnx_need_inputs(node, 3) &&
+         onnx_output(node, 0,
+                     onnx_binary(node, OP_ADD,
+                                 onnx_binary(node, OP_ADD, onnx_input(node, 0), onnx_input(node, 1)),
+                                 onnx_input(node, 2)));
 }
 
-static Value *quantized(OnnxNode *node, Value *real, int index,
-                        ElementType otherwise) { // scale, zero point
-  Value *scale = onnx_input(node, index), *zero = onnx_input(node, index + 1);
-  ElementType element = zero ? zero->type.element : otherwise;
-  if (element_info[element].bits != 8 || !element_is_integer(element))
-    return onnx_error(node, "a result of %s", element_info[element].text), NULL;
-  Value *code = onnx_unary(node, OP_ROUND, onnx_binary(node, OP_DIV, real, scale));
-  if (zero) code = onnx_binary(node, OP_ADD, code, onnx_convert(node, zero, F32));
-  Node *clip = code ? build_begin(&node->builder, OP_CLIP, &code, 1) : NULL;
-  if (!clip) return NULL;
-  node_set_float(clip, ATTR_LOW, element_is_signed(element) ? -128 : 0);
-  node_set_float(clip, ATTR_HIGH, element_is_signed(element) ? 127 : 255);
-  return onnx_convert(node, build_end(&node->builder, clip), element);
-}
-
-bool import_qlinear_binary(
-    OnnxNode *node) { // a, scale, zero, b, scale, zero, scale of the result, zero
-  if (!onnx_need_inputs(node, 2) || !onnx_has_input(node, 3) || !onnx_has_input(node, 4) ||
-      !onnx_has_input(node, 6))
-    return onnx_error(node, "an input is missing");
-  Value *sum =
-      onnx_binary(node, (OpCode)node->row->argument, real_input(node, 0), real_input(node, 3));
-  return onnx_output(node, 0, quantized(node, sum, 6, onnx_input(node, 0)->type.element));
-}
-
-bool import_qlinear_unary(OnnxNode *node) { // x, scale, zero, scale of the result, zero
-  if (!onnx_need_inputs(node, 2) || !onnx_has_input(node, 3))
-    return onnx_error(node, "an input is missing");
-  OpCode op = (OpCode)node->row->argument;
-  Value *x = real_input(node, 0);
-  Value *y = op == OP_LEAKY_RELU
-                 ? with_float(node, op, x, ATTR_ALPHA, onnx_float(node, "alpha", 0.01))
-                 : onnx_unary(node, op, x);
-  return onnx_output(node, 0, quantized(node, y, 3, onnx_input(node, 0)->type.element));
-}
-
-bool import_qlinear_global_pool(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 2) || !onnx_has_input(node, 3))
-    return onnx_error(node, "an input is missing");
-  Value *x = real_input(node, 0);
-  bool last = onnx_int(node, "channels_last", 0) != 0;
-  if (!x || x->type.rank < 3)
-    return x && onnx_error(node, "input of rank %d, wanted 3 or more", x->type.rank);
-  int64_t axes[MAX_RANK];
-  for (int i = 2; i < x->type.rank; i++) axes[i - 2] = last ? i - 1 : i;
-  Value *mean = build_reduce(&node->builder, OP_REDUCE_MEAN, x, axes, x->type.rank - 2, true);
-  return onnx_output(node, 0, quantized(node, mean, 3, onnx_input(node, 0)->type.element));
-}
-
-bool import_qlinear_concat(
-    OnnxNode *node) { // scale, zero of the result, then codes, scale, zero each
-  int count = (node->input_count - 2) / 3, axis;
-  if (count < 1 || !onnx_has_input(node, 0) || !onnx_has_input(node, 2))
-    return onnx_error(node, "an input is missing");
-  if (!onnx_axis(node, onnx_int(node, "axis", 0), onnx_input(node, 2)->type.rank, &axis))
-    return false;
-  Value **parts = NEW_ARRAY(node->importer->arena, Value *, count);
-  for (int i = 0; i < count; i++) {
-    if (!onnx_has_input(node, 2 + 3 * i) || !onnx_has_input(node, 3 + 3 * i))
-      return onnx_error(node, "input %d is missing", 2 + 3 * i);
-    if (!(parts[i] = real_input(node, 2 + 3 * i))) return false;
-  }
+// a * gelu(b) of the halves of x + bias
+bool import_bias_split_gelu(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 2)) return false;
+  Value *sum = onnx_binary(node, OP_ADD, onnx_input(node, 0), onnx_input(node, 1)), *halves[2];
+  if (!sum || sum->type.rank < 1) return sum && onnx_error(node, "the input is a scalar");
+  int axis = sum->type.rank - 1;
+  const Dim *half = dim_floordiv(node->importer->dims, sum->type.dims[axis],
+                                 import_dim(node->importer, 2));
+  for (int i = 0; i < 2; i++)
+    if (!(halves[i] = build_slice_axis(&node->builder, sum, axis,
+                                       dim_mul_int(node->importer->dims, half, i), half, 1)))
+      return false;
   return onnx_output(node, 0,
-                     quantized(node, build_concat(&node->builder, parts, count, axis), 0, U8));
+                     onnx_binary(node, OP_MUL, halves[0], onnx_unary(node, OP_GELU, halves[1])));
 }
 
-// (a - zero) * (b - zero) * scales + bias
-bool import_matmul_integer_to_float(
-    OnnxNode *node) { // a, b, scale a, scale b, zero a, zero b, bias
-  if (!onnx_need_inputs(node, 4)) return false;
-  Value *operands[2];
-  for (int i = 0; i < 2; i++) {
-    operands[i] = onnx_convert(node, onnx_input(node, i), I32);
-    Value *zero = onnx_input(node, 4 + i);
-    if (zero) operands[i] = onnx_binary(node, OP_SUB, operands[i], onnx_convert(node, zero, I32));
-    if (!operands[i]) return false;
+// softmax(x + bias); the bias repeats along axes before `axis`, inside or outside of its own.
+bool import_bias_softmax(OnnxNode *node) {
+  int axis;
+  if (!onnx_need_inputs(node, 2)) return false;
+  Value *x = onnx_input(node, 0), *bias = onnx_input(node, 1);
+  if (!onnx_axis(node, onnx_int(node, "axis", 1), x->type.rank, &axis)) return false;
+  if (bias->type.rank != x->type.rank && onnx_int(node, "is_inner_broadcast", 1))
+    return onnx_unsupported(node, "a bias of another rank");
+  Value *sum = onnx_binary(node, OP_ADD, x, bias);
+  const Dim *rest = import_dim(node->importer, 1), *dims[MAX_RANK];
+  for (int i = 0; i < x->type.rank; i++) {
+    if (i < axis) dims[i] = x->type.dims[i];
+    else rest = dim_mul(node->importer->dims, rest, x->type.dims[i]);
   }
-  Value *sum =
-      onnx_convert(node, build_matmul(&node->builder, operands[0], operands[1], NULL), F32);
-  Value *y = onnx_binary(node, OP_MUL, sum,
-                         onnx_binary(node, OP_MUL, onnx_input(node, 2), onnx_input(node, 3)));
-  if (onnx_has_input(node, 6)) y = onnx_binary(node, OP_ADD, y, onnx_input(node, 6));
-  return onnx_output(node, 0, y);
+  dims[axis] = rest;
+  Value *flat = sum ? build_reshape(&node->builder, sum, axis + 1, dims) : NULL;
+  Value *soft = onnx_unary(node, OP_SOFTMAX, flat);
+  return onnx_output(
+      node, 0, soft ? build_reshape(&node->builder, soft, x->type.rank, x->type.dims) : NULL);
+}
+
+// --- group normalisation, channels last unless said otherwise. Operands: x, gamma, beta, skip, bias
+
+bool import_microsoft_group_norm(OnnxNode *node) { // argument 1: of a sum, which is result 1
+  if (!onnx_need_inputs(node, node->row->argument ? 4 : 3)) return false;
+  bool last = onnx_int(node, "channels_last", 1) != 0;
+  Value *x = onnx_input(node, 0), *skip = onnx_input(node, 3), *bias = onnx_input(node, 4);
+  x = last ? x : onnx_channels_last(node, x);
+  if (x && skip && skip->type.rank == 2 && x->type.rank == 4)
+    skip = onnx_unsqueeze(node, skip, (int64_t[]){1, 2}, 2);
+  else if (skip && !last)
+    skip = onnx_channels_last(node, skip);
+  if (skip) x = onnx_binary(node, OP_ADD, x, skip);
+  if (bias) x = onnx_binary(node, OP_ADD, x, onnx_convert(node, bias, onnx_input(node, 0)->type.element));
+  if (!x) return false;
+  Value *operands[3] = {x, onnx_convert(node, onnx_input(node, 1), x->type.element),
+                        onnx_convert(node, onnx_input(node, 2), x->type.element)};
+  if (node->builder.failed) return false;
+  Node *norm = build_begin(&node->builder, OP_GROUP_NORM, operands, 3);
+  node_set_int(norm, ATTR_GROUP, onnx_int(node, "groups", 1));
+  node_set_float(norm, ATTR_EPSILON, onnx_float(node, "epsilon", 1e-5));
+  Value *y = build_end(&node->builder, norm);
+  if (onnx_int(node, "activation", 0)) y = onnx_unary(node, OP_SWISH, y);
+  return onnx_output(node, 0, last ? y : onnx_channels_first(node, y)) &&
+         onnx_output(node, 1, last ? x : onnx_channels_first(node, x));
 }

@@ -23,26 +23,34 @@ static bool pool_with_indices(OnnxNode *node, Value *x, const Window *window, bo
          onnx_output(node, 1, onnx_channels_first(node, pool->results[1]));
 }
 
+static bool pool_window(OnnxNode *node, const Type *x, Window *window) {
+  if (x->rank < 3) return onnx_error(node, "input of rank %d, wanted 3 or more", x->rank);
+  return onnx_window(node, x->rank - 2, NULL, window) && onnx_auto_pad(node, x, window);
+}
+
+Value *onnx_pool(OnnxNode *node, OpCode op, Value *x) {
+  Window window;
+  if (!x || !pool_window(node, &x->type, &window)) return NULL;
+  Value *last = onnx_channels_last(node, x);
+  if (!last) return NULL;
+  Node *pool = build_begin(&node->builder, op, &last, 1);
+  set_window(pool, &window, onnx_int(node, "ceil_mode", 0) != 0);
+  if (op == OP_AVERAGE_POOL)
+    node_set_int(pool, ATTR_COUNT_PADDING, onnx_int(node, "count_include_pad", 0) != 0);
+  if (op == OP_LP_POOL) node_set_int(pool, ATTR_EXPONENT, onnx_int(node, "p", 2));
+  return onnx_channels_first(node, build_end(&node->builder, pool));
+}
+
 bool import_pool(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   OpCode op = (OpCode)node->row->argument;
   Value *x = onnx_input(node, 0);
   Window window;
-  if (x->type.rank < 3) return onnx_error(node, "input of rank %d, wanted 3 or more", x->type.rank);
-  if (!onnx_window(node, x->type.rank - 2, NULL, &window) ||
-      !onnx_auto_pad(node, &x->type, &window))
-    return false;
-  bool ceil_mode = onnx_int(node, "ceil_mode", 0) != 0;
-  Value *last = onnx_channels_last(node, x);
-  if (!last) return false;
-  if (op == OP_MAX_POOL && onnx_wants_output(node, 1))
-    return pool_with_indices(node, last, &window, ceil_mode);
-  Node *pool = build_begin(&node->builder, op, &last, 1);
-  set_window(pool, &window, ceil_mode);
-  if (op == OP_AVERAGE_POOL)
-    node_set_int(pool, ATTR_COUNT_PADDING, onnx_int(node, "count_include_pad", 0) != 0);
-  if (op == OP_LP_POOL) node_set_int(pool, ATTR_EXPONENT, onnx_int(node, "p", 2));
-  return onnx_output(node, 0, onnx_channels_first(node, build_end(&node->builder, pool)));
+  if (op != OP_MAX_POOL || !onnx_wants_output(node, 1))
+    return onnx_output(node, 0, onnx_pool(node, op, x));
+  if (!pool_window(node, &x->type, &window)) return false;
+  return pool_with_indices(node, onnx_channels_last(node, x), &window,
+                           onnx_int(node, "ceil_mode", 0) != 0);
 }
 
 static int spatial_axes(const Type *type, int64_t *axes) {

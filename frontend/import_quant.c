@@ -235,9 +235,9 @@ bool import_dequantize_linear(OnnxNode *node) {
 }
 
 // scale = (max(x, 0) - min(x, 0)) / 255, zero = saturate(round(-min / scale))
-bool import_dynamic_quantize_linear(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 1)) return false;
-  Value *x = onnx_input(node, 0), *none = onnx_scalar_like(node, x, 0);
+Value *onnx_dynamic_quantize(OnnxNode *node, Value *x, Value **scale_result, Value **zero_result) {
+  Value *none = onnx_scalar_like(node, x, 0);
+  if (!none) return NULL;
   int64_t axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
   Value *high =
       onnx_binary(node, OP_MAX,
@@ -250,11 +250,20 @@ bool import_dynamic_quantize_linear(OnnxNode *node) {
   Value *zero =
       onnx_unary(node, OP_ROUND, onnx_unary(node, OP_NEG, onnx_binary(node, OP_DIV, low, scale)));
   Node *clip = zero ? build_begin(&node->builder, OP_CLIP, &zero, 1) : NULL;
-  if (!clip) return false;
+  if (!clip) return NULL;
   node_set_float(clip, ATTR_LOW, 0);
   node_set_float(clip, ATTR_HIGH, 255);
   Value *code = onnx_convert(node, build_end(&node->builder, clip), U8);
   QuantOperands operands = {scale, code, -1, 0};
-  return code && onnx_output(node, 0, quantize(node, x, &operands, U8, false)) &&
-         onnx_output(node, 1, scale) && onnx_output(node, 2, code);
+  *scale_result = scale;
+  *zero_result = code;
+  return code ? quantize(node, x, &operands, U8, false) : NULL;
+}
+
+bool import_dynamic_quantize_linear(OnnxNode *node) {
+  Value *scale, *zero;
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *codes = onnx_dynamic_quantize(node, onnx_input(node, 0), &scale, &zero);
+  return codes && onnx_output(node, 0, codes) && onnx_output(node, 1, scale) &&
+         onnx_output(node, 2, zero);
 }

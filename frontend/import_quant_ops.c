@@ -48,7 +48,8 @@ static Value *centred_matrix(OnnxNode *node, Value *x, Value *zero, bool rows) {
   return centred(node, x, zero, rows ? x->type.rank - 2 : x->type.rank - 1);
 }
 
-static Value *integer_matmul(OnnxNode *node, Value *a, Value *b, Value *a_zero, Value *b_zero) {
+Value *onnx_matmul_integer(OnnxNode *node, Value *a, Value *b, Value *a_zero, Value *b_zero) {
+  if (!a || !b) return NULL;
   if (a->type.rank < 1 || b->type.rank < 1) return onnx_error(node, "an operand is a scalar"), NULL;
   bool row = a->type.rank == 1, column = b->type.rank == 1;
   if (row) a = onnx_unsqueeze(node, a, (int64_t[]){0}, 1);
@@ -68,7 +69,7 @@ static Value *integer_matmul(OnnxNode *node, Value *a, Value *b, Value *a_zero, 
 bool import_matmul_integer(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   return onnx_output(node, 0,
-                     integer_matmul(node, onnx_input(node, 0), onnx_input(node, 1),
+                     onnx_matmul_integer(node, onnx_input(node, 0), onnx_input(node, 1),
                                     onnx_input(node, 2), onnx_input(node, 3)));
 }
 
@@ -100,20 +101,23 @@ static Value *scale_factor(OnnxNode *node, Value *a, Value *b, Value *y) {
 // x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias
 bool import_qlinear_conv(OnnxNode *node) {
   if (!onnx_need_inputs(node, 8)) return false;
+  bool last = onnx_int(node, "channels_last", 0) != 0; // only com.microsoft has it
   Value *x = onnx_input(node, 0), *w = onnx_input(node, 3);
+  if (last && !(x = onnx_channels_first(node, x))) return false;
   Value *sum =
       integer_conv(node, x, w, onnx_input(node, 2), onnx_input(node, 5), onnx_input(node, 8));
   Value *factor = scale_factor(node, onnx_input(node, 1), onnx_input(node, 4), onnx_input(node, 6));
   if (!sum || !factor) return false;
   if (factor->type.rank == 1 && !dim_is(factor->type.dims[0], 1))
     factor = onnx_align(node, factor, 1, sum->type.rank);
-  return onnx_output(node, 0, rescale(node, sum, factor, onnx_input(node, 7)));
+  Value *y = rescale(node, sum, factor, onnx_input(node, 7));
+  return onnx_output(node, 0, last ? onnx_channels_last(node, y) : y);
 }
 
 // a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero
 bool import_qlinear_matmul(OnnxNode *node) {
   if (!onnx_need_inputs(node, 8)) return false;
-  Value *sum = integer_matmul(node, onnx_input(node, 0), onnx_input(node, 3), onnx_input(node, 2),
+  Value *sum = onnx_matmul_integer(node, onnx_input(node, 0), onnx_input(node, 3), onnx_input(node, 2),
                               onnx_input(node, 5));
   Value *factor = scale_factor(node, onnx_input(node, 1), onnx_input(node, 4), onnx_input(node, 6));
   if (!sum || !factor) return false;

@@ -22,4 +22,7 @@ Value *onnx_conv_result(OnnxNode *node);
 Value *onnx_build_conv(OnnxNode *node, Value *x, Value *w, Value *bias, const Window *window,
                        int64_t group);
 
+// A pool by the node's attributes of a channels-first operand, channels first.
+Value *onnx_pool(OnnxNode *node, OpCode op, Value *x);
+
 #endif
