@@ -98,26 +98,6 @@ bool import_is_inf(OnnxNode *node) {
   return onnx_output(node, 0, build_end(&node->builder, result));
 }
 
-// Inference only: the identity, and a mask of ones.
-bool import_dropout(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 1)) return false;
-  Tensor training, ratio;
-  Value *x = onnx_input(node, 0);
-  bool drops = !onnx_constant_input(node, 1, &ratio) || tensor_count(&ratio) != 1 ||
-               element_load(ratio.element, ratio.data, 0) != 0;
-  if (drops && onnx_has_input(node, 2) &&
-      (!onnx_constant_input(node, 2, &training) || element_load_int(BOOL, training.data, 0)))
-    return onnx_unsupported(node, "training mode");
-  if (onnx_wants_output(node, 1)) {
-    ElementType element = node->version >= 10 ? BOOL : x->type.element;
-    Value *one = build_scalar(&node->builder, element, 1);
-    if (!onnx_output(node, 1,
-                     one ? build_expand(&node->builder, one, x->type.rank, x->type.dims) : NULL))
-      return false;
-  }
-  return onnx_output(node, 0, x);
-}
-
 // --- bounds
 
 // A bound of Clip as a value: an attribute before version 11, an operand since.
