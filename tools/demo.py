@@ -27,7 +27,7 @@ AS_IT_IS = "as trained"
 SAMPLES = 16  # of generated inputs
 
 # What is pruned: without training afterwards, so moderately, and where most of the weights are.
-PRUNE_DIGITS = "prune{sparsity=0.9,only=*ip1*}, prune{sparsity=0.5,only=*conv2*}"
+PRUNE_DIGITS = "prune{sparsity=0.9,only=*ip1*}, prune{sparsity=0.6,only=*conv2*}"
 PRUNE_ANY = "prune{sparsity=0.5}"
 
 
