@@ -18,6 +18,7 @@ typedef struct Matmul {
   Val b_pointer, b_row;     // of the current batch or panel
   ElementType b_element, own; // own: of the product before an epilogue
   bool packed;              // b in panels of `width` columns
+  int64_t matrix;           // elements of all panels of one matrix
   int rows, vectors, lanes, width;
   RowTiles tiles;
   Val a_pointer, coordinates[MAX_RANK]; // of the current batch
@@ -165,6 +166,9 @@ static void emit_batches(Matmul *mm, int axis) {
   }
   mm->a_pointer = batch_pointer(mm, mm->a);
   if (!mm->packed) mm->b_pointer = batch_pointer(mm, mm->b);
+  else if (mm->b->rank == 3)
+    mm->b_pointer = nest_address(nest, mm->kernel->packed[0], nest_element_type(nest, mm->b_element),
+                                 nest_mul(nest, mm->coordinates[0], nest_const(nest, mm->matrix)));
   emit_matrix(mm);
 }
 
@@ -184,7 +188,20 @@ static Matmul describe(Kernel *kernel) {
   return mm;
 }
 
-// --- b packed: f32[k, n] constant, panels of `tile[0]` vectors
+// --- b packed: float [k, n] or [batch, k, n] constant, panels of `tile[0]` vectors
+
+typedef struct PanelShape {
+  int64_t k, n, width, panels, batch; // of a panel: columns; of a matrix: panels
+} PanelShape;
+
+static PanelShape panel_shape(const Node *node, int64_t width) {
+  const Type *type = &node->operands[1]->type;
+  bool transposed = node_int(node, ATTR_TRANSPOSE_B);
+  int64_t rows = type_dim(type, type->rank - 2), columns = type_dim(type, type->rank - 1);
+  PanelShape shape = {transposed ? columns : rows, transposed ? rows : columns, width, 0, type->rank == 3 ? type_dim(type, 0) : 1};
+  shape.panels = (shape.n + width - 1) / width;
+  return shape;
+}
 
 bool lower_matmul_panels(Kernel *kernel) {
   Matmul mm = describe(kernel);
@@ -192,6 +209,8 @@ bool lower_matmul_panels(Kernel *kernel) {
   mm.b_pointer = kernel->packed[0];
   mm.vectors = (int)node_ints_at(kernel->node, ATTR_TILE, 0, mm.vectors);
   mm.width = mm.vectors * mm.lanes;
+  PanelShape shape = panel_shape(kernel->node, mm.width);
+  mm.matrix = shape.panels * shape.width * shape.k;
   mm.tiles = row_tiles(mm.m, (int)node_ints_at(kernel->node, ATTR_TILE, 1, mm.rows));
   emit_batches(&mm, 0);
   return true;
@@ -199,31 +218,31 @@ bool lower_matmul_panels(Kernel *kernel) {
 
 static void write_panels(const PackedSegment *segment, unsigned char *out) {
   const Node *node = segment->node;
-  const Type *type = &node->operands[1]->type;
   const Constant *b = value_constant(node->operands[1]);
   bool transposed = node_int(node, ATTR_TRANSPOSE_B);
-  int64_t k = type_dim(type, transposed ? 1 : 0), n = type_dim(type, transposed ? 0 : 1), width = (int64_t)(intptr_t)segment->user;
-  size_t size = (size_t)element_info[type->element].bits / 8;
-  int64_t first = segment->part * width, last = first + width < n ? first + width : n; // a part is a panel
-  for (int64_t row = 0; row < k; row++)
+  PanelShape s = panel_shape(node, (int64_t)(intptr_t)segment->user);
+  size_t size = (size_t)element_info[node->operands[1]->type.element].bits / 8;
+  const char *matrix = (const char *)b->data + (size_t)(segment->part / s.panels * s.k * s.n) * size; // a part is a panel
+  int64_t first = segment->part % s.panels * s.width, last = first + s.width < s.n ? first + s.width : s.n;
+  for (int64_t row = 0; row < s.k; row++)
     for (int64_t column = first; column < last; column++) {
-      int64_t from = transposed ? column * k + row : row * n + column, to = row * width + column - first;
-      memcpy(out + (size_t)to * size, (const char *)b->data + (size_t)from * size, size);
+      int64_t from = transposed ? column * s.k + row : row * s.n + column, to = row * s.width + column - first;
+      memcpy(out + (size_t)to * size, matrix + (size_t)from * size, size);
     }
 }
 
 bool pack_matmul_panels(Pack *pack) {
   const Node *node = pack->node;
   const Type *type = &node->operands[1]->type;
-  bool transposed = node_int(node, ATTR_TRANSPOSE_B);
   int rows, vectors;
   tile_shape(pack->target, node_own_type(node)->element, &rows, &vectors);
   vectors = (int)node_ints_at(node, ATTR_TILE, 0, vectors);
   int64_t width = (int64_t)vectors * target_lanes(pack->target, node_own_type(node)->element == F64 ? 64 : 32);
-  int64_t k = type_dim(type, transposed ? 1 : 0), n = type_dim(type, transposed ? 0 : 1);
-  int64_t panels = (n + width - 1) / width, bytes = panels * width * k * element_info[type->element].bits / 8;
-  const char *key = arena_printf(pack->arena, "panels:%s:%lld:%d", value_constant(node->operands[1])->name, (long long)width, transposed);
-  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_panels, (const void *)(intptr_t)width)->parts = panels;
+  PanelShape shape = panel_shape(node, width);
+  int64_t parts = shape.panels * shape.batch, bytes = parts * width * shape.k * element_info[type->element].bits / 8;
+  const char *key = arena_printf(pack->arena, "panels:%s:%lld:%d", value_constant(node->operands[1])->name, (long long)width,
+                                 (int)node_int(node, ATTR_TRANSPOSE_B));
+  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_panels, (const void *)(intptr_t)width)->parts = parts;
   return true;
 }
 

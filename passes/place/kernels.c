@@ -29,9 +29,12 @@ static bool has_float_weights(const Node *node) {
          element_is_float(weights->type.element) && element_info[weights->type.element].bits >= 8;
 }
 
+// One matrix, or one for each of a batch that both operands have.
 static bool is_panel_matmul(const Node *node, const Target *target) {
   (void)target;
-  return has_float_weights(node) && node->operands[1]->type.rank == 2;
+  const Type *a = &node->operands[0]->type, *b = &node->operands[1]->type;
+  if (!has_float_weights(node)) return false;
+  return b->rank == 2 || (b->rank == 3 && a->rank == 3 && a->dims[0] == b->dims[0]);
 }
 
 static bool is_panel_conv(const Node *node, const Target *target) {
@@ -76,7 +79,7 @@ static bool is_panel_recurrent(const Node *node, const Target *target) {
 // Vectors per panel, rows per tile. One row alone (a matrix-vector product) takes wider panels:
 // more sums in flight hide the latency of the multiply-add.
 static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
-  const Type *type = &node->results[0]->type;
+  const Type *type = &node->results[0]->type, *weights = &node->operands[1]->type;
   ProductTile shape = product_tile(target, type->element);
   tile[0] = shape.vectors;
   tile[1] = shape.rows;
@@ -85,7 +88,7 @@ static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_
     tile[1] = 1;
   }
   tile[0] = fewer_vectors(
-      tile[0], type_dim(&node->operands[1]->type, node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1),
+      tile[0], type_dim(weights, weights->rank - (node_int(node, ATTR_TRANSPOSE_B) ? 2 : 1)),
       shape.lanes);
   if (tile[1] > 1) tile[1] = more_rows(&shape, tile[0]);
   return 2;
