@@ -21,8 +21,10 @@ bool import_activation(OnnxNode *node) {
     const AttributeSpec *spec = &op_info[op].attributes[i];
     const char *name =
         op == OP_SHRINK && spec->id == ATTR_ALPHA ? "lambd" : attribute_info[spec->id].text;
+    double otherwise = spec->float_default;
+    if (op == OP_SELU && node->version < 6) otherwise = spec->id == ATTR_ALPHA ? 1.6732 : 1.0507;
     if (attribute_info[spec->id].kind == KIND_FLOAT)
-      node_set_float(result, spec->id, onnx_float(node, name, spec->float_default));
+      node_set_float(result, spec->id, onnx_float(node, name, otherwise));
     if (attribute_info[spec->id].kind == KIND_STRING)
       node_set_string(result, spec->id, onnx_string(node, name, spec->string_default));
     if (attribute_info[spec->id].kind == KIND_INT)
@@ -43,6 +45,8 @@ bool import_identity(OnnxNode *node) {
 static bool cast_to(OnnxNode *node, ElementType element) {
   if (element == ELEMENT_NONE || element == STR || element_info[element].class == CLASS_COMPLEX)
     return onnx_unsupported(node, "casting to this element type");
+  if (element == F8E8M0 && strcmp(onnx_string(node, "round_mode", "up"), "up") != 0)
+    return onnx_unsupported(node, "round_mode other than up");
   Value *x = onnx_input(node, 0);
   if (x->type.element == element) return onnx_output(node, 0, x);
   Node *cast = build_begin(&node->builder, OP_CAST, &x, 1);

@@ -42,13 +42,27 @@ static Value *running(OnnxNode *node, Value *old, Value *current, double momentu
                      onnx_binary(node, OP_MUL, current, onnx_scalar_like(node, old, 1 - momentum)));
 }
 
+// spatial = 0, before version 9: each activation has parameters of its own, [c, spatial..].
+static bool batch_norm_each(OnnxNode *node) {
+  Value *x = onnx_input(node, 0), *parts[4];
+  for (int i = 0; i < 4; i++) {
+    parts[i] = build_reshape(&node->builder, onnx_input(node, 1 + i), x->type.rank - 1,
+                             x->type.dims + 1);
+    if (!parts[i]) return false;
+  }
+  Value *centred = onnx_binary(node, OP_SUB, x, parts[2]);
+  Value *factor = onnx_binary(node, OP_MUL, parts[0],
+                              inverse_deviation(node, parts[3], onnx_float(node, "epsilon", 1e-5)));
+  return onnx_output(
+      node, 0, onnx_binary(node, OP_ADD, onnx_binary(node, OP_MUL, centred, factor), parts[1]));
+}
+
 bool import_batch_norm(OnnxNode *node) {
   if (!onnx_need_inputs(node, 5)) return false;
   Value *x = onnx_input(node, 0), *scale = onnx_input(node, 1), *bias = onnx_input(node, 2);
   Value *mean = onnx_input(node, 3), *variance = onnx_input(node, 4);
-  if (node->version < 9 && !onnx_int(node, "spatial", 1))
-    return onnx_unsupported(node, "spatial = 0");
   if (x->type.rank < 2) return onnx_error(node, "input of rank %d, wanted 2 or more", x->type.rank);
+  if (node->version < 9 && !onnx_int(node, "spatial", 1)) return batch_norm_each(node);
   for (int i = 1; i < 5; i++)
     if (onnx_input(node, i)->type.rank != 1)
       return onnx_error(node, "input %d has rank %d, wanted 1", i, onnx_input(node, i)->type.rank);

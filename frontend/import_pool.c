@@ -1,4 +1,5 @@
 // Pools, channels first in the file, channels last in the IR.
+#include <math.h>
 #include <string.h>
 
 #include "frontend/import.h"
@@ -23,6 +24,13 @@ static bool pool_with_indices(OnnxNode *node, Value *x, const Window *window, bo
          onnx_output(node, 1, onnx_channels_first(node, pool->results[1]));
 }
 
+// Before version 2 p was a float.
+static int64_t pool_exponent(OnnxNode *node) {
+  if (node->version >= 2) return onnx_int(node, "p", 2);
+  double p = onnx_float(node, "p", 2);
+  return p == floor(p) && p < 1 << 16 ? (int64_t)p : 0;
+}
+
 static bool pool_window(OnnxNode *node, const Type *x, Window *window) {
   if (x->rank < 3) return onnx_error(node, "input of rank %d, wanted 3 or more", x->rank);
   return onnx_window(node, x->rank - 2, NULL, window) && onnx_auto_pad(node, x, window);
@@ -37,7 +45,7 @@ Value *onnx_pool(OnnxNode *node, OpCode op, Value *x) {
   set_window(pool, &window, onnx_int(node, "ceil_mode", 0) != 0);
   if (op == OP_AVERAGE_POOL)
     node_set_int(pool, ATTR_COUNT_PADDING, onnx_int(node, "count_include_pad", 0) != 0);
-  if (op == OP_LP_POOL) node_set_int(pool, ATTR_EXPONENT, onnx_int(node, "p", 2));
+  if (op == OP_LP_POOL) node_set_int(pool, ATTR_EXPONENT, pool_exponent(node));
   return onnx_channels_first(node, build_end(&node->builder, pool));
 }
 
@@ -79,7 +87,7 @@ bool import_global_lp_pool(OnnxNode *node) {
   if (!need_spatial(node)) return false;
   Value *x = onnx_input(node, 0);
   int count = spatial_axes(&x->type, axes);
-  int64_t p = onnx_int(node, "p", 2);
+  int64_t p = pool_exponent(node);
   if (p < 1) return onnx_error(node, "p is %lld", (long long)p);
   if (p == 1)
     return onnx_output(node, 0, build_reduce(&node->builder, OP_REDUCE_L1, x, axes, count, true));

@@ -59,16 +59,13 @@ static bool recurrent_outputs(OnnxNode *node, Node *recurrent, bool layout) {
   return true;
 }
 
-bool import_recurrent(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 3)) return false;
-  OpCode op = (OpCode)node->row->argument;
+// operands: as many as the op may have, NULL: absent.
+static bool build_recurrent(OnnxNode *node, OpCode op, Value **operands) {
   int64_t order = onnx_int(node, "layout", 0), hidden = onnx_int(node, "hidden_size", 0);
   if (order < 0 || order > 1 || hidden < 0)
     return onnx_error(node, "layout %lld, hidden_size %lld", (long long)order, (long long)hidden);
   bool layout = order != 0;
-  Value *operands[8];
   int count = op_info[op].max_operands;
-  for (int i = 0; i < count; i++) operands[i] = onnx_input(node, i);
   operands[0] = batch_second(node, operands[0], layout);
   operands[5] = batch_second(node, operands[5], layout);
   if (op == OP_LSTM) operands[6] = batch_second(node, operands[6], layout);
@@ -84,4 +81,47 @@ bool import_recurrent(OnnxNode *node) {
   if (op == OP_GRU)
     node_set_int(recurrent, ATTR_LINEAR_BEFORE, onnx_int(node, "linear_before_reset", 0) != 0);
   return recurrent_outputs(node, recurrent, layout);
+}
+
+bool import_recurrent(OnnxNode *node) {
+  Value *operands[8];
+  OpCode op = (OpCode)node->row->argument;
+  if (!onnx_need_inputs(node, 3)) return false;
+  for (int i = 0; i < op_info[op].max_operands; i++) operands[i] = onnx_input(node, i);
+  return build_recurrent(node, op, operands);
+}
+
+// Weights as codes [directions, inputs, gates], scales and zero points per direction or column: the real weights in
+// the order of LSTM.
+static Value *real_weights(OnnxNode *node, int input, int scale_input) {
+  Value *codes = onnx_input(node, input), *scale = onnx_input(node, scale_input),
+        *zero = onnx_input(node, scale_input + 1);
+  Tensor folded;
+  if (codes->type.rank != 3) return onnx_error(node, "weights of rank %d", codes->type.rank), NULL;
+  int64_t axes[2] = {1, 2};
+  int missing = scale->type.rank == 1 ? 2 : 1;
+  if (zero->type.rank != scale->type.rank || scale->type.rank < 1 || scale->type.rank > 2)
+    return onnx_error(node, "scales of rank %d, zero points of rank %d", scale->type.rank,
+                      zero->type.rank),
+           NULL;
+  Value *centred = onnx_binary(
+      node, OP_SUB, onnx_convert(node, codes, F32),
+      onnx_convert(node, onnx_unsqueeze(node, zero, axes, missing), F32));
+  Value *real = onnx_binary(node, OP_MUL, centred, onnx_unsqueeze(node, scale, axes, missing));
+  Value *turned = real ? build_transpose(&node->builder, real, (int64_t[]){0, 2, 1}) : NULL;
+  if (!turned || !import_constant_value(node->importer, turned, &folded)) return turned;
+  return build_constant_tensor(&node->builder, &folded, codes->name);
+}
+
+// com.microsoft: an LSTM with quantized weights. Its inputs stay real numbers here, which is nearer to the model before
+// quantization than ONNX Runtime's codes of them are.
+bool import_dynamic_quantize_lstm(OnnxNode *node) { // LSTM's, then scales and zero points of w and r
+  Value *operands[8];
+  if (!onnx_need_inputs(node, 3)) return false;
+  for (int i = 8; i < 12; i++)
+    if (!onnx_has_input(node, i)) return onnx_error(node, "input %d of 12 is missing", i);
+  for (int i = 0; i < 8; i++) operands[i] = onnx_input(node, i);
+  operands[1] = real_weights(node, 1, 8);
+  operands[2] = real_weights(node, 2, 10);
+  return operands[1] && operands[2] && build_recurrent(node, OP_LSTM, operands);
 }

@@ -98,7 +98,7 @@ def main():
         if reason:
             failures += 1
             print(f"FAIL: {case.name}: {reason}")
-    print(f"{count - failures} of {count} cases agree with onnxruntime")
+    print(f"{count - failures} of {count} cases agree")
     return 1 if failures or not count else 0
 
 

@@ -199,6 +199,13 @@ def products():
                     constants=(1, 2, 3, 4, 5, 6))
     yield microsoft("DynamicQuantizeMatMul", "DynamicQuantizeMatMul", [floats(3, 6), i8(6, 4), scale(0.02), np.int8(0), floats(4)], constants=(1, 2, 3, 4), tolerance=1e-3)
     yield microsoft("DynamicQuantizeMatMul_columns", "DynamicQuantizeMatMul", [floats(3, 6), i8(6, 4), floats(4, low=0.01, high=0.05), i8(4)], constants=(1, 2, 3), tolerance=1e-3)
+    steps, size, hidden = 3, 4, 5
+    for columns, codes in (((), u8), ((4 * hidden,), i8)):
+        zero = np.zeros((1, *columns), np.int8) if columns else u8(1)  # onnxruntime wants one zero point
+        yield microsoft(f"DynamicQuantizeLSTM_{len(columns)}", "DynamicQuantizeLSTM",
+                        [floats(steps, 2, size), codes(1, size, 4 * hidden), codes(1, hidden, 4 * hidden), floats(1, 8 * hidden), None, None, None, None,
+                         floats(1, *columns, low=0.005, high=0.01), zero, floats(1, *columns, low=0.005, high=0.01), zero], 3,
+                        constants=(1, 2, 3, 8, 9, 10, 11), hidden_size=hidden, tolerance=0.03)
     for bits, block, k, zero in itertools.product((4, 8), (16, 32), (64, 72), ("none", "packed", "float")):
         blocks, n = -(-k // block), 5
         b = u8(n, blocks, block * bits // 8)
