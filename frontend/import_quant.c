@@ -15,17 +15,22 @@ typedef struct QuantOperands {
   int64_t block;       // elements of the axis that share a scale; 0: one scale each
 } QuantOperands;
 
+// A scalar, or a vector of one element: exporters write both for one parameter of the whole tensor.
+static bool is_single(const Type *type) {
+  return type->rank == 0 || (type->rank == 1 && dim_is(type->dims[0], 1));
+}
+
 static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *zero,
                            QuantOperands *operands) {
   *operands = (QuantOperands){scale, zero, -1, onnx_int(node, "block_size", 0)};
   int rank = scale->type.rank;
   if (!element_is_float(scale->type.element))
     return onnx_error(node, "the scale is %s", element_info[scale->type.element].text);
-  bool one_zero = zero && zero->type.rank == 1 && dim_is(zero->type.dims[0], 1) && rank == 0;
-  if (zero && zero->type.rank != rank && !one_zero)
+  bool single = is_single(&scale->type) && (!zero || is_single(&zero->type));
+  if (zero && zero->type.rank != rank && !single)
     return onnx_error(node, "the scale has rank %d, the zero point %d", rank, zero->type.rank);
   if (zero && zero->type.element == F32) return onnx_error(node, "the zero point is f32");
-  if (rank == 0 || (rank == 1 && x->rank != 1 && dim_is(scale->type.dims[0], 1))) return true;
+  if (rank == 0 || (single && !operands->block)) return true;
   if (operands->block < 0) return onnx_error(node, "block_size %lld", (long long)operands->block);
   if (rank != 1 && (rank != x->rank || !operands->block))
     return onnx_error(node, "a scale of rank %d for an input of rank %d", rank, x->rank);

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "ir/interpret.h"
+#include "passes/codes.h"
 #include "passes/quantize.h"
 
 static bool is_code_type(const Type *type) {
@@ -37,7 +38,7 @@ static Value *weight_codes(const Node *product, const Value *weights) {
   int axis = product->op == OP_CONV || node_int(product, ATTR_TRANSPOSE_B) ? 0 : 1;
   bool fits = (type->element == I8 || type->element == U8) && (type->quant->count == 1 || type->quant->axis == axis);
   if (product->op == OP_MATMUL && (type->rank != 2 || node_int(product, ATTR_TRANSPOSE_A))) return NULL;
-  return fits ? node->operands[0] : NULL;
+  return fits && codes_fit_centred(node->operands[0], axis) ? node->operands[0] : NULL;
 }
 
 // The floats of a constant, or of codes that are one; NULL: neither.

@@ -37,8 +37,8 @@ static bool match(const Node *node, Layer *layer) {
 
 // --- what it costs, in multiply-adds
 
-enum { TRANSFORM = 8 };                                       // for each transformed element, as measured
-static const double byte_of_weights = 1.5, small_product = 1.15; // weights come from far; products of few rows have more overhead
+// A transformed element, as measured; weights come from far; products of few rows have more overhead.
+static const double transform = 8, byte_of_weights = 1.5, small_product = 1.15;
 
 static double direct_cost(const Layer *l) {
   double pairs = (double)l->in * (double)l->out;
@@ -48,7 +48,7 @@ static double direct_cost(const Layer *l) {
 static double winograd_cost(const Layer *l, int block) {
   double pairs = (double)l->in * (double)l->out, elements = (block + 2) * (block + 2);
   double tiles = (double)(l->images * winograd_tiles(l->height, block) * winograd_tiles(l->width, block));
-  return elements * (tiles * (pairs * small_product + (double)(l->in + l->out) * TRANSFORM) + 4 * pairs * byte_of_weights);
+  return elements * (tiles * (pairs * small_product + (double)(l->in + l->out) * transform) + 4 * pairs * byte_of_weights);
 }
 
 // 0: the direct convolution is as fast. The larger block also has to be worth its bytes.

@@ -5,6 +5,7 @@
 #include "ir/weight_matrix.h"
 #include "ir/quant.h"
 #include "ir/recurrent.h"
+#include "passes/codes.h"
 #include "passes/place/place.h"
 
 enum { MAX_TILE = 8 };
@@ -110,24 +111,6 @@ static bool is_byte(const Value *value) {
   return element == I8 || element == U8;
 }
 
-// Weights must fit into i8 once their zero points are off.
-static bool fits_centred(const Value *weights, int axis) {
-  const Quant *quant = weights->type.quant;
-  bool shifted = weights->type.element == U8;
-  for (int i = 0; quant && i < quant->count; i++) shifted |= quant->zero[i] != 0;
-  if (!shifted) return true;
-  Tensor tensor;
-  if (!value_tensor(weights, &tensor)) return false;
-  int64_t inner = 1;
-  for (int i = axis + 1; i < tensor.rank; i++) inner *= tensor.dims[i];
-  for (int64_t i = 0, n = tensor_count(&tensor); i < n; i++) {
-    int64_t code = element_load_int(tensor.element, tensor.data, i) -
-                   (quant ? quant_zero(quant, i / inner % tensor.dims[axis]) : 0);
-    if (code < INT8_MIN || code > INT8_MAX) return false;
-  }
-  return true;
-}
-
 static const Type *own_result(const Node *node) {
   return node_own_type(node);
 }
@@ -147,7 +130,7 @@ static bool is_byte_product(const Node *node, int channel_axis) {
       !gives_sums_or_codes(node))
     return false;
   if (x->type.quant && x->type.quant->count != 1) return false;
-  return (!bias || value_is_constant(bias)) && fits_centred(w, channel_axis);
+  return (!bias || value_is_constant(bias)) && codes_fit_centred(w, channel_axis);
 }
 
 static bool is_int8_matmul(const Node *node, const Target *target) {

@@ -206,6 +206,8 @@ def products():
                         [floats(steps, 2, size), codes(1, size, 4 * hidden), codes(1, hidden, 4 * hidden), floats(1, 8 * hidden), None, None, None, None,
                          floats(1, *columns, low=0.005, high=0.01), zero, floats(1, *columns, low=0.005, high=0.01), zero], 3,
                         constants=(1, 2, 3, 8, 9, 10, 11), hidden_size=hidden, tolerance=0.03)
+    # What the quantizer writes for biases: a scale of one element beside a scalar zero point.
+    yield case("dequantize_single", "DequantizeLinear", [integers(-1000, 1000, 7, dtype=np.int32), floats(1, low=0.01, high=0.1), np.int32(0)], constants=(1, 2))
     for bits, block, k, zero in itertools.product((4, 8), (16, 32), (64, 72), ("none", "packed", "float")):
         blocks, n = -(-k // block), 5
         b = u8(n, blocks, block * bits // 8)
