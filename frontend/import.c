@@ -86,6 +86,19 @@ static const Operator *find_operator(const char *domain, const char *type) {
   return NULL;
 }
 
+static const char *refusal_reason(const char *domain, const char *type) {
+  static const struct {
+    const char *domain, *type, *reason;
+  } refused[] = {
+#define REFUSED(domain, type, reason) {domain, #type, reason},
+#include "frontend/refused.def"
+  };
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+    if (strcmp(refused[i].type, type) == 0 && strcmp(refused[i].domain, domain) == 0)
+      return refused[i].reason;
+  return "";
+}
+
 // 0: the domain is not imported by the model (or the function).
 static int opset_version(const OnnxNode *node, const char *domain) {
   const Onnx__ModelProto *model = node->importer->model;
@@ -221,7 +234,7 @@ static bool import_one(OnnxNode *node) {
   node->row = find_operator(domain, node->proto->op_type);
   if (!node->row && !function) {
     find_inputs(node);
-    return onnx_unsupported(node, "");
+    return onnx_unsupported(node, refusal_reason(domain, node->proto->op_type));
   }
   if (!find_inputs(node) || !import_check_attributes(node)) return false;
   if (function) return inline_function(node, function);

@@ -55,6 +55,11 @@ def function():
     return model([helper.make_node("Twice", ["x"], ["y"], domain="local")], {"x": (FLOAT, [3])}, "y", functions=[body])
 
 
+def refused():
+    decoder = helper.make_node("ImageDecoder", ["x"], ["y"], name="y")
+    return model([decoder], {"x": (TensorProto.UINT8, [9])}, "y", opset=20)
+
+
 def unsupported():
     return model([node("NonMaxSuppression", "b s", "a"), node("Strange", "x", "c"), node("Strange", "c", "d"), node("Relu", "d", "y")],
                  {"x": (FLOAT, [3]), "b": (FLOAT, [1, 4, 4]), "s": (FLOAT, [1, 1, 4])}, "y a")

@@ -181,8 +181,8 @@ def quantized():
                     constants=(1, 2, 3, 4, 5, 6, 7, 8), channels_last=1, pads=[1, 1, 1, 1])
 
 
-def softmax_case(opset, axis, one):
-    made = microsoft(f"QLinearSoftmax_{opset}_{axis}", "QLinearSoftmax", [u8(2, 5, 3), *one, scale(1 / 256), np.uint8(0)], constants=(1, 2, 3, 4), axis=axis)
+def softmax_case(opset, axis, one, dims=None):
+    made = microsoft(f"QLinearSoftmax_{opset}_{axis}", "QLinearSoftmax", [u8(2, 5, 3), *one, scale(1 / 256), np.uint8(0)], constants=(1, 2, 3, 4), axis=axis, dims=dims)
     attribute = made.model.graph.node[0].attribute.add()
     attribute.name, attribute.type, attribute.i = "opset", 2, opset  # case() takes `opset` for the model's
     return made
@@ -227,6 +227,34 @@ def products():
                         block_size=16, quantize_axis=1, gather_axis=0)
 
 
+def symbolic():
+    """Batch, sequence and past as exporters leave them: known when the model runs."""
+    batch, tokens, heads, size = 2, 4, 3, 16
+    hidden = heads * size
+    x = floats(batch, tokens, hidden)
+    mask = np.array([[1, 1, 1, 0], [1, 1, 1, 1]], np.int32)
+    three, four = ("N", "S", hidden), ("N", heads, "P", size)
+    yield microsoft("symbolic_attention", "Attention", [x, floats(hidden, 3 * hidden), floats(3 * hidden), mask], num_heads=heads, constants=(1, 2), unidirectional=1,
+                    dims={0: three, 3: ("N", "S")})
+    yield microsoft("symbolic_multi_head", "MultiHeadAttention", [x, floats(batch, tokens, hidden), floats(batch, tokens, hidden), None, None, None,
+                                                                  floats(batch, heads, 3, size), floats(batch, heads, 3, size)], 3, num_heads=heads,
+                    dims={0: three, 1: three, 2: three, 6: four, 7: four})
+    caches = [np.cos(floats(16, size // 2)), np.sin(floats(16, size // 2))]
+    for batch, tokens in ((1, 1), (2, 1), (1, 3)):
+        x, past = floats(batch, tokens, hidden), floats(batch, heads, 5, size)
+        yield microsoft(f"symbolic_grouped_{batch}_{tokens}", "GroupQueryAttention",
+                        [x, floats(batch, tokens, hidden), floats(batch, tokens, hidden), past, past, np.full(batch, 4 + tokens, np.int32), np.array(5 + tokens, np.int32), *caches],
+                        3, num_heads=heads, kv_num_heads=heads, do_rotary=1, constants=(7, 8), dims={0: three, 1: three, 2: three, 3: four, 4: four, 5: ("N",)})
+    ids, pairs = integers(0, 20, 2, 5, dtype=np.int32), ("N", "S")
+    yield microsoft("symbolic_embedding", "EmbedLayerNormalization", [ids, integers(0, 2, 2, 5, dtype=np.int32), floats(20, 8), floats(6, 8), floats(2, 8), floats(8), floats(8),
+                                                                      np.ones((2, 5), np.int32)], 2, constants=(2, 3, 4, 5, 6), dims={0: pairs, 1: pairs, 7: pairs})
+    yield microsoft("symbolic_rotary", "RotaryEmbedding", [floats(2, 3, 16), integers(0, 10, 2, 3), np.cos(floats(10, 4)), np.sin(floats(10, 4))], constants=(2, 3),
+                    dims={0: ("N", "S", 16), 1: pairs})
+    yield microsoft("symbolic_nbits", "MatMulNBits", [floats(2, 3, 32), u8(6, 2, 8), floats(6, 2)], constants=(1, 2), K=32, N=6, bits=4, block_size=16, dims={0: ("N", "S", 32)})
+    yield softmax_case(13, -1, [scale(0.05), np.uint8(128)], {0: ("N", "S", 3)})
+    yield microsoft("symbolic_gemm", "QGemm", [u8(3, 6), scale(0.02), np.uint8(100), i8(6, 4), scale(0.03), np.int8(0)], constants=(1, 2, 3, 4, 5), dims={0: ("N", 6)})
+
+
 def cases():
-    for family in (fused, norms, attentions, grouped_attentions, rotary, quantized, products):
+    for family in (symbolic, fused, norms, attentions, grouped_attentions, rotary, quantized, products):
         yield from family()

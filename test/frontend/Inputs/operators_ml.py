@@ -120,6 +120,19 @@ def features():
              default_int64=-4)
 
 
+def symbolic():
+    """A batch that is known when the model runs."""
+    rows = {0: ("N", 4)}
+    for chances in (False, True):
+        more = dict(prob_a=[-1.0, -0.5, -2.0], prob_b=[0.1, 0.0, -0.1]) if chances else {}
+        yield ml(f"symbolic_svm_{chances}", "SVMClassifier", [floats(6, 4)], 2, kernel_type="RBF", kernel_params=[0.4, 0.0, 0.0], vectors_per_class=[3, 3, 3],
+                 support_vectors=floats(36).tolist(), coefficients=floats(18).tolist(), rho=floats(3).tolist(), classlabels_ints=[0, 1, 2], dims=rows, **more)
+    yield ml("symbolic_linear", "LinearClassifier", [floats(9, 4)], 2, coefficients=floats(12).tolist(), intercepts=floats(3).tolist(), classlabels_ints=[5, 2, 8], dims=rows,
+             post_transform="SOFTMAX")
+    yield ml("symbolic_trees", "TreeEnsembleRegressor", [floats(13, 5)], n_targets=2, dims={0: ("N", 5)}, **forest("target", 4, 2))
+    yield ml("symbolic_label", "LabelEncoder", [integers(0, 6, 9)], version=2, keys_int64s=[3, 1, 5], values_floats=[0.5, 1.5, 2.5], dims={0: ("N",)})
+
+
 def cases():
-    for family in (svm_regressors, svm_classifiers, linear_models, tree_models, features):
+    for family in (symbolic, svm_regressors, svm_classifiers, linear_models, tree_models, features):
         yield from family()

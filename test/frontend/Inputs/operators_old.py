@@ -105,6 +105,16 @@ def regions():
     yield case("MaxRoiPool_scaled", "MaxRoiPool", [x, rois * np.array([1, 2, 2, 2, 2], np.float32)], pooled_shape=[3, 4], spatial_scale=0.5)
 
 
+def symbolic():
+    """Sizes that are known when the model runs."""
+    x = floats(2, 4, 6, 7)
+    yield case("symbolic_deform", "DeformConv", [x, floats(4, 2, 3, 3), floats(2, 36, 4, 5), floats(4), floats(2, 18, 4, 5)], opset=19, group=2, offset_group=2,
+               constants=(1, 3), dims={0: ("N", 4, "H", "W"), 2: ("N", 36, "h", "w"), 4: ("N", 18, "h", "w")})
+    matrices = floats(3, 4, 4)
+    yield old("symbolic_det", "Det", [matrices], 11, [np.linalg.det(matrices)], dims={0: ("N", "M", "M")})
+    yield case("symbolic_bernoulli", "Bernoulli", [np.array([0, 1, 1, 0], np.float32)], dims={0: ("N",)}, expected=[np.array([0, 1, 1, 0], np.float32)])
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -136,5 +146,5 @@ def recurrent():
 
 
 def cases():
-    for family in (broadcasting, attributes, images, regions, recurrent):
+    for family in (symbolic, broadcasting, attributes, images, regions, recurrent):
         yield from family()
