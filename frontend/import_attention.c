@@ -124,12 +124,14 @@ static Value *position_mask(OnnxNode *node, const Heads *heads, const Dim *keys,
                        onnx_binary(node, OP_SUB, lengths, onnx_dim_scalar(node, queries)));
   Value *distance = onnx_binary(node, OP_SUB, rows, columns);
   if (causal)
-    allowed = attention_both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, 0), distance));
+    allowed = attention_both(node, allowed,
+                             onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, 0), distance));
   if (left >= 0)
-    allowed = attention_both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, distance, onnx_integer(node, left)));
+    allowed = attention_both(node, allowed,
+                             onnx_binary(node, OP_LESS_EQUAL, distance, onnx_integer(node, left)));
   if (right >= 0)
-    allowed =
-        attention_both(node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, -right), distance));
+    allowed = attention_both(
+        node, allowed, onnx_binary(node, OP_LESS_EQUAL, onnx_integer(node, -right), distance));
   return allowed;
 }
 
@@ -251,9 +253,7 @@ bool import_flex_attention(OnnxNode *node) {
   if (!find_heads(node, &heads)) return false;
   ElementType element = heads.v->type.element;
   int64_t precision = onnx_int(node, "softmax_precision", 0);
-  ElementType wide = precision        ? onnx_number_type(precision)
-                     : element == F64 ? F64
-                                      : F32;
+  ElementType wide = precision ? onnx_number_type(precision) : element == F64 ? F64 : F32;
   if (heads.packed || heads.kv_heads < 1 || heads.q_heads % heads.kv_heads != 0 ||
       wide == ELEMENT_NONE)
     return onnx_error(node, "%lld heads of queries, %lld of keys; softmax_precision %lld",

@@ -1,5 +1,5 @@
-// What the forms of attention share. x: [batch, heads, sequence, size] unless said otherwise; each function
-// gives NULL after a failure.
+// What the forms of attention share. x: [batch, heads, sequence, size] unless said otherwise; each
+// function gives NULL after a failure.
 #ifndef TENON_FRONTEND_IMPORT_ATTENTION_H
 #define TENON_FRONTEND_IMPORT_ATTENTION_H
 
@@ -17,8 +17,9 @@ Value *attention_bias_of(OnnxNode *node, Value *allowed, ElementType element);
 Value *attention_both(OnnxNode *node, Value *a, Value *b); // a and b; one may be NULL: the other
 Value *attention_with_past(OnnxNode *node, Value *past, Value *x); // past may be NULL
 
-// x [batch, sequence, heads, size]; caches: cosines and sines by position, of which ids (NULL: all in
-// order) [batch, sequence] are taken; the first `rotated` (0: all) elements of each head are turned.
+// x [batch, sequence, heads, size]; caches: cosines and sines by position, of which ids (NULL: all
+// in order) [batch, sequence] are taken; the first `rotated` (0: all) elements of each head are
+// turned.
 Value *rotary_turn(OnnxNode *node, Value *x, Value *const *caches, Value *ids, int64_t rotated,
                    bool interleaved);
 

@@ -271,8 +271,9 @@ static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *t
   return true;
 }
 
-// Tried with both branches without a word first. A branch that only fits other dims (the other sampling
-// rate's, say) is no error where the caller knows the value that decides: then the other one is the model.
+// Tried with both branches without a word first. A branch that only fits other dims (the other
+// sampling rate's, say) is no error where the caller knows the value that decides: then the other
+// one is the model.
 bool import_if(OnnxNode *node) {
   const Onnx__GraphProto *then = onnx_graph(node, "then_branch"),
                          *otherwise = onnx_graph(node, "else_branch");
@@ -598,7 +599,8 @@ static bool build_scan(OnnxNode *node, const Scan *scan, Value **results) {
 }
 
 // Version 8 scans each element of a batch, as far as its length says; the rest of the outputs is 0.
-static bool scan_one(OnnxNode *node, const Scan *scan, int64_t at, int64_t length, Value **results) {
+static bool scan_one(OnnxNode *node, const Scan *scan, int64_t at, int64_t length,
+                     Value **results) {
   Importer *importer = node->importer;
   const Dim *longest = scan->inputs[scan->states]->type.dims[1];
   Scan one = *scan;

@@ -33,8 +33,8 @@ static bool deform_begin(OnnxNode *node, Deform *deform) {
       !dim_is_constant(deform->offset->type.dims[1], &offsets))
     return onnx_error(node, "the numbers of channels and offsets must be static");
   if (deform->group < 1 || deform->offset_group < 1 || channels % deform->group ||
-      channels % deform->offset_group || deform->taps > 1 << 16 ||
-      deform->offset_group > 1 << 16 || offsets != deform->offset_group * deform->taps * spatial)
+      channels % deform->offset_group || deform->taps > 1 << 16 || deform->offset_group > 1 << 16 ||
+      offsets != deform->offset_group * deform->taps * spatial)
     return onnx_error(node, "%lld channels in %lld groups, %lld offsets for %lld groups",
                       (long long)channels, (long long)deform->group, (long long)offsets,
                       (long long)deform->offset_group);
@@ -52,8 +52,8 @@ static Value *plain_positions(const Deform *deform, int axis) {
   int64_t inner = 1;
   for (int i = axis + 1; i < window->spatial; i++) inner *= window->kernel[i];
   for (int64_t i = 0; i < deform->taps; i++)
-    taps[i] = (float)(i / inner % window->kernel[axis] * window->dilations[axis] -
-                      window->pads[axis]);
+    taps[i] =
+        (float)(i / inner % window->kernel[axis] * window->dilations[axis] - window->pads[axis]);
   Value *starts = onnx_convert(node, onnx_positions(node, deform->out[axis]), F32);
   starts = onnx_binary(node, OP_MUL, starts,
                        onnx_scalar_like(node, starts, (double)window->strides[axis]));
@@ -120,14 +120,15 @@ static Value *samples(const Deform *deform) {
   if (!operands[0] || !operands[1]) return NULL;
   Value *sampled =
       build_end(&node->builder, build_begin(&node->builder, OP_GRID_SAMPLE, operands, 2));
-  sampled = sampled ? build_reshape(&node->builder, sampled, 5,
-                                    (const Dim *[]){x->dims[0], groups, deform->positions, taps, each})
-                    : NULL;
+  sampled = sampled
+                ? build_reshape(&node->builder, sampled, 5,
+                                (const Dim *[]){x->dims[0], groups, deform->positions, taps, each})
+                : NULL;
   Value *mask = onnx_input(node, 4);
   if (mask) {
-    mask = build_reshape(&node->builder, mask, 5,
-                         (const Dim *[]){x->dims[0], groups, taps, deform->positions,
-                                         import_dim(importer, 1)});
+    mask = build_reshape(
+        &node->builder, mask, 5,
+        (const Dim *[]){x->dims[0], groups, taps, deform->positions, import_dim(importer, 1)});
     mask = mask ? build_transpose(&node->builder, mask, (int64_t[]){0, 1, 3, 2, 4}) : NULL;
     sampled = onnx_binary(node, OP_MUL, sampled, mask);
   }
@@ -152,8 +153,7 @@ bool import_deform_conv(OnnxNode *node) {
                     : NULL;
   if (!x || !weights) return false;
   Value *bias = onnx_input(node, 3);
-  Node *conv =
-      build_begin(&node->builder, OP_CONV, (Value *[]){x, weights, bias}, bias ? 3 : 2);
+  Node *conv = build_begin(&node->builder, OP_CONV, (Value *[]){x, weights, bias}, bias ? 3 : 2);
   node_set_int(conv, ATTR_GROUP, deform.group);
   Value *sums = build_end(&node->builder, conv);
   const Dim *dims[MAX_RANK] = {deform.x->type.dims[0]};

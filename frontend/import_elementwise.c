@@ -57,8 +57,8 @@ static bool cast_to(OnnxNode *node, ElementType element) {
 
 // The element type of the attribute `to`; before version 6 that was the name of the type.
 static ElementType target_type(OnnxNode *node) {
-  static const char *const names[] = {"UNDEFINED", "FLOAT", "UINT8", "INT8",   "UINT16",
-                                      "INT16",     "INT32", "INT64", "STRING", "BOOL",
+  static const char *const names[] = {"UNDEFINED", "FLOAT",  "UINT8",  "INT8",   "UINT16",
+                                      "INT16",     "INT32",  "INT64",  "STRING", "BOOL",
                                       "FLOAT16",   "DOUBLE", "UINT32", "UINT64"};
   int64_t code = 0;
   if (node->row->import == import_cast && node->version < 6) {

@@ -165,8 +165,7 @@ static bool one_token(const LinearAttention *l, Value *state, Value *const *part
 
 static Value *first_state(const LinearAttention *l) {
   OnnxNode *node = l->node;
-  const Dim *dims[4] = {l->batch, import_dim(node->importer, l->heads), l->key_size,
-                        l->value_size};
+  const Dim *dims[4] = {l->batch, import_dim(node->importer, l->heads), l->key_size, l->value_size};
   if (onnx_has_input(node, 3)) {
     Type wanted = type_tensor(onnx_input(node, 3)->type.element, 4, dims);
     if (!type_same_shape(&wanted, &onnx_input(node, 3)->type))

@@ -1,5 +1,6 @@
-// MaxRoiPool: the maximum over each cell of a grid laid on a region. Cells are intervals of rows and of columns, so the
-// maximum is taken along the columns first, then along the rows, of what a mask leaves.
+// MaxRoiPool: the maximum over each cell of a grid laid on a region. Cells are intervals of rows
+// and of columns, so the maximum is taken along the columns first, then along the rows, of what a
+// mask leaves.
 #include <math.h>
 
 #include "frontend/import.h"
@@ -29,7 +30,8 @@ static Value *cell_mask(const Regions *r, int first, int64_t cells, const Dim *s
   Value *length = onnx_binary(
       node, OP_MAX, onnx_binary(node, OP_ADD, onnx_binary(node, OP_SUB, end, start), one), one);
   Value *cell = onnx_binary(node, OP_DIV, length, onnx_scalar_like(node, length, (double)cells));
-  Value *index = onnx_convert(node, onnx_positions(node, import_dim(node->importer, cells)), element);
+  Value *index =
+      onnx_convert(node, onnx_positions(node, import_dim(node->importer, cells)), element);
   Value *low = onnx_unary(node, OP_FLOOR, onnx_binary(node, OP_MUL, cell, index));
   Value *high = onnx_unary(node, OP_CEIL,
                            onnx_binary(node, OP_MUL, cell, onnx_binary(node, OP_ADD, index, one)));
@@ -59,19 +61,19 @@ bool import_max_roi_pool(OnnxNode *node) {
   if (!cells || count != 2 || cells[0] < 1 || cells[1] < 1 || cells[0] > 1 << 12 ||
       cells[1] > 1 << 12)
     return onnx_error(node, "pooled_shape must be two sizes");
-  Value *image = onnx_squeeze(node,
-                              build_slice_axis(&node->builder, r.rois, 1,
-                                               import_dim(node->importer, 0),
-                                               import_dim(node->importer, 1), 1),
-                              (int64_t[]){1}, 1);
+  Value *image =
+      onnx_squeeze(node,
+                   build_slice_axis(&node->builder, r.rois, 1, import_dim(node->importer, 0),
+                                    import_dim(node->importer, 1), 1),
+                   (int64_t[]){1}, 1);
   image = onnx_convert(node, image, I64);
   if (!image) return false;
-  Value *each = build_end(&node->builder,
-                          build_begin(&node->builder, OP_GATHER, (Value *[]){x, image}, 2));
-  Value *columns = onnx_unsqueeze(node, cell_mask(&r, 1, cells[1], x->type.dims[3]),
-                                  (int64_t[]){1, 2}, 2);
-  Value *rows = onnx_unsqueeze(node, cell_mask(&r, 2, cells[0], x->type.dims[2]),
-                               (int64_t[]){1, 4}, 2);
+  Value *each =
+      build_end(&node->builder, build_begin(&node->builder, OP_GATHER, (Value *[]){x, image}, 2));
+  Value *columns =
+      onnx_unsqueeze(node, cell_mask(&r, 1, cells[1], x->type.dims[3]), (int64_t[]){1, 2}, 2);
+  Value *rows =
+      onnx_unsqueeze(node, cell_mask(&r, 2, cells[0], x->type.dims[2]), (int64_t[]){1, 4}, 2);
   Value *narrow = masked_maximum(node, columns, onnx_unsqueeze(node, each, (int64_t[]){3}, 1), 4);
   Value *y = masked_maximum(node, rows, onnx_unsqueeze(node, narrow, (int64_t[]){2}, 1), 3);
   Value *nothing = onnx_binary(node, OP_EQUAL, y, onnx_scalar_like(node, y, -INFINITY)),

@@ -124,10 +124,11 @@ bool import_skip_rms_norm(OnnxNode *node) {
 
 bool import_bias_add(OnnxNode *node) { // x + bias + skip
   return onnx_need_inputs(node, 3) &&
-         onnx_output(node, 0,
-                     onnx_binary(node, OP_ADD,
-                                 onnx_binary(node, OP_ADD, onnx_input(node, 0), onnx_input(node, 1)),
-                                 onnx_input(node, 2)));
+         onnx_output(
+             node, 0,
+             onnx_binary(node, OP_ADD,
+                         onnx_binary(node, OP_ADD, onnx_input(node, 0), onnx_input(node, 1)),
+                         onnx_input(node, 2)));
 }
 
 // a * gelu(b) of the halves of x + bias
@@ -136,8 +137,8 @@ bool import_bias_split_gelu(OnnxNode *node) {
   Value *sum = onnx_binary(node, OP_ADD, onnx_input(node, 0), onnx_input(node, 1)), *halves[2];
   if (!sum || sum->type.rank < 1) return sum && onnx_error(node, "the input is a scalar");
   int axis = sum->type.rank - 1;
-  const Dim *half = dim_floordiv(node->importer->dims, sum->type.dims[axis],
-                                 import_dim(node->importer, 2));
+  const Dim *half =
+      dim_floordiv(node->importer->dims, sum->type.dims[axis], import_dim(node->importer, 2));
   for (int i = 0; i < 2; i++)
     if (!(halves[i] = build_slice_axis(&node->builder, sum, axis,
                                        dim_mul_int(node->importer->dims, half, i), half, 1)))
@@ -157,17 +158,20 @@ bool import_bias_softmax(OnnxNode *node) {
   Value *sum = onnx_binary(node, OP_ADD, x, bias);
   const Dim *rest = import_dim(node->importer, 1), *dims[MAX_RANK];
   for (int i = 0; i < x->type.rank; i++) {
-    if (i < axis) dims[i] = x->type.dims[i];
-    else rest = dim_mul(node->importer->dims, rest, x->type.dims[i]);
+    if (i < axis)
+      dims[i] = x->type.dims[i];
+    else
+      rest = dim_mul(node->importer->dims, rest, x->type.dims[i]);
   }
   dims[axis] = rest;
   Value *flat = sum ? build_reshape(&node->builder, sum, axis + 1, dims) : NULL;
   Value *soft = onnx_unary(node, OP_SOFTMAX, flat);
-  return onnx_output(
-      node, 0, soft ? build_reshape(&node->builder, soft, x->type.rank, x->type.dims) : NULL);
+  return onnx_output(node, 0,
+                     soft ? build_reshape(&node->builder, soft, x->type.rank, x->type.dims) : NULL);
 }
 
-// --- group normalisation, channels last unless said otherwise. Operands: x, gamma, beta, skip, bias
+// --- group normalisation, channels last unless said otherwise. Operands: x, gamma, beta, skip,
+// bias
 
 bool import_microsoft_group_norm(OnnxNode *node) { // argument 1: of a sum, which is result 1
   if (!onnx_need_inputs(node, node->row->argument ? 4 : 3)) return false;
@@ -179,7 +183,8 @@ bool import_microsoft_group_norm(OnnxNode *node) { // argument 1: of a sum, whic
   else if (skip && !last)
     skip = onnx_channels_last(node, skip);
   if (skip) x = onnx_binary(node, OP_ADD, x, skip);
-  if (bias) x = onnx_binary(node, OP_ADD, x, onnx_convert(node, bias, onnx_input(node, 0)->type.element));
+  if (bias)
+    x = onnx_binary(node, OP_ADD, x, onnx_convert(node, bias, onnx_input(node, 0)->type.element));
   if (!x) return false;
   Value *operands[3] = {x, onnx_convert(node, onnx_input(node, 1), x->type.element),
                         onnx_convert(node, onnx_input(node, 2), x->type.element)};

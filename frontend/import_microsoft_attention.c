@@ -1,6 +1,6 @@
-// Attention of the domain com.microsoft: with the projections inside (Attention, QAttention), with keys
-// and values given (MultiHeadAttention), with a cache and grouped heads (GroupQueryAttention); and
-// the embeddings before it.
+// Attention of the domain com.microsoft: with the projections inside (Attention, QAttention), with
+// keys and values given (MultiHeadAttention), with a cache and grouped heads (GroupQueryAttention);
+// and the embeddings before it.
 #include <math.h>
 #include <string.h>
 
@@ -11,8 +11,8 @@
 // 0 where `keep` is not 0, else mask_filter_value.
 static Value *filtered(OnnxNode *node, Value *keep, ElementType element) {
   Value *zero = build_scalar(&node->builder, element, 0),
-        *filter = build_scalar(&node->builder, element,
-                               onnx_float(node, "mask_filter_value", -10000));
+        *filter =
+            build_scalar(&node->builder, element, onnx_float(node, "mask_filter_value", -10000));
   Value *flag = onnx_convert(node, keep, BOOL);
   return flag && zero && filter ? build_where(&node->builder, flag, zero, filter) : NULL;
 }
@@ -26,9 +26,11 @@ static Value *mask_of_lengths(OnnxNode *node, Value *mask, const Dim *batch, con
   bool starts = first_dim(mask) != batch;
   if (starts && first_dim(mask) != dim_mul_int(importer->dims, batch, 2))
     return onnx_unsupported(node, "a mask of packed sequences"), NULL;
-  Value *ends = starts ? build_slice_axis(&node->builder, lengths, 0, import_dim(importer, 0), batch, 1)
-                       : lengths;
-  Value *keep = onnx_binary(node, OP_LESS, columns, onnx_unsqueeze(node, ends, (int64_t[]){1, 2, 3}, 3));
+  Value *ends =
+      starts ? build_slice_axis(&node->builder, lengths, 0, import_dim(importer, 0), batch, 1)
+             : lengths;
+  Value *keep =
+      onnx_binary(node, OP_LESS, columns, onnx_unsqueeze(node, ends, (int64_t[]){1, 2, 3}, 3));
   if (!starts || !lengths) return keep;
   Value *begins = build_slice_axis(&node->builder, lengths, 0, batch, batch, 1);
   return onnx_binary(node, OP_AND, keep,
@@ -58,10 +60,11 @@ static Value *plus(OnnxNode *node, Value *a, Value *b) {
 }
 
 // Each query sees the keys up to its own place at the end.
-static Value *causal_bias(OnnxNode *node, const Dim *queries, const Dim *keys, ElementType element) {
+static Value *causal_bias(OnnxNode *node, const Dim *queries, const Dim *keys,
+                          ElementType element) {
   Value *rows = onnx_unsqueeze(node, onnx_positions(node, queries), (int64_t[]){1}, 1);
-  Value *place = onnx_binary(
-      node, OP_ADD, rows, onnx_dim_scalar(node, dim_sub(node->importer->dims, keys, queries)));
+  Value *place = onnx_binary(node, OP_ADD, rows,
+                             onnx_dim_scalar(node, dim_sub(node->importer->dims, keys, queries)));
   return attention_bias_of(
       node, onnx_binary(node, OP_LESS_EQUAL, onnx_positions(node, keys), place), element);
 }
@@ -108,12 +111,12 @@ static bool join_past(OnnxNode *node, int index, Value **k, Value **v) {
   if (past && past->type.rank != 5)
     return onnx_error(node, "past has rank %d, wanted 5", past->type.rank);
   for (int i = 0; i < 2; i++) {
-    Value *before = past ? onnx_squeeze(node,
-                                        build_slice_axis(&node->builder, past, 0,
-                                                         import_dim(importer, i),
-                                                         import_dim(importer, 1), 1),
-                                        (int64_t[]){0}, 1)
-                         : NULL;
+    Value *before =
+        past ? onnx_squeeze(node,
+                            build_slice_axis(&node->builder, past, 0, import_dim(importer, i),
+                                             import_dim(importer, 1), 1),
+                            (int64_t[]){0}, 1)
+             : NULL;
     *parts[i] = attention_with_past(node, before, *parts[i]);
     if (!*parts[i]) return false;
     if (!onnx_wants_output(node, 1)) continue;
@@ -123,7 +126,8 @@ static bool join_past(OnnxNode *node, int index, Value **k, Value **v) {
          onnx_output(node, 1, build_concat(&node->builder, present, 2, 0));
 }
 
-// `projected` [batch, sequence, q + k + v]; operands of the node: mask, past, attention bias (-1: none).
+// `projected` [batch, sequence, q + k + v]; operands of the node: mask, past, attention bias (-1:
+// none).
 static bool project_and_attend(OnnxNode *node, Value *projected, int mask, int past, int more) {
   int64_t sizes[3], heads = onnx_int(node, "num_heads", 0), start = 0;
   Value *parts[3];
@@ -156,8 +160,8 @@ static bool check_projection(OnnxNode *node) {
 
 bool import_microsoft_attention(OnnxNode *node) {
   if (!check_projection(node)) return false;
-  Value *projected = build_matmul(&node->builder, onnx_input(node, 0), onnx_input(node, 1),
-                                  onnx_input(node, 2));
+  Value *projected =
+      build_matmul(&node->builder, onnx_input(node, 0), onnx_input(node, 1), onnx_input(node, 2));
   return project_and_attend(node, projected, 3, 4, 5);
 }
 
@@ -189,11 +193,10 @@ static Value *with_bias(OnnxNode *node, Value *x, const Dim **start) {
   const Dim *size = dim_mul(table, x->type.dims[1], x->type.dims[3]);
   Value *mine = build_slice_axis(&node->builder, bias, 0, *start, size, 1);
   *start = dim_add(table, *start, size);
-  Value *rows =
-      mine ? build_reshape(&node->builder, mine, 3,
-                           (const Dim *[]){x->type.dims[1], import_dim(node->importer, 1),
-                                           x->type.dims[3]})
-           : NULL;
+  Value *rows = mine ? build_reshape(&node->builder, mine, 3,
+                                     (const Dim *[]){x->type.dims[1], import_dim(node->importer, 1),
+                                                     x->type.dims[3]})
+                     : NULL;
   return onnx_binary(node, OP_ADD, x, rows);
 }
 
@@ -245,7 +248,7 @@ bool import_multi_head_attention(OnnxNode *node) {
 typedef struct Grouped {
   OnnxNode *node;
   int64_t q_heads, kv_heads;
-  Value *parts[3];  // [batch, sequence, heads, size]
+  Value *parts[3]; // [batch, sequence, heads, size]
   const Dim *batch, *tokens;
   Value *seen;      // tokens before these, i64[batch, 1]; NULL: none
   bool same_length; // all rows of the batch are as long as the past
@@ -296,11 +299,10 @@ static bool grouped_begin(OnnxNode *node, Grouped *g) {
   if (!past) return true;
   if (past->type.rank != 4 || !lengths || lengths->type.rank < 1)
     return onnx_error(node, "past_key must have rank 4, and seqlens_k be given");
-  if (lengths->type.rank != 1)
-    lengths = build_reshape(&node->builder, lengths, 1, &g->batch);
+  if (lengths->type.rank != 1) lengths = build_reshape(&node->builder, lengths, 1, &g->batch);
   const Dim *others = dim_add_int(node->importer->dims, g->tokens, -1); // seqlens_k is one less
-  Value *seen = onnx_binary(node, OP_SUB, onnx_convert(node, lengths, I64),
-                            onnx_dim_scalar(node, others));
+  Value *seen =
+      onnx_binary(node, OP_SUB, onnx_convert(node, lengths, I64), onnx_dim_scalar(node, others));
   g->seen = onnx_unsqueeze(node, seen, (int64_t[]){1}, 1);
   g->same_length = dim_is(g->batch, 1);
   return g->seen != NULL;
@@ -325,9 +327,9 @@ static Value *extended(const Grouped *g, Value *past, Value *x) {
   const Dim *dims[4] = {g->batch, import_dim(importer, g->kv_heads), g->tokens,
                         fresh->type.dims[3]};
   Value *wide = index ? build_expand(&node->builder, index, 4, dims) : NULL;
-  Node *scatter = wide ? build_begin(&node->builder, OP_SCATTER_ELEMENTS,
-                                     (Value *[]){joined, wide, fresh}, 3)
-                       : NULL;
+  Node *scatter =
+      wide ? build_begin(&node->builder, OP_SCATTER_ELEMENTS, (Value *[]){joined, wide, fresh}, 3)
+           : NULL;
   if (!scatter) return NULL;
   node_set_int(scatter, ATTR_AXIS, 2);
   return build_end(&node->builder, scatter);
@@ -353,15 +355,19 @@ static Value *weights_with_sink(OnnxNode *node, Value *scores, int64_t heads) {
     return onnx_unary(node, OP_SOFTMAX, scores);
   const Dim *count = import_dim(node->importer, heads), *one = import_dim(node->importer, 1);
   const Dim *const *d = scores->type.dims;
-  if (!sink) sink = onnx_scalar_like(node, scores, 0);
-  else sink = build_reshape(&node->builder, sink, 3, (const Dim *[]){count, one, one});
-  Value *column = sink ? build_expand(&node->builder, onnx_convert(node, sink, scores->type.element),
-                                      4, (const Dim *[]){d[0], d[1], d[2], one})
-                       : NULL;
+  if (!sink)
+    sink = onnx_scalar_like(node, scores, 0);
+  else
+    sink = build_reshape(&node->builder, sink, 3, (const Dim *[]){count, one, one});
+  Value *column = sink
+                      ? build_expand(&node->builder, onnx_convert(node, sink, scores->type.element),
+                                     4, (const Dim *[]){d[0], d[1], d[2], one})
+                      : NULL;
   Value *longer = column ? build_concat(&node->builder, (Value *[]){scores, column}, 2, 3) : NULL;
   Value *weights = onnx_unary(node, OP_SOFTMAX, longer);
-  return weights ? build_slice_axis(&node->builder, weights, 3, import_dim(node->importer, 0), d[3], 1)
-                 : NULL;
+  return weights
+             ? build_slice_axis(&node->builder, weights, 3, import_dim(node->importer, 0), d[3], 1)
+             : NULL;
 }
 
 bool import_group_query_attention(OnnxNode *node) {
@@ -417,13 +423,12 @@ bool import_embed_layer_norm(OnnxNode *node) {
   if (!onnx_has_input(node, 2) || !onnx_has_input(node, 3) || !gamma || !beta)
     return onnx_error(node, "a table of embeddings, gamma or beta is missing");
   if (ids->type.rank != 2) return onnx_error(node, "ids of rank %d, wanted 2", ids->type.rank);
-  Value *places = onnx_has_input(node, 8) ? onnx_input(node, 8)
-                                          : onnx_positions(node, ids->type.dims[1]);
+  Value *places =
+      onnx_has_input(node, 8) ? onnx_input(node, 8) : onnx_positions(node, ids->type.dims[1]);
   Value *sum = onnx_binary(node, OP_ADD, rows_of(node, onnx_input(node, 2), ids),
                            rows_of(node, onnx_input(node, 3), places));
   if (onnx_has_input(node, 1))
-    sum = onnx_binary(node, OP_ADD, sum,
-                      rows_of(node, onnx_input(node, 4), onnx_input(node, 1)));
+    sum = onnx_binary(node, OP_ADD, sum, rows_of(node, onnx_input(node, 4), onnx_input(node, 1)));
   Node *norm =
       sum ? build_begin(&node->builder, OP_LAYER_NORM, (Value *[]){sum, gamma, beta}, 3) : NULL;
   if (!norm) return false;

@@ -1,5 +1,5 @@
-// Quantized operators of the domain com.microsoft: real numbers between dequantizing and quantizing, and
-// products with weights of few bits.
+// Quantized operators of the domain com.microsoft: real numbers between dequantizing and
+// quantizing, and products with weights of few bits.
 #include "frontend/import.h"
 #include "frontend/import_window.h"
 
@@ -100,7 +100,8 @@ bool import_qlinear_softmax(OnnxNode *node) {
   if (!check_one_operand(node)) return false;
   Value *x = real_input(node, 0);
   bool flat = onnx_int(node, "opset", 13) < 13;
-  if (!x || !onnx_axis(node, onnx_int(node, "axis", flat ? 1 : -1), x->type.rank, &axis)) return false;
+  if (!x || !onnx_axis(node, onnx_int(node, "axis", flat ? 1 : -1), x->type.rank, &axis))
+    return false;
   Type type = x->type;
   const Dim *dims[MAX_RANK], *rest = import_dim(node->importer, 1);
   for (int i = 0; i < type.rank; i++) {
@@ -139,7 +140,8 @@ bool import_qlinear_reduce_mean(OnnxNode *node) {
                                              onnx_int(node, "keepdims", 1) != 0));
 }
 
-bool import_qlinear_where(OnnxNode *node) { // condition, x, scale, zero, y, scale, zero, scale, zero
+bool import_qlinear_where(
+    OnnxNode *node) { // condition, x, scale, zero, y, scale, zero, scale, zero
   if (!onnx_need_inputs(node, 9)) return false;
   Value *a = real_input(node, 1), *b = real_input(node, 4);
   Value *chosen = a && b ? build_where(&node->builder, onnx_input(node, 0), a, b) : NULL;
@@ -166,7 +168,8 @@ bool import_qgemm(OnnxNode *node) {
   double alpha = onnx_float(node, "alpha", 1);
   if (alpha != 1) scale = onnx_binary(node, OP_MUL, scale, onnx_scalar_like(node, scale, alpha));
   Value *real = onnx_binary(node, OP_MUL, onnx_convert(node, sum, F32), scale);
-  return onnx_output(node, 0, onnx_has_input(node, 7) ? quantized(node, real, 7, a->type.element) : real);
+  return onnx_output(node, 0,
+                     onnx_has_input(node, 7) ? quantized(node, real, 7, a->type.element) : real);
 }
 
 // a (floats, quantized here), b, scale and zero of b, bias
@@ -265,15 +268,16 @@ bool import_matmul_nbits(OnnxNode *node) {
   Value *centred = onnx_binary(node, OP_SUB, onnx_convert(node, split, F32), zero);
   Value *real = onnx_binary(node, OP_MUL, centred,
                             per_block(&b, onnx_convert(node, onnx_input(node, 2), F32)));
-  Value *rows = real ? build_reshape_static(&node->builder, real, 2, (int64_t[]){n, b.blocks * size})
-                     : NULL;
+  Value *rows =
+      real ? build_reshape_static(&node->builder, real, 2, (int64_t[]){n, b.blocks * size}) : NULL;
   if (rows && b.blocks * size != k)
     rows = build_slice_axis(&node->builder, rows, 1, import_dim(node->importer, 0),
                             import_dim(node->importer, k), 1);
   rows = onnx_convert(node, rows, x->type.element);
   Value *bias = onnx_input(node, 5);
   Node *matmul =
-      rows ? build_begin(&node->builder, OP_MATMUL, (Value *[]){x, rows, bias}, bias ? 3 : 2) : NULL;
+      rows ? build_begin(&node->builder, OP_MATMUL, (Value *[]){x, rows, bias}, bias ? 3 : 2)
+           : NULL;
   if (!matmul) return false;
   node_set_int(matmul, ATTR_TRANSPOSE_B, 1);
   return onnx_output(node, 0, build_end(&node->builder, matmul));
@@ -322,7 +326,8 @@ bool import_gather_block_quantized(OnnxNode *node) { // data, indices, scales, z
   Blocked b = {.node = node, .size = onnx_int(node, "block_size", 128), .bits = (int)bits};
   if (!element_is_integer(element) || (bits != 2 && bits != 4 && bits != 8))
     return onnx_unsupported(node, "codes of this type");
-  if (b.size < 16 || b.size > 1 << 20) return onnx_error(node, "block_size %lld", (long long)b.size);
+  if (b.size < 16 || b.size > 1 << 20)
+    return onnx_error(node, "block_size %lld", (long long)b.size);
   if (onnx_int(node, "gather_axis", 0) != 0 || (axis != 1 && axis != -1))
     return onnx_unsupported(node, "other axes than rows that are gathered and columns in blocks");
   if (!read_table(node, &b, &codes)) return false;
@@ -341,7 +346,7 @@ bool import_gather_block_quantized(OnnxNode *node) { // data, indices, scales, z
   const Dim *dims[MAX_RANK];
   for (int i = 0; i < rank - 1; i++) dims[i] = real->type.dims[i];
   dims[rank - 1] = import_dim(node->importer, b.blocks * b.size);
-  return onnx_output(node, 0,
-                     onnx_convert(node, build_reshape(&node->builder, real, rank, dims),
-                                  scales->type.element));
+  return onnx_output(
+      node, 0,
+      onnx_convert(node, build_reshape(&node->builder, real, rank, dims), scales->type.element));
 }

@@ -38,9 +38,9 @@ static Value *probit(OnnxNode *node, Value *x) {
   Value *at = affine(node, x, 2, -1);
   Value *log = onnx_unary(node, OP_LOG, affine(node, onnx_binary(node, OP_MUL, at, at), -1, 1));
   Value *v = affine(node, log, 0.5, 2 / (acos(-1) * 0.147));
-  Value *root = onnx_unary(node, OP_SQRT,
-                           onnx_binary(node, OP_SUB, onnx_binary(node, OP_MUL, v, v),
-                                       affine(node, log, 1 / 0.147, 0)));
+  Value *root = onnx_unary(
+      node, OP_SQRT,
+      onnx_binary(node, OP_SUB, onnx_binary(node, OP_MUL, v, v), affine(node, log, 1 / 0.147, 0)));
   Value *size = onnx_unary(node, OP_SQRT, onnx_binary(node, OP_SUB, root, v));
   Value *sign = onnx_unary(node, OP_SIGN, at);
   return affine(node, onnx_binary(node, OP_MUL, sign, size), sqrt(2), 0);

@@ -46,8 +46,8 @@ static Value *running(OnnxNode *node, Value *old, Value *current, double momentu
 static bool batch_norm_each(OnnxNode *node) {
   Value *x = onnx_input(node, 0), *parts[4];
   for (int i = 0; i < 4; i++) {
-    parts[i] = build_reshape(&node->builder, onnx_input(node, 1 + i), x->type.rank - 1,
-                             x->type.dims + 1);
+    parts[i] =
+        build_reshape(&node->builder, onnx_input(node, 1 + i), x->type.rank - 1, x->type.dims + 1);
     if (!parts[i]) return false;
   }
   Value *centred = onnx_binary(node, OP_SUB, x, parts[2]);

@@ -177,8 +177,8 @@ bool import_quantize_linear(OnnxNode *node) {
 
 // --- dequantize
 
-// Codes that come straight from an input of the model, perhaps reshaped: the input gets the quantized
-// type, if nobody reads it otherwise.
+// Codes that come straight from an input of the model, perhaps reshaped: the input gets the
+// quantized type, if nobody reads it otherwise.
 static bool quantize_input(OnnxNode *node, Value *x, const Quant *quant) {
   if (x->use_count != 0 || x->graph->owner) return false;
   Value *input = x;

@@ -70,7 +70,7 @@ bool import_matmul_integer(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   return onnx_output(node, 0,
                      onnx_matmul_integer(node, onnx_input(node, 0), onnx_input(node, 1),
-                                    onnx_input(node, 2), onnx_input(node, 3)));
+                                         onnx_input(node, 2), onnx_input(node, 3)));
 }
 
 // saturate(round(sum * factor) + zero), factor = scale a * scale b / scale y
@@ -117,8 +117,8 @@ bool import_qlinear_conv(OnnxNode *node) {
 // a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero
 bool import_qlinear_matmul(OnnxNode *node) {
   if (!onnx_need_inputs(node, 8)) return false;
-  Value *sum = onnx_matmul_integer(node, onnx_input(node, 0), onnx_input(node, 3), onnx_input(node, 2),
-                              onnx_input(node, 5));
+  Value *sum = onnx_matmul_integer(node, onnx_input(node, 0), onnx_input(node, 3),
+                                   onnx_input(node, 2), onnx_input(node, 5));
   Value *factor = scale_factor(node, onnx_input(node, 1), onnx_input(node, 4), onnx_input(node, 6));
   if (!sum || !factor) return false;
   return onnx_output(node, 0, rescale(node, sum, factor, onnx_input(node, 7)));

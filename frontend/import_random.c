@@ -1,5 +1,6 @@
-// Random numbers. A compiled model has no state, so each run draws the same ones: with a seed and few numbers those
-// of ONNX's reference evaluator, as a constant; else a hash of each element's position.
+// Random numbers. A compiled model has no state, so each run draws the same ones: with a seed and
+// few numbers those of ONNX's reference evaluator, as a constant; else a hash of each element's
+// position.
 #include <math.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ typedef struct Draw {
 } Draw;
 
 static Draw draw_begin(OnnxNode *node, int rank, const Dim *const *dims, ElementType element) {
-  Draw draw = {.node = node, .rank = rank, .element = element, .count = import_dim(node->importer, 1)};
+  Draw draw = {
+      .node = node, .rank = rank, .element = element, .count = import_dim(node->importer, 1)};
   for (int i = 0; i < rank; i++) {
     draw.dims[i] = dims[i];
     draw.count = dim_mul(node->importer->dims, draw.count, dims[i]);
@@ -33,7 +35,8 @@ static Draw draw_begin(OnnxNode *node, int rank, const Dim *const *dims, Element
     double number = onnx_float(node, "seed", 0);
     draw.seed = fabs(number) < 4e9 ? (uint32_t)(int64_t)number : 0;
   } else
-    draw.seed = (uint32_t)hash_bytes(node->loc.node, node->loc.node ? strlen(node->loc.node) : 0, 0);
+    draw.seed =
+        (uint32_t)hash_bytes(node->loc.node, node->loc.node ? strlen(node->loc.node) : 0, 0);
   return draw;
 }
 
@@ -46,13 +49,14 @@ static Value *table(const Draw *draw, double (*number)(Mersenne *)) {
   Tensor tensor = tensor_create(node->importer->arena, draw->element, draw->rank, dims);
   Mersenne *state = NEW(node->importer->arena, Mersenne);
   mersenne_seed(state, draw->seed);
-  for (int64_t i = 0; i < count; i++)
-    element_store(draw->element, tensor.data, i, number(state));
+  for (int64_t i = 0; i < count; i++) element_store(draw->element, tensor.data, i, number(state));
   return build_constant_tensor(&node->builder, &tensor,
                                arena_printf(node->importer->arena, "%s.random", node->loc.node));
 }
 
-static Value *word(OnnxNode *node, uint32_t value) { return build_scalar(&node->builder, U32, value); }
+static Value *word(OnnxNode *node, uint32_t value) {
+  return build_scalar(&node->builder, U32, value);
+}
 
 // x ^ x >> bits
 static Value *folded(OnnxNode *node, Value *x, uint32_t bits) {
@@ -140,8 +144,7 @@ bool import_random(OnnxNode *node) {
   int count;
   const int64_t *shape = onnx_ints(node, "shape", &count);
   const Dim *dims[MAX_RANK];
-  if (!shape || count > MAX_RANK)
-    return onnx_error(node, "a shape with %d dims", count);
+  if (!shape || count > MAX_RANK) return onnx_error(node, "a shape with %d dims", count);
   for (int i = 0; i < count; i++) {
     if (shape[i] < 0) return onnx_error(node, "the shape has the dim %lld", (long long)shape[i]);
     dims[i] = import_dim(node->importer, shape[i]);
@@ -167,8 +170,8 @@ bool import_bernoulli(OnnxNode *node) {
   return onnx_output(node, 0, onnx_convert(node, one, element));
 }
 
-// x: unnormalised logarithms of probabilities, [batch, classes]. A sample is the number of classes whose running
-// sum of probabilities is not above a uniform number.
+// x: unnormalised logarithms of probabilities, [batch, classes]. A sample is the number of classes
+// whose running sum of probabilities is not above a uniform number.
 bool import_multinomial(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
@@ -196,7 +199,8 @@ bool import_multinomial(OnnxNode *node) {
 
 // --- dropout
 
-// x where the random number reaches the ratio, scaled to keep the sum; x itself outside of training.
+// x where the random number reaches the ratio, scaled to keep the sum; x itself outside of
+// training.
 static bool training_dropout(OnnxNode *node, Value *x, Value *training) {
   Draw draw = draw_begin(node, x->type.rank, x->type.dims, x->type.element == F64 ? F64 : F32);
   Value *ratio = onnx_has_input(node, 1) ? onnx_convert(node, onnx_input(node, 1), draw.element)
@@ -226,7 +230,8 @@ bool import_dropout(OnnxNode *node) {
   if (training && training->type.element != BOOL)
     return onnx_error(node, "training_mode is %s", element_info[training->type.element].text);
   if (training && training->type.rank) training = build_reshape(&node->builder, training, 0, NULL);
-  if (training && !is_zero(node, 1) && !is_zero(node, 2)) return training_dropout(node, x, training);
+  if (training && !is_zero(node, 1) && !is_zero(node, 2))
+    return training_dropout(node, x, training);
   if (onnx_wants_output(node, 1)) {
     ElementType element = node->version >= 10 ? BOOL : x->type.element;
     Value *one = build_scalar(&node->builder, element, 1);

@@ -91,8 +91,8 @@ bool import_recurrent(OnnxNode *node) {
   return build_recurrent(node, op, operands);
 }
 
-// Weights as codes [directions, inputs, gates], scales and zero points per direction or column: the real weights in
-// the order of LSTM.
+// Weights as codes [directions, inputs, gates], scales and zero points per direction or column: the
+// real weights in the order of LSTM.
 static Value *real_weights(OnnxNode *node, int input, int scale_input) {
   Value *codes = onnx_input(node, input), *scale = onnx_input(node, scale_input),
         *zero = onnx_input(node, scale_input + 1);
@@ -104,18 +104,18 @@ static Value *real_weights(OnnxNode *node, int input, int scale_input) {
     return onnx_error(node, "scales of rank %d, zero points of rank %d", scale->type.rank,
                       zero->type.rank),
            NULL;
-  Value *centred = onnx_binary(
-      node, OP_SUB, onnx_convert(node, codes, F32),
-      onnx_convert(node, onnx_unsqueeze(node, zero, axes, missing), F32));
+  Value *centred = onnx_binary(node, OP_SUB, onnx_convert(node, codes, F32),
+                               onnx_convert(node, onnx_unsqueeze(node, zero, axes, missing), F32));
   Value *real = onnx_binary(node, OP_MUL, centred, onnx_unsqueeze(node, scale, axes, missing));
   Value *turned = real ? build_transpose(&node->builder, real, (int64_t[]){0, 2, 1}) : NULL;
   if (!turned || !import_constant_value(node->importer, turned, &folded)) return turned;
   return build_constant_tensor(&node->builder, &folded, codes->name);
 }
 
-// com.microsoft: an LSTM with quantized weights. Its inputs stay real numbers here, which is nearer to the model before
-// quantization than ONNX Runtime's codes of them are.
-bool import_dynamic_quantize_lstm(OnnxNode *node) { // LSTM's, then scales and zero points of w and r
+// com.microsoft: an LSTM with quantized weights. Its inputs stay real numbers here, which is nearer
+// to the model before quantization than ONNX Runtime's codes of them are.
+bool import_dynamic_quantize_lstm(
+    OnnxNode *node) { // LSTM's, then scales and zero points of w and r
   Value *operands[8];
   if (!onnx_need_inputs(node, 3)) return false;
   for (int i = 8; i < 12; i++)

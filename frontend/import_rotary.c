@@ -51,8 +51,8 @@ Value *rotary_turn(OnnxNode *node, Value *x, Value *const *caches, Value *ids, i
            NULL;
   Value *cosine = cache_rows(node, caches[0], ids), *sine = cache_rows(node, caches[1], ids);
   if (!cosine || !sine) return NULL;
-  Value *turned = rotate(node, slice_last(node, x, 0, rotated, 1), cosine, sine, rotated / 2,
-                         interleaved);
+  Value *turned =
+      rotate(node, slice_last(node, x, 0, rotated, 1), cosine, sine, rotated / 2, interleaved);
   Value *rest = turned && rotated < size ? slice_last(node, x, rotated, size - rotated, 1) : NULL;
   return rest ? build_concat(&node->builder, (Value *[]){turned, rest}, 2, 3) : turned;
 }
@@ -64,13 +64,13 @@ static Value *by_position(OnnxNode *node, Value *x, int64_t heads, int64_t size)
   if (x->type.rank != 3 || (heads < 1 && size < 1))
     return onnx_error(node, "input of rank %d with %lld heads", x->type.rank, (long long)heads),
            NULL;
-  const Dim *count = heads > 0 ? import_dim(node->importer, heads)
-                               : dim_floordiv(table, x->type.dims[2], import_dim(node->importer, size));
-  return build_reshape(
-      &node->builder, x, 4,
-      (const Dim *[]){x->type.dims[0], x->type.dims[1], count,
-                      heads > 0 ? dim_floordiv(table, x->type.dims[2], count)
-                                : import_dim(node->importer, size)});
+  const Dim *count = heads > 0
+                         ? import_dim(node->importer, heads)
+                         : dim_floordiv(table, x->type.dims[2], import_dim(node->importer, size));
+  return build_reshape(&node->builder, x, 4,
+                       (const Dim *[]){x->type.dims[0], x->type.dims[1], count,
+                                       heads > 0 ? dim_floordiv(table, x->type.dims[2], count)
+                                                 : import_dim(node->importer, size)});
 }
 
 static bool rotary_output(OnnxNode *node, const Value *input, Value *turned) {
@@ -91,13 +91,14 @@ bool import_rotary_embedding(OnnxNode *node) {
                                    onnx_int(node, "interleaved", 0) != 0));
 }
 
-// com.microsoft: the positions are one start for all, or [batch, sequence]; the caches tell the size.
+// com.microsoft: the positions are one start for all, or [batch, sequence]; the caches tell the
+// size.
 bool import_microsoft_rotary_embedding(OnnxNode *node) {
   if (!onnx_need_inputs(node, 4)) return false;
   Value *input = onnx_input(node, 0), *ids = onnx_input(node, 1),
         *caches[2] = {onnx_input(node, 2), onnx_input(node, 3)};
-  int64_t heads = onnx_int(node, "num_heads", 0), rotated = onnx_int(node, "rotary_embedding_dim", 0),
-          half;
+  int64_t heads = onnx_int(node, "num_heads", 0),
+          rotated = onnx_int(node, "rotary_embedding_dim", 0), half;
   if (onnx_int(node, "is_packed_batching", 0)) return onnx_unsupported(node, "packed batches");
   if (caches[0]->type.rank != 2 || !dim_is_constant(caches[0]->type.dims[1], &half))
     return onnx_error(node, "the cache must be [positions, static size]");
@@ -108,8 +109,7 @@ bool import_microsoft_rotary_embedding(OnnxNode *node) {
     ids = onnx_binary(node, OP_ADD, onnx_convert(node, ids, I64),
                       onnx_unsqueeze(node, steps, (int64_t[]){0}, 1));
   }
-  Value *turned =
-      rotary_turn(node, x, caches, ids, rotated, onnx_int(node, "interleaved", 0) != 0);
+  Value *turned = rotary_turn(node, x, caches, ids, rotated, onnx_int(node, "interleaved", 0) != 0);
   double scale = onnx_float(node, "scale", 1);
   if (scale != 1 && scale != 0)
     turned = onnx_binary(node, OP_MUL, turned, onnx_scalar_like(node, turned, scale));

@@ -1,5 +1,6 @@
-// Support vector machines of ai.onnx.ml. The kernel between the input and all support vectors is one
-// matrix; one product with constants gives the score of each pair of classes, another the votes.
+// Support vector machines of ai.onnx.ml. The kernel between the input and all support vectors is
+// one matrix; one product with constants gives the score of each pair of classes, another the
+// votes.
 #include <math.h>
 #include <string.h>
 
@@ -81,8 +82,8 @@ static Value *squared_distances(const Svm *svm) {
   Value *x = onnx_binary(node, OP_SUB, svm->x, build_floats(&node->builder, centre, svm->features));
   Value *product = times_table(svm, x, &columns, NULL, "vectors");
   Value *own = onnx_reduce_one(node, OP_REDUCE_SQUARES, x, 1, true);
-  Value *sum = onnx_binary(node, OP_ADD, own,
-                           build_floats(&node->builder, squares, svm->vector_count));
+  Value *sum =
+      onnx_binary(node, OP_ADD, own, build_floats(&node->builder, squares, svm->vector_count));
   Value *twice = onnx_binary(node, OP_MUL, product, onnx_scalar_like(node, product, 2));
   return onnx_unary(node, OP_RELU, onnx_binary(node, OP_SUB, sum, twice));
 }
@@ -93,12 +94,14 @@ static Value *kernel_matrix(const Svm *svm) {
   const char *kind = onnx_string(node, "kernel_type", "LINEAR");
   int count;
   const float *parameters = onnx_floats(node, "kernel_params", &count);
-  double gamma = count > 0 ? (double)parameters[0] : 0, bias = count > 1 ? (double)parameters[1] : 0,
+  double gamma = count > 0 ? (double)parameters[0] : 0,
+         bias = count > 1 ? (double)parameters[1] : 0,
          degree = count > 2 ? (double)parameters[2] : 0;
   if (strcmp(kind, "RBF") == 0) {
     Value *distances = squared_distances(svm);
-    return onnx_unary(node, OP_EXP,
-                      onnx_binary(node, OP_MUL, distances, onnx_scalar_like(node, distances, -gamma)));
+    return onnx_unary(
+        node, OP_EXP,
+        onnx_binary(node, OP_MUL, distances, onnx_scalar_like(node, distances, -gamma)));
   }
   Tensor columns = vector_columns(svm, NULL);
   Value *product = times_table(svm, svm->x, &columns, NULL, "vectors");
@@ -117,8 +120,8 @@ static Value *linear_model(const Svm *svm, int64_t results) {
     return onnx_error(svm->node, "%d coefficients for %lld features and %lld results",
                       svm->coefficient_count, (long long)svm->features, (long long)results),
            NULL;
-  Tensor columns = tensor_create(svm->node->importer->arena, F32, 2,
-                                 (int64_t[]){svm->features, results});
+  Tensor columns =
+      tensor_create(svm->node->importer->arena, F32, 2, (int64_t[]){svm->features, results});
   for (int64_t r = 0; r < results; r++)
     for (int64_t f = 0; f < svm->features; f++)
       ((float *)columns.data)[f * results + r] = svm->coefficients[r * svm->features + f];
@@ -164,8 +167,8 @@ static int64_t pair_of(const Pairs *pairs, int64_t i, int64_t j) {
 // kernel [n, vectors] -> [n, pairs]; positive: the first class of the pair
 static Value *pair_scores(const Svm *svm, const Pairs *pairs, Value *kernel) {
   OnnxNode *node = svm->node;
-  Tensor weights = tensor_create(node->importer->arena, F32, 2,
-                                 (int64_t[]){svm->vector_count, pairs->count});
+  Tensor weights =
+      tensor_create(node->importer->arena, F32, 2, (int64_t[]){svm->vector_count, pairs->count});
   float *to = weights.data;
   for (int64_t i = 0; i < pairs->classes; i++)
     for (int64_t j = i + 1; j < pairs->classes; j++) {
@@ -182,8 +185,8 @@ static Value *pair_scores(const Svm *svm, const Pairs *pairs, Value *kernel) {
 // The class that wins most pairs, the first of equal ones.
 static Value *voted_class(const Svm *svm, const Pairs *pairs, Value *scores) {
   OnnxNode *node = svm->node;
-  Tensor votes = tensor_create(node->importer->arena, F32, 2,
-                               (int64_t[]){pairs->count, pairs->classes});
+  Tensor votes =
+      tensor_create(node->importer->arena, F32, 2, (int64_t[]){pairs->count, pairs->classes});
   float *lost = NEW_ARRAY(node->importer->arena, float, pairs->classes), *to = votes.data;
   for (int64_t i = 0; i < pairs->classes; i++)
     for (int64_t j = i + 1; j < pairs->classes; j++) {
@@ -192,10 +195,10 @@ static Value *voted_class(const Svm *svm, const Pairs *pairs, Value *scores) {
       to[pair * pairs->classes + j] = -1;
       lost[j]++;
     }
-  Value *wins =
-      onnx_convert(node, onnx_binary(node, OP_LESS, onnx_scalar_like(node, scores, 0), scores), F32);
-  Value *counts = times_table(svm, wins, &votes, build_floats(&node->builder, lost, pairs->classes),
-                              "votes");
+  Value *wins = onnx_convert(
+      node, onnx_binary(node, OP_LESS, onnx_scalar_like(node, scores, 0), scores), F32);
+  Value *counts =
+      times_table(svm, wins, &votes, build_floats(&node->builder, lost, pairs->classes), "votes");
   return ml_best_class(node, counts);
 }
 
@@ -205,7 +208,8 @@ static Value *voted_class(const Svm *svm, const Pairs *pairs, Value *scores) {
 static Value *pair_probabilities(const Svm *svm, const Pairs *pairs, Value *scores) {
   OnnxNode *node = svm->node;
   int a_count, b_count;
-  const float *a = onnx_floats(node, "prob_a", &a_count), *b = onnx_floats(node, "prob_b", &b_count);
+  const float *a = onnx_floats(node, "prob_a", &a_count),
+              *b = onnx_floats(node, "prob_b", &b_count);
   int64_t k = pairs->classes;
   if (a_count != pairs->count || b_count != pairs->count)
     return onnx_error(node, "%d prob_a and %d prob_b for %lld pairs of classes", a_count, b_count,
@@ -219,7 +223,7 @@ static Value *pair_probabilities(const Svm *svm, const Pairs *pairs, Value *scor
   node_set_float(clip, ATTR_LOW, 1e-7);
   node_set_float(clip, ATTR_HIGH, 1 - 1e-7);
   Tensor spread = tensor_create(node->importer->arena, F32, 2, (int64_t[]){pairs->count, k * k});
-  float *to = spread.data, *constant = NEW_ARRAY(node->importer->arena, float, k * k);
+  float *to = spread.data, *constant = NEW_ARRAY(node->importer->arena, float, k *k);
   for (int64_t i = 0; i < k; i++)
     for (int64_t j = i + 1; j < k; j++) {
       to[pair_of(pairs, i, j) * k * k + i * k + j] = 1;
@@ -255,25 +259,25 @@ static Value *column_of(OnnxNode *node, Value *x, int64_t at) {
 static Value *coupling_round(OnnxNode *node, Value *q, Value *p, Value *qp, Value *pqp, int64_t k) {
   Value *one = onnx_scalar_like(node, p, 1);
   for (int64_t t = 0; t < k; t++) {
-    Value *row = onnx_squeeze(node,
-                              q && !node->builder.failed
-                                  ? build_slice_axis(&node->builder, q, 1,
-                                                     import_dim(node->importer, t),
-                                                     import_dim(node->importer, 1), 1)
-                                  : NULL,
-                              (int64_t[]){1}, 1);
+    Value *row =
+        onnx_squeeze(node,
+                     q && !node->builder.failed
+                         ? build_slice_axis(&node->builder, q, 1, import_dim(node->importer, t),
+                                            import_dim(node->importer, 1), 1)
+                         : NULL,
+                     (int64_t[]){1}, 1);
     Value *own = column_of(node, row, t), *mine = column_of(node, qp, t);
     Value *change = onnx_binary(node, OP_DIV, onnx_binary(node, OP_SUB, pqp, mine), own);
     Value *scale = onnx_binary(node, OP_ADD, change, one);
     Tensor unit = tensor_create(node->importer->arena, F32, 1, &k);
     ((float *)unit.data)[t] = 1;
-    Value *step = onnx_binary(node, OP_MUL, change,
-                              build_constant_tensor(&node->builder, &unit, NULL));
+    Value *step =
+        onnx_binary(node, OP_MUL, change, build_constant_tensor(&node->builder, &unit, NULL));
     p = onnx_binary(node, OP_DIV, onnx_binary(node, OP_ADD, p, step), scale);
     Value *twice = onnx_binary(node, OP_ADD, mine, mine);
-    Value *growth = onnx_binary(
-        node, OP_MUL, change,
-        onnx_binary(node, OP_ADD, onnx_binary(node, OP_MUL, change, own), twice));
+    Value *growth =
+        onnx_binary(node, OP_MUL, change,
+                    onnx_binary(node, OP_ADD, onnx_binary(node, OP_MUL, change, own), twice));
     pqp = onnx_binary(node, OP_DIV, onnx_binary(node, OP_ADD, pqp, growth),
                       onnx_binary(node, OP_MUL, scale, scale));
     qp = onnx_binary(node, OP_DIV,
@@ -291,16 +295,18 @@ static bool coupling_body(OnnxNode *node, Graph *body, Type p_type, Type q_type,
   inside.builder = builder_at_end(body, node->loc);
   Value *product = onnx_binary(&inside, OP_MUL, q, onnx_unsqueeze(&inside, p, (int64_t[]){1}, 1));
   Value *qp = onnx_reduce_one(&inside, OP_REDUCE_SUM, product, 2, false);
-  Value *pqp = onnx_reduce_one(&inside, OP_REDUCE_SUM, onnx_binary(&inside, OP_MUL, p, qp), 1, true);
-  Value *error = onnx_reduce_one(
-      &inside, OP_REDUCE_MAX, onnx_unary(&inside, OP_ABS, onnx_binary(&inside, OP_SUB, qp, pqp)), 1,
-      true);
+  Value *pqp =
+      onnx_reduce_one(&inside, OP_REDUCE_SUM, onnx_binary(&inside, OP_MUL, p, qp), 1, true);
+  Value *error =
+      onnx_reduce_one(&inside, OP_REDUCE_MAX,
+                      onnx_unary(&inside, OP_ABS, onnx_binary(&inside, OP_SUB, qp, pqp)), 1, true);
   Value *limit = onnx_scalar_like(&inside, p, 0.005 / (double)k);
   Value *done = onnx_binary(&inside, OP_LESS, error, limit);
   Value *changed = coupling_round(&inside, q, p, qp, pqp, k);
   Value *next = done && changed ? build_where(&inside.builder, done, p, changed) : NULL;
   Value *worst =
-      error ? build_reduce(&inside.builder, OP_REDUCE_MAX, error, (int64_t[]){0, 1}, 2, false) : NULL;
+      error ? build_reduce(&inside.builder, OP_REDUCE_MAX, error, (int64_t[]){0, 1}, 2, false)
+            : NULL;
   Value *goes_on = onnx_binary(&inside, OP_LESS_EQUAL, limit, worst);
   if (!next || !goes_on) return false;
   graph_add_output(body, goes_on);
@@ -320,7 +326,8 @@ static Value *coupled(const Svm *svm, const Pairs *pairs, Value *scores) {
         *start = build_scalar(&node->builder, BOOL, 1);
   if (!q || !p || !trips || !start) return NULL;
   Node *loop = build_begin_results(&node->builder, OP_LOOP, (Value *[]){trips, start, p, q}, 4, 2);
-  if (!loop || !coupling_body(node, node_add_region(loop, "body"), p->type, q->type, k)) return NULL;
+  if (!loop || !coupling_body(node, node_add_region(loop, "body"), p->type, q->type, k))
+    return NULL;
   return build_end(&node->builder, loop);
 }
 

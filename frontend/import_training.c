@@ -58,8 +58,7 @@ static Value *after_first(const Training *training, Value *a, Value *b) {
 bool import_adagrad(OnnxNode *node) {
   Training training;
   if (!training_begin(node, 1, &training)) return false;
-  Value *decay =
-      plus(node, times(node, training.count, onnx_float(node, "decay_factor", 0)), 1);
+  Value *decay = plus(node, times(node, training.count, onnx_float(node, "decay_factor", 0)), 1);
   Value *rate = onnx_binary(node, OP_DIV, training.rate, decay);
   for (int i = 0; i < training.tensors; i++) {
     Value *gradient = regularized(&training, i);
@@ -122,15 +121,15 @@ bool import_momentum(OnnxNode *node) {
   bool nesterov = strcmp(mode, "nesterov") == 0;
   if (!nesterov && strcmp(mode, "standard") != 0) return onnx_error(node, "mode '%s'", mode);
   double alpha = onnx_float(node, "alpha", 0);
-  Value *beta = after_first(&training,
-                            onnx_scalar_like(node, training.rate, onnx_float(node, "beta", 0)),
-                            onnx_scalar_like(node, training.rate, 1));
+  Value *beta =
+      after_first(&training, onnx_scalar_like(node, training.rate, onnx_float(node, "beta", 0)),
+                  onnx_scalar_like(node, training.rate, 1));
   for (int i = 0; i < training.tensors; i++) {
     Value *gradient = regularized(&training, i);
     Value *momentum = onnx_binary(node, OP_ADD, times(node, part(&training, 2, i), alpha),
                                   onnx_binary(node, OP_MUL, beta, gradient));
-    Value *direction = nesterov ? onnx_binary(node, OP_ADD, gradient, times(node, momentum, alpha))
-                                : momentum;
+    Value *direction =
+        nesterov ? onnx_binary(node, OP_ADD, gradient, times(node, momentum, alpha)) : momentum;
     Value *step = onnx_binary(node, OP_MUL, training.rate, direction);
     if (!set_part(&training, 0, i, onnx_binary(node, OP_SUB, part(&training, 0, i), step)) ||
         !set_part(&training, 1, i, momentum))

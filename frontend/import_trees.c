@@ -370,7 +370,10 @@ bool import_tree_classifier(OnnxNode *node) {
   bool binary = is_binary(&trees, classes, &all_positive);
   for (int i = 0; binary && i < trees.entry_count; i++) trees.entries[i].target = 0;
   Value *scores = add_base(node, build_trees(node, x, &trees, binary ? 1 : classes, "sum"));
-  return scores && ml_classify(node, scores, !binary ? SCORE_EACH : all_positive ? SCORE_SHARE : SCORE_MARGIN);
+  return scores && ml_classify(node, scores,
+                               !binary        ? SCORE_EACH
+                               : all_positive ? SCORE_SHARE
+                                              : SCORE_MARGIN);
 }
 
 // --- TreeEnsemble of version 5: interior nodes and leaves apart, all in tensors

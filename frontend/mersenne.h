@@ -1,5 +1,5 @@
-// The Mersenne Twister MT19937 and what numpy's RandomState draws from it: the numbers of ONNX's reference
-// evaluator for a seed.
+// The Mersenne Twister MT19937 and what numpy's RandomState draws from it: the numbers of ONNX's
+// reference evaluator for a seed.
 #ifndef TENON_FRONTEND_MERSENNE_H
 #define TENON_FRONTEND_MERSENNE_H
 
