@@ -90,7 +90,8 @@ static Value *mask_bias(OnnxNode *node, const Dim *keys, ElementType element) {
   if (mask->type.rank < 1) return onnx_error(node, "the mask is a scalar"), NULL;
   int last = mask->type.rank - 1;
   int64_t missing;
-  if (mask->type.element == BOOL) mask = attention_bias_of(node, mask, element);
+  mask = mask->type.element == BOOL ? attention_bias_of(node, mask, element)
+                                    : onnx_convert(node, mask, element);
   if (!mask ||
       !dim_is_constant(dim_sub(node->importer->dims, keys, mask->type.dims[last]), &missing) ||
       missing <= 0)
@@ -201,6 +202,8 @@ Value *attention_with_past(OnnxNode *node, Value *past, Value *x) {
   return past && x ? build_concat(&node->builder, (Value *[]){past, x}, 2, 2) : x;
 }
 
+// Everything between the operands and the result is f32 at least, so that a result of 16 bits is
+// rounded once.
 bool import_attention(OnnxNode *node) {
   Heads heads;
   if (!find_heads(node, &heads)) return false;
@@ -212,6 +215,11 @@ bool import_attention(OnnxNode *node) {
   if (past && past->type.rank != 4)
     return onnx_error(node, "past_key has rank %d, wanted 4", past->type.rank);
   if (!k || !v || !onnx_output(node, 1, k) || !onnx_output(node, 2, v)) return false;
+  ElementType element = heads.q->type.element, wide = element == F64 ? F64 : F32;
+  heads.q = onnx_convert(node, heads.q, wide);
+  k = onnx_convert(node, k, wide);
+  v = onnx_convert(node, v, wide);
+  if (!heads.q || !k || !v) return false;
   Value *bias = attention_bias(node, &heads, k->type.dims[2], past);
   if (node->builder.failed) return false;
   int64_t times = heads.q_heads / heads.kv_heads;
@@ -224,7 +232,10 @@ bool import_attention(OnnxNode *node) {
   Value *stages[] = {raw, capped, biased, weights};
   int64_t mode = onnx_int(node, "qk_matmul_output_mode", 0);
   if (mode < 0 || mode > 3) return onnx_error(node, "qk_matmul_output_mode %lld", (long long)mode);
-  if (onnx_wants_output(node, 3) && !onnx_output(node, 3, stages[mode])) return false;
+  if (onnx_wants_output(node, 3) &&
+      !onnx_output(node, 3, onnx_convert(node, stages[mode], element)))
+    return false;
+  result = onnx_convert(node, result, element);
   return onnx_output(node, 0, heads.packed ? attention_join_heads(node, result) : result);
 }
 
