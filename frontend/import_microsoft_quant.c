@@ -209,43 +209,53 @@ typedef struct Blocked {
   OnnxNode *node;
   int64_t rows, blocks, size; // blocks of `size` elements in each row
   int bits;
-  ElementType element; // of the result
 } Blocked;
 
 static ElementType code_type(int bits) { return bits == 2 ? U2 : bits == 4 ? U4 : U8; }
 
-// The bytes of a constant operand as packed codes in rows of that many; NULL: reported.
-static Value *packed_codes(const Blocked *b, int input, int64_t rows, int64_t columns) {
+// The bytes of a constant operand as packed codes of that shape; NULL: reported.
+static Value *packed_codes(const Blocked *b, int input, int rank, const int64_t *dims) {
   OnnxNode *node = b->node;
   Tensor bytes;
+  int64_t wanted = b->bits;
+  for (int i = 0; i < rank; i++) wanted *= dims[i];
+  wanted /= 8;
   if (!onnx_constant_input(node, input, &bytes))
     return onnx_error(node, "input %d must be constant", input), NULL;
-  if (bytes.element != U8 || (int64_t)bytes.bytes != rows * columns * b->bits / 8)
+  if (bytes.element != U8 || (int64_t)bytes.bytes != wanted)
     return onnx_error(node, "input %d has %zu bytes of %s, wanted %lld of u8", input, bytes.bytes,
-                      element_info[bytes.element].text, (long long)(rows * columns * b->bits / 8)),
+                      element_info[bytes.element].text, (long long)wanted),
            NULL;
-  Type type = type_static(node->importer->dims, code_type(b->bits), 2, (int64_t[]){rows, columns});
+  Type type = type_static(node->importer->dims, code_type(b->bits), rank, dims);
   return build_constant(&node->builder, type, bytes.data, onnx_input(node, input)->name);
 }
 
-// [rows, blocks, 1] of a list of one number for each block
-static Value *per_block(const Blocked *b, Value *x) {
-  OnnxNode *node = b->node;
-  int64_t dims[3] = {b->rows, b->blocks, 1};
-  return x ? build_reshape_static(&node->builder, x, 3, dims) : NULL;
+// As a constant, if it is known.
+static Value *folded(OnnxNode *node, Value *x) {
+  Tensor tensor;
+  if (!x || node->builder.failed || value_is_constant(x) ||
+      !import_constant_value(node->importer, x, &tensor))
+    return x;
+  return build_constant_tensor(&node->builder, &tensor, x->name);
 }
 
-static Value *zero_points(const Blocked *b, int input) {
+// Numbers of type f32 or codes, one for each block: [rows, blocks]; NULL: none are given, or
+// reported.
+static Value *per_block(const Blocked *b, int input) {
   OnnxNode *node = b->node;
-  Value *given = onnx_input(node, input);
-  if (!given) return build_scalar(&node->builder, F32, 1 << (b->bits - 1));
-  if (element_is_float(given->type.element)) return per_block(b, onnx_convert(node, given, F32));
-  int64_t padded = (b->blocks * b->bits + 7) / 8 * 8 / b->bits;
-  Value *codes = packed_codes(b, input, b->rows, padded);
-  if (codes && padded != b->blocks)
-    codes = build_slice_axis(&node->builder, codes, 1, import_dim(node->importer, 0),
-                             import_dim(node->importer, b->blocks), 1);
-  return per_block(b, onnx_convert(node, codes, F32));
+  Value *x = onnx_input(node, input);
+  int64_t dims[2] = {b->rows, b->blocks};
+  if (!x) return NULL;
+  if (element_is_float(x->type.element)) {
+    x = build_reshape_static(&node->builder, x, 2, dims);
+    return folded(node, onnx_convert(node, x, F32));
+  }
+  dims[1] = (b->blocks * b->bits + 7) / 8 * 8 / b->bits; // rows begin with a byte
+  x = packed_codes(b, input, 2, dims);
+  if (x && dims[1] != b->blocks)
+    x = build_slice_axis(&node->builder, x, 1, import_dim(node->importer, 0),
+                         import_dim(node->importer, b->blocks), 1);
+  return folded(node, x);
 }
 
 // A, B, scales, zero points, group index, bias: A * ((B - zero) * scale)' + bias
@@ -260,27 +270,20 @@ bool import_matmul_nbits(OnnxNode *node) {
   if ((bits != 2 && bits != 4 && bits != 8) || onnx_int(node, "weight_prepacked", 0))
     return onnx_unsupported(node, "bits other than 2, 4 and 8, or packed for a device");
   if (onnx_has_input(node, 4)) return onnx_unsupported(node, "g_idx");
-  Blocked b = {node, n, (k + size - 1) / size, size, (int)bits, F32};
-  Value *x = onnx_input(node, 0), *codes = packed_codes(&b, 1, n, b.blocks * size);
-  if (!codes) return false;
-  Value *split = build_reshape_static(&node->builder, codes, 3, (int64_t[]){n, b.blocks, size});
-  Value *zero = zero_points(&b, 3);
-  Value *centred = onnx_binary(node, OP_SUB, onnx_convert(node, split, F32), zero);
-  Value *real = onnx_binary(node, OP_MUL, centred,
-                            per_block(&b, onnx_convert(node, onnx_input(node, 2), F32)));
-  Value *rows =
-      real ? build_reshape_static(&node->builder, real, 2, (int64_t[]){n, b.blocks * size}) : NULL;
-  if (rows && b.blocks * size != k)
-    rows = build_slice_axis(&node->builder, rows, 1, import_dim(node->importer, 0),
-                            import_dim(node->importer, k), 1);
-  rows = onnx_convert(node, rows, x->type.element);
-  Value *bias = onnx_input(node, 5);
-  Node *matmul =
-      rows ? build_begin(&node->builder, OP_MATMUL, (Value *[]){x, rows, bias}, bias ? 3 : 2)
-           : NULL;
-  if (!matmul) return false;
-  node_set_int(matmul, ATTR_TRANSPOSE_B, 1);
-  return onnx_output(node, 0, build_end(&node->builder, matmul));
+  Blocked b = {node, n, (k + size - 1) / size, size, (int)bits};
+  ElementType element = onnx_input(node, 0)->type.element;
+  Value *operands[4] = {onnx_convert(node, onnx_input(node, 0), F32),
+                        packed_codes(&b, 1, 3, (int64_t[]){n, b.blocks, size}), per_block(&b, 2),
+                        per_block(&b, 3)};
+  if (node->builder.failed || !operands[0] || !operands[1] || !operands[2] ||
+      (onnx_has_input(node, 3) && !operands[3]))
+    return false;
+  Node *matmul = build_begin(&node->builder, OP_MATMUL_BLOCKED, operands, operands[3] ? 4 : 3);
+  if (!operands[3]) node_set_float(matmul, ATTR_VALUE, 1 << (bits - 1));
+  Value *y = build_end(&node->builder, matmul);
+  if (onnx_has_input(node, 5))
+    y = onnx_binary(node, OP_ADD, y, onnx_convert(node, onnx_input(node, 5), F32));
+  return onnx_output(node, 0, onnx_convert(node, y, element));
 }
 
 static Value *gathered(OnnxNode *node, Value *x, Value *indices) {
@@ -312,7 +315,7 @@ static bool read_table(OnnxNode *node, Blocked *b, Value **codes) {
     return onnx_unsupported(node, "tables that are no static matrix");
   bool packed = data->type.element == U8 && b->bits < 8;
   if (packed) columns = columns * 8 / b->bits;
-  *codes = packed ? packed_codes(b, 0, b->rows, columns) : data;
+  *codes = packed ? packed_codes(b, 0, 2, (int64_t[]){b->rows, columns}) : data;
   b->blocks = (columns + b->size - 1) / b->size;
   if (b->blocks * b->size != columns) return onnx_unsupported(node, "a last block that is shorter");
   return *codes != NULL;
@@ -335,9 +338,8 @@ bool import_gather_block_quantized(OnnxNode *node) { // data, indices, scales, z
   if (onnx_has_input(node, 3) && element != U8)
     real = onnx_binary(node, OP_SUB, real, gathered_blocks(&b, onnx_input(node, 3), indices, 1));
   else if (element == U8) {
-    Value *zero = zero_points(&b, 3);
-    if (zero && zero->type.rank)
-      zero = gathered_blocks(&b, onnx_squeeze(node, zero, (int64_t[]){2}, 1), indices, 1);
+    Value *zero = onnx_has_input(node, 3) ? gathered_blocks(&b, per_block(&b, 3), indices, 1)
+                                          : build_scalar(&node->builder, F32, 1 << (b.bits - 1));
     real = onnx_binary(node, OP_SUB, real, zero);
   }
   real = onnx_binary(node, OP_MUL, real, gathered_blocks(&b, scales, indices, 1));

@@ -195,3 +195,38 @@ bool infer_det(Node *node, Diag *diag) {
   result.rank -= 2;
   return set_result(node, diag, 0, result) && set_result(node, diag, 1, *x);
 }
+
+static bool is_code(ElementType e) { return e == U2 || e == U4 || e == U8; }
+
+// Numbers for each block: [n, blocks].
+static bool check_per_block(const Node *node, Diag *diag, int operand, const Type *codes) {
+  const Type *x = tensor_operand(node, operand, diag);
+  if (!x) return false;
+  if (x->element != F32 && (operand == 2 || x->element != codes->element))
+    return refuse_element(node, diag, operand);
+  if (x->rank != 2 || dims_differ(node_dim_table(node), x->dims[0], codes->dims[0]) ||
+      dims_differ(node_dim_table(node), x->dims[1], codes->dims[1]))
+    return refuse(node, diag, "operand %d has shape %s, the codes %s", operand,
+                  type_shape_text(node_arena(node), x), type_shape_text(node_arena(node), codes));
+  return true;
+}
+
+bool infer_matmul_blocked(Node *node, Diag *diag) {
+  const Type *x = tensor_operand(node, 0, diag), *codes = tensor_operand(node, 1, diag);
+  if (!x || !codes) return false;
+  if (x->element != F32) return refuse_element(node, diag, 0);
+  if (!is_code(codes->element)) return refuse_element(node, diag, 1);
+  int64_t k, blocks, block;
+  if (x->rank < 1 || codes->rank != 3 || !dim_is_constant(x->dims[x->rank - 1], &k) ||
+      !dim_is_constant(codes->dims[1], &blocks) || !dim_is_constant(codes->dims[2], &block))
+    return refuse(node, diag, "x %s by codes %s, wanted [.., k] and [n, blocks, block]",
+                  type_shape_text(node_arena(node), x), type_shape_text(node_arena(node), codes));
+  if (block < 16 || block % 16 || k < 1 || blocks != (k + block - 1) / block)
+    return refuse(node, diag, "%lld blocks of %lld codes for %lld elements", (long long)blocks,
+                  (long long)block, (long long)k);
+  for (int i = 2; i < 4; i++)
+    if ((i == 2 || node_operand(node, i)) && !check_per_block(node, diag, i, codes)) return false;
+  Type result = *x;
+  result.dims[x->rank - 1] = codes->dims[0];
+  return set_result(node, diag, 0, result);
+}

@@ -42,6 +42,15 @@ static const struct {
   const char *text, *error;
 } refusals[] = {
     {"input %x : str[2]\n%z = neg %x\nreturn %z", "neg: not defined on str (operand 0)"},
+    {"input %x : f32[2,40]\ninput %q : u4[3,2,16]\ninput %s : f32[3,2]\n"
+     "%z = matmul_blocked %x, %q, %s\nreturn %z",
+     "matmul_blocked: 2 blocks of 16 codes for 40 elements"},
+    {"input %x : f32[2,32]\ninput %q : u4[3,2,16]\ninput %s : f32[2,3]\n"
+     "%z = matmul_blocked %x, %q, %s\nreturn %z",
+     "matmul_blocked: operand 2 has shape [2,3], the codes [3,2,16]"},
+    {"input %x : f32[2,32]\ninput %q : i4[3,2,16]\ninput %s : f32[3,2]\n"
+     "%z = matmul_blocked %x, %q, %s\nreturn %z",
+     "matmul_blocked: not defined on i4 (operand 1)"},
     {"input %x : f32[2]\n%z = bit_cast %x : f64[2]\nreturn %z",
      "bit_cast: from f32 to f64, which differ in width"},
     {"input %x : f32[2,3]\n%z, %r = det %x\nreturn %z", "det: rows and columns: 2 and 3 differ"},
