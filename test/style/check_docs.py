@@ -30,8 +30,9 @@ def wrong_numbers(root, readme):
                                   ("frontend/importers.def", "ONNX_OPERATOR(", r"(\d+) operators of ONNX")):
         rows = sum(line.startswith(macro) for line in (root / table).read_text(encoding="utf-8").splitlines())
         said = re.search(pattern, readme)
-        if not said or int(said.group(1)) != rows:
-            yield f"README.md: {table} has {rows} rows, not {said.group(1) if said else 'none'}"
+        # "More than N": N grows from time to time.
+        if not said or not 0.8 * rows <= int(said.group(1)) <= rows:
+            yield f"README.md: {table} has {rows} rows, said are {said.group(1) if said else 'none'}"
 
 
 def commands(text):
