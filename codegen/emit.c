@@ -257,16 +257,27 @@ static void call_parallel(Compiled *compiled, Frame *frame, KernelFunction *kern
   LLVMBuildCall2(nest->builder, callback, parallel_for, (Val[]){own, tasks, task, words}, 4, "");
 }
 
-// Work below this many elements or multiplications is not worth waking threads for.
-enum { PARALLEL_WORK = 1 << 15 };
+// Work below about this many cycles is not worth the other threads' attention.
+enum { PARALLEL_CYCLES = 8192, ELEMENTS_PER_CYCLE = 4, PRODUCTS_PER_CYCLE = 16 };
+
+// Multiplications of a convolution or matrix product with weights, roughly; of other ops 0.
+static double products_of(const Node *node) {
+  const Type *y = &node->results[0]->type;
+  int64_t results = 0, weights = 0;
+  if (!node_has_trait(node, ACCUMULATES) || node_own_operands(node) < 2 || !y->rank) return 0;
+  int64_t outputs = dim_high(y->dims[y->rank - 1]);
+  if (!type_max_count(y, &results) || !type_max_count(&node->operands[1]->type, &weights) || outputs < 1) return 0;
+  return (double)results * ((double)weights / (double)outputs);
+}
 
 static bool worth_threads(const Node *node) {
-  int64_t work = 0, count = 0;
+  double elements = 0;
+  int64_t count = 0;
   for (int i = 0; i < node->result_count; i++)
-    if (type_max_count(&node->results[i]->type, &count)) work += count;
+    if (type_max_count(&node->results[i]->type, &count)) elements += (double)count;
   for (int i = 0; i < node->operand_count; i++)
-    if (node->operands[i] && type_max_count(&node->operands[i]->type, &count)) work += count;
-  return work >= PARALLEL_WORK;
+    if (node->operands[i] && type_max_count(&node->operands[i]->type, &count)) elements += (double)count;
+  return elements / ELEMENTS_PER_CYCLE + products_of(node) / PRODUCTS_PER_CYCLE >= PARALLEL_CYCLES;
 }
 
 static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel, const Node *node, Val *arguments, int count) {
