@@ -258,7 +258,7 @@ static void call_parallel(Compiled *compiled, Frame *frame, KernelFunction *kern
 }
 
 // Work below about this many cycles is not worth the other threads' attention.
-enum { PARALLEL_CYCLES = 8192, ELEMENTS_PER_CYCLE = 4, PRODUCTS_PER_CYCLE = 16 };
+static const double parallel_cycles = 8192, elements_per_cycle = 4, products_per_cycle = 16;
 
 // Multiplications of a convolution or matrix product with weights, roughly; of other ops 0.
 static double products_of(const Node *node) {
@@ -277,7 +277,7 @@ static bool worth_threads(const Node *node) {
     if (type_max_count(&node->results[i]->type, &count)) elements += (double)count;
   for (int i = 0; i < node->operand_count; i++)
     if (node->operands[i] && type_max_count(&node->operands[i]->type, &count)) elements += (double)count;
-  return elements / ELEMENTS_PER_CYCLE + products_of(node) / PRODUCTS_PER_CYCLE >= PARALLEL_CYCLES;
+  return elements / elements_per_cycle + products_of(node) / products_per_cycle >= parallel_cycles;
 }
 
 static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel, const Node *node, Val *arguments, int count) {
