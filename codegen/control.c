@@ -26,26 +26,13 @@ static bool has_memory(const Value *value) { return holder_of(value)->placement.
 
 // --- dims
 
-// The index of a dim that is nothing but a symbol; -1 otherwise.
-static int lone_symbol(const Dim *dim) { return dim_symbol_name(dim) ? dim_terms(dim)[0].atoms[0]->index : -1; }
-
 // Region input dims that are symbols of the region take the dims of what goes in.
 static void bind_symbols(Compiled *compiled, Frame *frame, const Type *inner, const Type *outer, int skipped_axis) {
   for (int i = 0, k = 0; i < inner->rank; i++, k++) {
     if (k == skipped_axis) k++;
-    int symbol = lone_symbol(inner->dims[i]);
+    int symbol = emit_lone_symbol(inner->dims[i]);
     if (symbol >= 0 && inner->dims[i] != outer->dims[k]) frame->symbols[symbol] = emit_dim(compiled, frame, outer->dims[k]);
   }
-}
-
-// A value for a symbol that so far has none; beyond the symbol's range, which sized the memory, the run fails.
-static void define_symbol(Frame *frame, const Dim *dim, Val value) {
-  int symbol = lone_symbol(dim);
-  if (symbol < 0 || frame->symbols[symbol]) return;
-  Nest *nest = frame->nest;
-  frame->symbols[symbol] = value;
-  if (dim_high(dim) == DIM_UNBOUNDED) return;
-  nest_fail_if(nest, nest_compare(nest, LLVMIntUGT, value, nest_const(nest, dim_high(dim))), TENON_E_INDEX);
 }
 
 // --- copies
@@ -60,7 +47,7 @@ static View view_of(Compiled *compiled, Frame *frame, const Value *value) {
   View view = {.pointer = emit_pointer(compiled, frame, value), .type = type, .element = type->element, .rank = type->rank};
   Val stride = nest_const(frame->nest, 1);
   for (int i = type->rank - 1; i >= 0; i--) {
-    bool known = emit_dim_is_known(frame, type->dims[i]);
+    bool known = emit_dim_is_known(frame->symbols, type->dims[i]);
     view.dims[i] = known ? emit_dim(compiled, frame, type->dims[i]) : nest_const(frame->nest, 0);
     view.strides[i] = stride;
     stride = nest_mul(frame->nest, stride, view.dims[i]);
@@ -110,7 +97,7 @@ static bool find_run_dims(Compiled *compiled, Frame *frame, const Node *node, Ru
   for (int i = 0; i < node->result_count; i++)
     for (int k = 0; k < node->results[i]->type.rank; k++) {
       const Dim *dim = node->results[i]->type.dims[k];
-      int symbol = lone_symbol(dim);
+      int symbol = emit_lone_symbol(dim);
       if (symbol < 0 || frame->symbols[symbol]) continue;
       if (found->count == MAX_RUN_DIMS)
         return diag_error(compiled->diag, node->loc, "more than %d dims that depend on the branch", MAX_RUN_DIMS);
@@ -143,7 +130,7 @@ static bool emit_if(Compiled *compiled, Frame *frame, const Node *node) {
   nest_else(nest, &branch);
   if (!emit_branch(compiled, frame, node, node->regions[1], &dims)) return false;
   nest_end_if(nest, &branch);
-  for (int i = 0; i < dims.count; i++) define_symbol(frame, dims.dims[i], nest_load(nest, nest->index, dims.slots[i], 0));
+  for (int i = 0; i < dims.count; i++) emit_define_symbol(frame, dims.dims[i], nest_load(nest, nest->index, dims.slots[i], 0));
   return true;
 }
 
@@ -167,7 +154,7 @@ static void start_state(Turns *t) {
 
 static bool symbol_is_carried(const Turns *t, int symbol) {
   for (int i = 0; i < t->dim_count; i++)
-    if (lone_symbol(t->region->inputs[t->first_input + t->dim_value[i]]->type.dims[t->dim_axis[i]]) == symbol) return true;
+    if (emit_lone_symbol(t->region->inputs[t->first_input + t->dim_value[i]]->type.dims[t->dim_axis[i]]) == symbol) return true;
   return false;
 }
 
@@ -176,7 +163,7 @@ static bool carry_dims(Turns *t, const Val *initial) {
   for (int i = 0; i < t->dim_count; i++) {
     const Dim *dim = t->region->inputs[t->first_input + t->dim_value[i]]->type.dims[t->dim_axis[i]];
     t->dim_carry[i] = nest_carry(t->frame->nest, &t->loop, initial[i]);
-    t->frame->symbols[lone_symbol(dim)] = t->loop.carried[t->dim_carry[i]];
+    t->frame->symbols[emit_lone_symbol(dim)] = t->loop.carried[t->dim_carry[i]];
   }
   return true;
 }
@@ -185,7 +172,7 @@ static bool find_carried_dims(Turns *t, Val *initial) {
   for (int i = 0; i < t->carried; i++) {
     const Type *inner = &t->region->inputs[t->first_input + i]->type, *outer = &t->node->operands[t->first_operand + i]->type;
     for (int k = 0; k < inner->rank; k++) {
-      int symbol = lone_symbol(inner->dims[k]);
+      int symbol = emit_lone_symbol(inner->dims[k]);
       if (symbol < 0 || inner->dims[k] == outer->dims[k] || symbol_is_carried(t, symbol)) continue;
       if (t->dim_count == MAX_CARRIED / 2)
         return diag_error(t->compiled->diag, t->node->loc, "more than %d dims go from turn to turn", MAX_CARRIED / 2);
@@ -216,12 +203,12 @@ static void hand_on(Turns *t) {
 // After the last turn: dims of the results that only the run knows.
 static void define_carried_dims(Turns *t) {
   for (int i = 0; i < t->dim_count; i++)
-    define_symbol(t->frame, t->node->results[t->dim_value[i]]->type.dims[t->dim_axis[i]], t->loop.carried[t->dim_carry[i]]);
+    emit_define_symbol(t->frame, t->node->results[t->dim_value[i]]->type.dims[t->dim_axis[i]], t->loop.carried[t->dim_carry[i]]);
 }
 
 static bool dims_are_known(const Turns *t, const Type *type, int but) {
   for (int i = 0; i < type->rank; i++)
-    if (i != but && !emit_dim_is_known(t->frame, type->dims[i]))
+    if (i != but && !emit_dim_is_known(t->frame->symbols, type->dims[i]))
       return diag_error(t->compiled->diag, t->node->loc, "slices whose shape changes from turn to turn (dim %s) are not compiled",
                         dim_text(t->compiled->arena, type->dims[i]));
   return true;
@@ -234,7 +221,7 @@ static void check_room(Turns *t, Val turn) {
   Nest *nest = t->frame->nest;
   for (int i = t->carried; i < t->node->result_count; i++) {
     const Dim *length = t->node->results[i]->type.dims[0];
-    bool known = emit_dim_is_known(t->frame, length);
+    bool known = emit_dim_is_known(t->frame->symbols, length);
     if (!known && dim_high(length) == DIM_UNBOUNDED) continue;
     Val room = known ? emit_dim(t->compiled, t->frame, length) : nest_const(nest, dim_high(length));
     nest_fail_if(nest, nest_compare(nest, LLVMIntUGE, turn, room), TENON_E_INDEX);
@@ -275,7 +262,7 @@ static bool emit_loop(Compiled *compiled, Frame *frame, const Node *node) {
   nest_loop_end(nest, &t.loop);
   define_carried_dims(&t);
   for (int i = t.carried; i < node->result_count; i++)
-    define_symbol(frame, node->results[i]->type.dims[0], nest_extend(nest, t.loop.index, nest->index, true));
+    emit_define_symbol(frame, node->results[i]->type.dims[0], nest_extend(nest, t.loop.index, nest->index, true));
   return true;
 }
 

@@ -3,29 +3,25 @@
 // runs; without them a wrong dim in the inputs struct would become a wild read.
 #include "codegen/dim_checks.h"
 
+#include "runtime/tenon.h"
+
 typedef struct Checker {
   Compiled *compiled;
   Frame *frame;
-  Val bad; // any check failed; NULL: no check so far
+  bool early;  // at the start of the run: what only dims of inputs decide; else the rest
+  bool inside; // of a region: checked when it runs
+  Val bad;    // any check failed; NULL: no check so far
 } Checker;
-
-static bool is_known(const Checker *c, const Dim *dim) {
-  for (int i = 0; i < dim_term_count(dim); i++) {
-    const DimTerm *term = &dim_terms(dim)[i];
-    for (int k = 0; k < term->atom_count; k++) {
-      const Atom *atom = term->atoms[k];
-      if (atom->kind == ATOM_SYMBOL ? !c->frame->symbols[atom->index] : !is_known(c, atom->left) || !is_known(c, atom->right)) return false;
-    }
-  }
-  return true;
-}
 
 static void require(Checker *c, Val wrong) { c->bad = c->bad ? nest_or(c->frame->nest, c->bad, wrong) : wrong; }
 
 // a == b, or, if `broadcasts`, a == 1.
 static void require_equal(Checker *c, const Dim *a, const Dim *b, bool broadcasts) {
   Nest *nest = c->frame->nest;
-  if (a == b || (broadcasts && dim_is(a, 1)) || !is_known(c, a) || !is_known(c, b)) return;
+  if (a == b || (broadcasts && dim_is(a, 1))) return;
+  bool known = emit_dim_is_known(c->frame->symbols, a) && emit_dim_is_known(c->frame->symbols, b);
+  bool given = c->early || (!c->inside && emit_dim_is_known(c->frame->given, a) && emit_dim_is_known(c->frame->given, b));
+  if (!known || given != c->early) return;
   Val value = emit_dim(c->compiled, c->frame, a);
   Val wrong = nest_compare(nest, LLVMIntNE, value, emit_dim(c->compiled, c->frame, b));
   if (broadcasts) wrong = nest_and(nest, wrong, nest_compare(nest, LLVMIntNE, value, nest_const(nest, 1)));
@@ -73,7 +69,13 @@ static void check_node(Checker *c, const Node *node) {
 }
 
 Val emit_dim_checks(Compiled *compiled, Frame *frame, const Graph *graph) {
-  Checker c = {compiled, frame, NULL};
+  Checker c = {.compiled = compiled, .frame = frame, .early = true};
   for (const Node *node = graph->first; node; node = node->next) check_node(&c, node);
   return c.bad;
+}
+
+void emit_late_dim_checks(Compiled *compiled, Frame *frame, const Node *node) {
+  Checker c = {.compiled = compiled, .frame = frame, .inside = node->graph->owner != NULL};
+  check_node(&c, node);
+  if (c.bad) nest_fail_if(frame->nest, c.bad, TENON_E_DIM);
 }

@@ -3,24 +3,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codegen/dim_checks.h"
 #include "codegen/internal.h"
 #include "codegen/key.h"
 #include "ir/builder.h"
+#include "ir/sized.h"
+#include "runtime/tenon.h"
 
 Val emit_dim(Compiled *compiled, Frame *frame, const Dim *dim) {
   Kernel kernel = {.nest = frame->nest, .symbols = frame->symbols, .arena = compiled->arena};
   return kernel_dim(&kernel, dim);
 }
 
-bool emit_dim_is_known(const Frame *frame, const Dim *dim) {
+bool emit_dim_is_known(const Val *symbols, const Dim *dim) {
   for (int i = 0; i < dim_term_count(dim); i++)
     for (int k = 0; k < dim_terms(dim)[i].atom_count; k++) {
       const Atom *atom = dim_terms(dim)[i].atoms[k];
-      bool known = atom->kind == ATOM_SYMBOL ? frame->symbols[atom->index] != NULL
-                                             : emit_dim_is_known(frame, atom->left) && emit_dim_is_known(frame, atom->right);
+      bool known = atom->kind == ATOM_SYMBOL ? symbols[atom->index] != NULL
+                                             : emit_dim_is_known(symbols, atom->left) && emit_dim_is_known(symbols, atom->right);
       if (!known) return false;
     }
   return true;
+}
+
+int emit_lone_symbol(const Dim *dim) { return dim_symbol_name(dim) ? dim_terms(dim)[0].atoms[0]->index : -1; }
+
+void emit_define_symbol(Frame *frame, const Dim *dim, Val value) {
+  int symbol = emit_lone_symbol(dim);
+  if (symbol < 0 || frame->symbols[symbol]) return;
+  Nest *nest = frame->nest;
+  frame->symbols[symbol] = value;
+  if (dim_high(dim) == DIM_UNBOUNDED) return;
+  nest_fail_if(nest, nest_compare(nest, LLVMIntUGT, value, nest_const(nest, dim_high(dim))), TENON_E_INDEX);
 }
 
 static Val at_offset(Frame *frame, Val base, int64_t offset) {
@@ -79,9 +93,10 @@ static void make_view(Kernel *kernel, View *view, const Type *type, Val pointer)
   *view = (View){.pointer = pointer, .type = type, .element = type->element, .rank = type->rank};
   Val stride = nest_const(kernel->nest, 1);
   for (int i = type->rank - 1; i >= 0; i--) {
-    view->dims[i] = kernel_dim(kernel, type->dims[i]);
+    bool known = emit_dim_is_known(kernel->symbols, type->dims[i]);
+    view->dims[i] = known ? kernel_dim(kernel, type->dims[i]) : NULL;
     view->strides[i] = stride;
-    if (i) stride = nest_mul(kernel->nest, stride, view->dims[i]);
+    if (i) stride = stride && known ? nest_mul(kernel->nest, stride, view->dims[i]) : NULL;
   }
 }
 
@@ -121,6 +136,7 @@ static Parameters list_parameters(Compiled *compiled, const KernelRow *row, cons
     if (is_parameter(row, node, i)) add_parameter(&parameters, nest->pointer, node->operands[i]);
   for (int i = 0; i < node->result_count; i++) add_parameter(&parameters, nest->pointer, node->results[i]);
   for (int i = 0; i < packed; i++) add_parameter(&parameters, nest->pointer, NULL);
+  if (node_has_trait(node, SIZED)) add_parameter(&parameters, nest->pointer, NULL);
   for (int i = 0; i < symbols + 2; i++) add_parameter(&parameters, nest->index, NULL); // and begin, end
   return parameters;
 }
@@ -134,7 +150,7 @@ static void mark_parameters(Compiled *compiled, const Node *node, Val function, 
   }
 }
 
-static void fill_views(Kernel *kernel, const KernelRow *row, Val function, int symbols) {
+static void fill_views(Kernel *kernel, const KernelRow *row, Val function) {
   const Node *node = kernel->node;
   unsigned next = 0;
   assert(node->operand_count <= MAX_VIEWS && node->result_count <= MAX_VIEWS);
@@ -142,8 +158,8 @@ static void fill_views(Kernel *kernel, const KernelRow *row, Val function, int s
   kernel->result_count = node->result_count;
   unsigned pointers = 0;
   for (int i = 0; i < node->operand_count; i++) pointers += is_parameter(row, node, i);
-  pointers += (unsigned)(node->result_count + kernel->packed_count);
-  (void)symbols;
+  bool sized = node_has_trait(node, SIZED);
+  pointers += (unsigned)(node->result_count + kernel->packed_count + sized);
   for (int i = 0; i < node->operand_count; i++) {
     if (!node->operands[i]) continue;
     Val pointer = is_parameter(row, node, i) ? LLVMGetParam(function, next++) : NULL;
@@ -152,6 +168,7 @@ static void fill_views(Kernel *kernel, const KernelRow *row, Val function, int s
   for (int i = 0; i < node->result_count; i++)
     make_view(kernel, &kernel->results[i], &node->results[i]->type, LLVMGetParam(function, next++));
   for (int i = 0; i < kernel->packed_count; i++) kernel->packed[i] = LLVMGetParam(function, next++);
+  if (sized) kernel->sizes = LLVMGetParam(function, next++);
   assert(next == pointers);
 }
 
@@ -181,7 +198,7 @@ static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, co
                    .end = LLVMGetParam(function, (unsigned)parameters.count - 1),
                    .trust_indices = compiled->options.trust_indices};
   if (!target_has(compiled->target, TARGET_HOSTED)) kernel.begin = kernel.end = NULL;
-  fill_views(&kernel, kernel_function->row, function, kernel_function->symbol_count);
+  fill_views(&kernel, kernel_function->row, function);
   bool lowered = kernel_function->row->lower(&kernel);
   nest_function_end(nest, kernel_function->fallible ? nest_int(nest->i32, 0) : NULL);
   kernel_function->function = function;
@@ -318,6 +335,16 @@ static bool symbols_are_known(Compiled *compiled, const Frame *frame, const Node
   return true;
 }
 
+// The dims that a kernel has found are symbols from here on.
+static void define_sizes(Frame *frame, const Node *node, Val sizes) {
+  const Dim *found[MAX_SIZES];
+  int count = sized_dims(node, found);
+  for (int i = 0; i < count; i++) {
+    Val address = nest_address(frame->nest, sizes, frame->nest->index, nest_const(frame->nest, i));
+    emit_define_symbol(frame, found[i], nest_load(frame->nest, frame->nest->index, address, 0));
+  }
+}
+
 bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
   if (node_has_trait(node, REGIONS) && !node_has_trait(node, POINTWISE)) {
     set_op(compiled, frame, op);
@@ -337,9 +364,12 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
   for (int i = 0; i < node->result_count; i++) arguments[count++] = emit_pointer(compiled, frame, node->results[i]);
   for (int i = 0; i < pack.count; i++)
     arguments[count++] = segment_pointer(compiled, frame, weights_add(&compiled->weights, &pack.segments[i]));
+  Val sizes = node_has_trait(node, SIZED) ? nest_local(frame->nest, frame->nest->index, MAX_SIZES, 0) : NULL;
+  if (sizes) arguments[count++] = sizes;
   for (int i = 0; i < kernel->symbol_count; i++) arguments[count++] = frame->symbols[kernel->symbols[i]];
-  if (kernel->fallible) set_op(compiled, frame, op);
+  if (kernel->fallible || sizes) set_op(compiled, frame, op);
   call_kernel(compiled, frame, kernel, node, arguments, count);
+  if (sizes) define_sizes(frame, node, sizes);
   return true;
 }
 
@@ -353,6 +383,7 @@ bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph) {
   bool ok = true;
   for (const Node *node = graph->first; node; node = node->next) {
     if (node->op == OP_CONST) continue;
+    emit_late_dim_checks(compiled, frame, node);
     if (node_has_trait(node, VIEW) && node->results[0]->placement.kind == PLACE_ALIAS) continue;
     int op = compiled->op_count;
     ARENA_PUSH(compiled->arena, compiled->op_names, compiled->op_count, compiled->op_capacity, op_name(compiled, node));

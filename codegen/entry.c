@@ -81,6 +81,13 @@ static Val *load_symbols(Compiled *compiled, Val inputs) {
   return symbols;
 }
 
+static Val *copy_symbols(Compiled *compiled, const Val *symbols) {
+  int count = dim_symbol_count(compiled->module->dims);
+  Val *copy = NEW_ARRAY(compiled->arena, Val, count + 1);
+  if (count) memcpy(copy, symbols, (size_t)count * sizeof *copy);
+  return copy;
+}
+
 static void check_dims(Compiled *compiled, Frame *frame) {
   Val bad = emit_dim_checks(compiled, frame, compiled->module->main);
   if (bad) return_if(frame->nest, bad, TENON_E_DIM);
@@ -176,7 +183,7 @@ static void write_output_dims(Compiled *compiled, Frame *frame, Val outputs, Dim
   const Interface *interface = compiled->interface;
   for (int i = 0; i < interface->output_dim_count; i++) {
     const InterfaceWord *word = &interface->output_dims[i];
-    bool known = emit_dim_is_known(frame, word->dim);
+    bool known = emit_dim_is_known(frame->symbols, word->dim);
     if ((moment == DIMS_AT_START && !known) || (moment == DIMS_AT_END && written[i])) continue;
     Val address = nest_address(frame->nest, outputs, frame->nest->index, nest_const(frame->nest, word->word));
     Val value = known ? emit_dim(compiled, frame, word->dim) : nest_const(frame->nest, dim_high(word->dim));
@@ -193,7 +200,8 @@ static bool emit_run(Compiled *compiled) {
   if (interface->input_words) return_if(nest, is_null(nest, inputs), TENON_E_POINTER);
   if (interface->output_words) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
   Frame frame = {.nest = nest, .context = context};
-  frame.symbols = load_symbols(compiled, inputs);
+  frame.given = load_symbols(compiled, inputs);
+  frame.symbols = copy_symbols(compiled, frame.given);
   check_dims(compiled, &frame);
   frame.input_pointers = load_pointers(compiled, inputs, interface->inputs, interface->input_count, false);
   frame.output_pointers = load_pointers(compiled, outputs, interface->outputs, interface->output_count, true);
@@ -203,7 +211,7 @@ static bool emit_run(Compiled *compiled) {
   frame.decoded = decoded_base(compiled, context, &missing);
   if (target_has(compiled->target, TARGET_HOSTED)) frame.executor = load_field(nest, context, CONTEXT_EXECUTOR, nest->pointer);
   bool *written = NEW_ARRAY(compiled->arena, bool, interface->output_dim_count + 1);
-  for (int i = 0; i < interface->output_dim_count; i++) written[i] = emit_dim_is_known(&frame, interface->output_dims[i].dim);
+  for (int i = 0; i < interface->output_dim_count; i++) written[i] = emit_dim_is_known(frame.symbols, interface->output_dims[i].dim);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_START, written);
   bool ok = emit_graph(compiled, &frame, compiled->module->main);
   emit_clock(compiled, &frame, -1);
@@ -221,7 +229,8 @@ static void emit_shapes(Compiled *compiled) {
   Val context = LLVMGetParam(function, 0), inputs = LLVMGetParam(function, 1), outputs = LLVMGetParam(function, 2);
   check_abi(compiled, context);
   if (compiled->interface->input_dim_count) return_if(nest, is_null(nest, inputs), TENON_E_POINTER);
-  Frame frame = {.nest = nest, .context = context, .symbols = load_symbols(compiled, inputs)};
+  Val *symbols = load_symbols(compiled, inputs);
+  Frame frame = {.nest = nest, .context = context, .symbols = symbols, .given = symbols};
   check_dims(compiled, &frame);
   nest_store(nest, nest_const(nest, compiled->module->main->workspace_bytes), field_address(nest, context, CONTEXT_NEEDED),
              nest->target->pointer_bits / 8);

@@ -133,8 +133,7 @@ static void add_output_dims(Interface *interface, Names *names, InterfaceValue *
     InterfaceWord *known = find_word(interface->output_dims, interface->output_dim_count, dim);
     if (!known) {
       known = &interface->output_dims[interface->output_dim_count++];
-      const char *symbol = dim_symbol_name(dim);
-      const char *text = symbol ? symbol : arena_printf(names->arena, "%s_d%d", value->field, i);
+      const char *text = arena_printf(names->arena, "%s_d%d", value->field, i);
       const char *override = overridden_field(names, text);
       const char *field = unique_field(names, override ? override : text);
       *known = (InterfaceWord){dim, field, interface_upper(names->arena, field), interface->output_words++};

@@ -70,6 +70,7 @@ typedef struct Frame {
   Val context, workspace, fast, weights, decoded; // weights, decoded: bases of the two homes
   Val *input_pointers, *output_pointers;          // by number
   Val *symbols;                                   // by symbol index; NULL where unknown
+  const Val *given;                               // the same at the start of the run: dims of the inputs
   Val executor;                                   // NULL: serial
   Val task_words;                                 // arguments of a parallel_for on the stack; NULL: none yet
   int task_word_count;
@@ -109,7 +110,10 @@ bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph);
 // Address of a placed value.
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value);
 Val emit_dim(Compiled *compiled, Frame *frame, const Dim *dim);
-bool emit_dim_is_known(const Frame *frame, const Dim *dim); // are all its symbols known here?
+bool emit_dim_is_known(const Val *symbols, const Dim *dim); // have all its symbols a value?
+int emit_lone_symbol(const Dim *dim); // the index of a dim that is nothing but a symbol; -1 otherwise
+// A value for a symbol that so far has none; beyond the symbol's range, which sized the memory, the run fails.
+void emit_define_symbol(Frame *frame, const Dim *dim, Val value);
 // if, loop, scan (control.c); false: reported.
 bool emit_control(Compiled *compiled, Frame *frame, const Node *node);
 

@@ -20,7 +20,7 @@ typedef struct View {
   const Type *type;
   ElementType element;
   int rank;
-  Val dims[MAX_RANK], strides[MAX_RANK];
+  Val dims[MAX_RANK], strides[MAX_RANK]; // NULL: depends on a dim that the kernel is to find
 } View;
 
 typedef struct Kernel {
@@ -33,6 +33,7 @@ typedef struct Kernel {
   int result_count;
   Val packed[MAX_PACKED]; // pointers to what the row's pack function made, in that order
   int packed_count;
+  Val sizes;              // trait SIZED: where the kernel writes the dims that it has found, index words
   const Dim *parallel; // set by kernel_split: number of independent units
   Val begin, end;      // the units of this call
   Arena *arena;        // scratch of this lowering

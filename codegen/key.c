@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ir/builder.h"
+#include "ir/sized.h"
 
 typedef struct KeyWriter {
   FILE *out;
@@ -164,6 +165,9 @@ const int *kernel_symbols(Arena *arena, const DimTable *dims, const Node *node, 
   bool *used = NEW_ARRAY(arena, bool, all);
   int *symbols = NEW_ARRAY(arena, int, all);
   mark_node(node, used);
+  const Dim *found[MAX_SIZES]; // what the kernel itself finds is no argument
+  for (int i = node_has_trait(node, SIZED) ? sized_dims(node, found) : 0; i-- > 0;)
+    used[dim_terms(found[i])[0].atoms[0]->index] = false;
   *count = 0;
   for (int i = 0; i < all; i++)
     if (used[i]) symbols[(*count)++] = i;

@@ -73,3 +73,12 @@ bool check_quant_per_tensor(const Node *node, Diag *diag, const Type *type) {
   return refuse(node, diag, "the operand is quantized along axis %d, not as a whole",
                 type->quant->axis);
 }
+
+const Dim *infer_run_dim(const Node *node, int result, int axis, int rank, int64_t low,
+                         int64_t high) {
+  const Type *given = &node->results[result]->type;
+  if (given->kind == TYPE_TENSOR && given->rank == rank && dim_symbol_name(given->dims[axis]))
+    return given->dims[axis];
+  const char *name = arena_printf(node_arena(node), "%s_%d", op_info[node->op].text, node->id);
+  return dim_fresh_symbol(node_dim_table(node), name, low < 0 ? 0 : low, high);
+}

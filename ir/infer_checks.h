@@ -27,6 +27,10 @@ const Dim *dim_known(const Dim *a, const Dim *b);
 // Result dims given by an attribute: rank and signs.
 bool check_sizes(const Node *node, Diag *diag, const Dim *const *sizes, int count);
 
+// The symbol of a result dim that only a run knows: the one it has already, or a fresh one.
+const Dim *infer_run_dim(const Node *node, int result, int axis, int rank, int64_t low,
+                         int64_t high);
+
 // The same scales along another axis (-1 stays -1); NULL stays NULL.
 const Quant *quant_on_axis(Arena *arena, const Quant *quant, int axis);
 // Refuses quantization along an axis, for ops that mix its elements.

@@ -82,16 +82,6 @@ static bool check_region(const Node *node, Diag *diag, int which, int inputs, in
                 outputs < 0 ? region->output_count : outputs);
 }
 
-// The symbol of a result dim that only a run knows: the one it has already, or a fresh one.
-static const Dim *run_dim(const Node *node, int result, int axis, int rank, int64_t low,
-                          int64_t high) {
-  const Type *given = &node->results[result]->type;
-  if (given->kind == TYPE_TENSOR && given->rank == rank && dim_symbol_name(given->dims[axis]))
-    return given->dims[axis];
-  const char *name = arena_printf(node_arena(node), "%s_%d", op_info[node->op].text, node->id);
-  return dim_fresh_symbol(node_dim_table(node), name, low < 0 ? 0 : low, high);
-}
-
 static bool is_condition(const Type *type) {
   return type->kind == TYPE_TENSOR && type->element == BOOL && type->rank <= 1;
 }
@@ -124,7 +114,7 @@ static bool join_branches(Node *node, Diag *diag, Bindings bindings[2], int resu
     }
     int64_t low = dim_low(a) < dim_low(b) ? dim_low(a) : dim_low(b);
     int64_t high = dim_high(a) > dim_high(b) ? dim_high(a) : dim_high(b);
-    type.dims[i] = run_dim(node, result, i, type.rank, low, high);
+    type.dims[i] = infer_run_dim(node, result, i, type.rank, low, high);
   }
   node->results[result]->type = type;
   return true;
@@ -191,7 +181,7 @@ static bool infer_carried(Node *node, Diag *diag, Bindings *bindings, const Carr
     Type type = region->inputs[carried->first_input + i]->type;
     for (int k = 0; k < type.rank; k++) {
       const Dim *dim = outer_dim(bindings, type.dims[k]);
-      type.dims[k] = dim ? dim : run_dim(node, i, k, type.rank, 0, DIM_UNBOUNDED);
+      type.dims[k] = dim ? dim : infer_run_dim(node, i, k, type.rank, 0, DIM_UNBOUNDED);
     }
     node->results[i]->type = type;
   }
@@ -211,7 +201,7 @@ static bool infer_stacked(Node *node, Diag *diag, Bindings *bindings, int output
   type.rank = rank;
   for (int i = 0, from = 0; i < rank; i++) {
     const Dim *dim = i == at ? length : outer_dim(bindings, slice->dims[from++]);
-    type.dims[i] = dim ? dim : run_dim(node, result, i, rank, 0, DIM_UNBOUNDED);
+    type.dims[i] = dim ? dim : infer_run_dim(node, result, i, rank, 0, DIM_UNBOUNDED);
   }
   type.quant = slice->quant ? quant_on_axis(node_arena(node), slice->quant,
                                             slice->quant->axis + (slice->quant->axis >= at))
@@ -286,7 +276,7 @@ bool infer_loop(Node *node, Diag *diag) {
     int rank = node->regions[0]->outputs[i + 1]->type.rank + 1;
     const Dim *length = trips && runs_to_the_end(node)
                             ? trips
-                            : run_dim(node, i, 0, rank, 0, trips ? dim_high(trips) : DIM_UNBOUNDED);
+                            : infer_run_dim(node, i, 0, rank, 0, trips ? dim_high(trips) : DIM_UNBOUNDED);
     if (!infer_stacked(node, diag, &bindings, i + 1, i, 0, length)) return false;
   }
   return true;

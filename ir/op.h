@@ -32,7 +32,8 @@ enum {
   REGIONS = 1 << 4,     // owns functions
   VIEW = 1 << 5,        // the result is the operand's memory, unchanged
   MOVES = 1 << 6,       // moves elements without looking at them
-  FALLIBLE = 1 << 7     // data can make it fail at run time (index out of range)
+  FALLIBLE = 1 << 7,    // data can make it fail at run time (index out of range)
+  SIZED = 1 << 8        // data decides a dim of the results, a symbol: pure, but two of them are never one
 };
 
 typedef struct AttributeSpec {

@@ -1,12 +1,14 @@
 // dead_code - deletes nodes whose results nobody uses, and operands that no region looks at.
-// Every op has no effect but its results, control flow included. Inputs and outputs of the model
+// Every op has no effect but its results, control flow included, and the dims that it finds. Inputs and outputs of the model
 // stay. Needs: nothing. Leaves: no node without a use.
+#include "ir/sized.h"
 #include "passes/pass.h"
 
 static bool is_dead(const Node *node) {
   for (int i = 0; i < node->result_count; i++)
     if (!value_is_unused(node->results[i])) return false;
-  return node_has_trait(node, PURE | REGIONS);
+  return node_has_trait(node, PURE) ||
+         (node_has_trait(node, REGIONS | SIZED) && !sized_dims_are_used(node));
 }
 
 // The first operand that is an input of the regions; they are the last ones of the node.

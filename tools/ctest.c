@@ -155,6 +155,25 @@ static void put_arguments(Tool *tool, OutputSink *sink, const TestData *data) {
     sink_printf(sink, "  out.%s = (void *)output_%d;\n", interface->outputs[i].field, i);
 }
 
+// The dim of an output that is word `word` of the outputs struct.
+static int64_t found_dim(const TestData *data, const InterfaceWord *word) {
+  for (int i = 0; i < data->graph->output_count; i++)
+    for (int axis = 0; axis < data->outputs[i].rank; axis++)
+      if (data->interface->outputs[i].dims[axis].dim == word->dim)
+        return data->outputs[i].dims[axis];
+  return 0;
+}
+
+// Dims that data decides need memory for their upper bounds, whatever they turn out to be.
+static size_t output_bytes(const TestData *data, int output) {
+  const InterfaceValue *value = &data->interface->outputs[output];
+  size_t bytes = data->outputs[output].bytes;
+  for (int axis = 0; axis < value->value->type.rank; axis++)
+    if (value->dims[axis].word >= data->interface->input_words && value->bytes > (int64_t)bytes)
+      bytes = (size_t)value->bytes;
+  return bytes ? bytes : 1;
+}
+
 static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
   const Interface *interface = data->interface;
   const char *prefix = interface->prefix, *macro = interface->macro_prefix;
@@ -162,14 +181,17 @@ static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
               "/* 0: every output is as expected; > 0: the number of elements that are not; < 0: "
               "minus an error code. */\n"
               "int %s_selftest(tenon_context *context);\n"
-              "TEST_CODE static int test_run(tenon_context *context) {\n  %s_inputs in;\n  "
-              "%s_outputs out;\n"
+              "TEST_VAR static %s_outputs out;\n\n"
+              "TEST_CODE static int test_run(tenon_context *context) {\n  %s_inputs in;\n"
               "  memset(&in, 0, sizeof in);\n  memset(&out, 0, sizeof out);\n",
               prefix, prefix, prefix);
   put_arguments(tool, sink, data);
   sink_printf(sink, "  return %s_run(context, &in, &out);\n}\n\n", prefix);
   sink_printf(sink, "TEST_CODE static int test_compare(const tenon_context *context) {\n  int "
                     "wrong = 0;\n  (void)context;\n  test_worst = 0;\n");
+  for (int i = 0; i < interface->output_dim_count; i++)
+    sink_printf(sink, "  wrong += out.%s != %" PRId64 ";\n", interface->output_dims[i].field,
+                found_dim(data, &interface->output_dims[i]));
   for (int i = 0; i < interface->output_count; i++) {
     const char *found =
         is_in_workspace(tool)
@@ -246,7 +268,7 @@ bool c_test_write(Tool *tool, const Module *module, const char *prefix, const ch
     put_array(sink, "wanted", i, &data.outputs[i]);
     if (!is_in_workspace(tool))
       sink_printf(sink, "TEST_VAR static TENON_ALIGNED(16) unsigned char output_%d[%zu];\n", i,
-                  data.outputs[i].bytes ? data.outputs[i].bytes : 1);
+                  output_bytes(&data, i));
   }
   sink_text(sink, "\n");
   put_comparisons(sink, &data);

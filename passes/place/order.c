@@ -4,6 +4,7 @@
 // author's order, which caches like.
 #include <stdlib.h>
 
+#include "ir/sized.h"
 #include "passes/place/place.h"
 
 typedef struct OrderNode {
@@ -170,7 +171,15 @@ static void apply(const Order *order, const int *sequence) {
     node_move_before(order->nodes[sequence[i + 1]].node, order->nodes[sequence[i]].node);
 }
 
+// Dims found by a node bind what uses them to come after it, and no operand says so.
+static bool finds_dims(const Graph *graph) {
+  for (const Node *node = graph->first; node; node = node->next)
+    if (sized_finds_dims(node)) return true;
+  return false;
+}
+
 void place_order(Graph *graph, Arena *scratch) {
+  if (finds_dims(graph)) return;
   if (graph->node_count < 3 || graph->node_count > GREEDY_LIMIT) return;
   Order order = make_order(graph, scratch);
   int *given = NEW_ARRAY(scratch, int, order.count), *other = NEW_ARRAY(scratch, int, order.count),

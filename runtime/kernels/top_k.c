@@ -1,22 +1,9 @@
 // top_k: the k best of a row, best first. A heap of the k best so far lies in the results themselves, its
 // root the worst of them; at the end it is sorted in place. No other memory.
-//
-// Elements are compared by a signed integer key that orders as they do: NaN above everything, -0 and
-// 0 equal, so that machines without a floating-point unit need none.
 #include <stddef.h>
 #include <stdint.h>
 
-#define DIRECT_KEY(name, type, key_type) \
-  static inline key_type key_##name(type x) { return (key_type)x; }
-#define FLIPPED_KEY(name, type, key_type) /* the lowest value of the type becomes that of the key */ \
-  static inline key_type key_##name(type x) { return (key_type)(x ^ (type)1 << (sizeof(type) * 8 - 1)); }
-#define FLOAT_KEY(name, type, key_type, infinity, highest) /* sign and magnitude as two's complement */ \
-  static inline key_type key_##name(type x) {                                                          \
-    type sign = (type)((type)1 << (sizeof(type) * 8 - 1));                                             \
-    key_type magnitude = (key_type)(x & (type)~sign);                                                  \
-    if (magnitude > (infinity)) return (highest);                                                      \
-    return x & sign ? -magnitude : magnitude;                                                          \
-  }
+#include "runtime/kernels/keys.h"
 
 // x: `size` elements, values and places: `k` <= size; neighbours of all three are `stride` elements apart.
 #define TOP_K(name, type)                                                                            \
@@ -63,19 +50,6 @@
       sink_##name(values, places, 0, count, stride, largest);                                        \
     }                                                                                                \
   }
-
-DIRECT_KEY(i8, int8_t, int32_t)
-DIRECT_KEY(u8, uint8_t, int32_t)
-DIRECT_KEY(i16, int16_t, int32_t)
-DIRECT_KEY(u16, uint16_t, int32_t)
-DIRECT_KEY(i32, int32_t, int32_t)
-FLIPPED_KEY(u32, uint32_t, int32_t)
-DIRECT_KEY(i64, int64_t, int64_t)
-FLIPPED_KEY(u64, uint64_t, int64_t)
-FLOAT_KEY(f16, uint16_t, int32_t, 0x7c00, INT32_MAX)
-FLOAT_KEY(bf16, uint16_t, int32_t, 0x7f80, INT32_MAX)
-FLOAT_KEY(f32, uint32_t, int32_t, 0x7f800000, INT32_MAX)
-FLOAT_KEY(f64, uint64_t, int64_t, 0x7ff0000000000000, INT64_MAX)
 
 TOP_K(i8, int8_t)
 TOP_K(u8, uint8_t)

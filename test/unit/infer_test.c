@@ -41,6 +41,31 @@ static const struct {
 static const struct {
   const char *text, *error;
 } refusals[] = {
+    {"input %x : f32[]\n%z = nonzero %x\nreturn %z", "nonzero: of a scalar"},
+    {"input %x : str[2]\n%a, %b, %c, %d = unique %x\nreturn %a", "unique: of str"},
+    {"input %x : f32[2]\n%a, %b, %c, %d = unique %x {axis=1}\nreturn %a", "unique: axis 1 of rank 1"},
+    {"input %b : f32[1,5,4]\ninput %s : f32[1,2,6]\n%z, %h = non_max_suppression %b, %s\nreturn %z",
+     "non_max_suppression: boxes: 5 and 6 differ"},
+    {"input %b : f32[5,4]\ninput %s : f32[1,2,5]\n%z, %h = non_max_suppression %b, %s\nreturn %z",
+     "non_max_suppression: boxes of rank 2, scores of rank 3, wanted 3"},
+    {"input %b : f32[1,5,4]\ninput %s : f32[1,2,5]\ninput %m : f32[]\n"
+     "%z, %h = non_max_suppression %b, %s, %m\nreturn %z",
+     "non_max_suppression: operand 2 is f32[], wanted one i64"},
+    {"input %x : f32[1,5,5,3]\ninput %r : f32[2,4]\ninput %i : i64[2]\n"
+     "%z = roi_align %x, %r, %i {sizes=[2,2], mode=\"least\"}\nreturn %z",
+     "roi_align: mode 'least' is none of average, max"},
+    {"input %x : f32[1,5,5,3]\ninput %r : f32[2,4]\ninput %i : i64[2]\n"
+     "%z = roi_align %x, %r, %i {sizes=[2,2], coordinates=\"asymmetric\"}\nreturn %z",
+     "roi_align: coordinates 'asymmetric' are none of half_pixel, output_half_pixel"},
+    {"input %x : f32[1,5,5,3]\ninput %r : f32[2,4]\ninput %i : i64[2]\n"
+     "%z = roi_align %x, %r, %i {sizes=[2,2], samples=-1}\nreturn %z",
+     "roi_align: samples = -1"},
+    {"input %x : f32[1,5,5,3]\ninput %r : f32[2,4]\ninput %i : i64[3]\n"
+     "%z = roi_align %x, %r, %i {sizes=[2,2]}\nreturn %z",
+     "roi_align: regions: 2 and 3 differ"},
+    {"input %x : f32[1,5,5,3]\ninput %r : f32[2,4]\ninput %i : i64[2]\n"
+     "%z = roi_align %x, %r, %i {sizes=[2]}\nreturn %z",
+     "roi_align: operands of rank 4, 2 and 1 with 1 sizes, wanted 4, 2, 1 and 2"},
     {"input %x : str[2]\n%z = neg %x\nreturn %z", "neg: not defined on str (operand 0)"},
     {"input %x : f32[2,40]\ninput %q : u4[3,2,16]\ninput %s : f32[3,2]\n"
      "%z = matmul_blocked %x, %q, %s\nreturn %z",

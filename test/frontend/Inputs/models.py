@@ -61,7 +61,7 @@ def refused():
 
 
 def unsupported():
-    return model([node("NonMaxSuppression", "b s", "a"), node("Strange", "x", "c"), node("Strange", "c", "d"), node("Relu", "d", "y")],
+    return model([node("Foreign", "b s", "a"), node("Strange", "x", "c"), node("Strange", "c", "d"), node("Relu", "d", "y")],
                  {"x": (FLOAT, [3]), "b": (FLOAT, [1, 4, 4]), "s": (FLOAT, [1, 1, 4])}, "y a")
 
 

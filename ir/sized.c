@@ -1,0 +1,80 @@
+// Which nodes find dims, and who needs these.
+#include "ir/sized.h"
+
+int sized_dims(const Node *node, const Dim *found[MAX_SIZES]) {
+  int64_t axis = node->op == OP_UNIQUE ? node_int(node, ATTR_AXIS) : node->op == OP_NONZERO;
+  const Type *type = &node->results[0]->type;
+  found[0] = type->dims[axis < 0 ? axis + type->rank : axis];
+  return 1;
+}
+
+static bool type_has_dim(const Type *type, const Dim *dim) {
+  for (int i = 0; type->kind == TYPE_TENSOR && i < type->rank; i++)
+    if (type->dims[i] == dim) return true;
+  return false;
+}
+
+static bool is_dim_of_inputs(const Graph *graph, const Dim *dim) {
+  for (int i = 0; i < graph->input_count; i++)
+    if (type_has_dim(&graph->inputs[i]->type, dim)) return true;
+  return false;
+}
+
+// The next dim that the node finds, from *at on; NULL: no more.
+static const Dim *next_found(const Node *node, int *at) {
+  for (; *at < node->result_count * MAX_RANK; ++*at) {
+    const Type *type = &node->results[*at / MAX_RANK]->type;
+    int axis = *at % MAX_RANK;
+    if (type->kind != TYPE_TENSOR || axis >= type->rank) continue;
+    const Dim *dim = type->dims[axis];
+    if (!dim_symbol_name(dim) || is_dim_of_inputs(node->graph->module->main, dim)) continue;
+    bool from_operand = false;
+    for (int i = 0; i < node->operand_count; i++)
+      if (node->operands[i] && type_has_dim(&node->operands[i]->type, dim)) from_operand = true;
+    if (from_operand) continue;
+    ++*at;
+    return dim;
+  }
+  return NULL;
+}
+
+bool sized_finds_dims(const Node *node) {
+  int at = 0;
+  return node_has_trait(node, SIZED | REGIONS) && next_found(node, &at) != NULL;
+}
+
+static bool dim_mentions(const Dim *dim, const Atom *symbol) {
+  for (int i = 0; i < dim_term_count(dim); i++)
+    for (int k = 0; k < dim_terms(dim)[i].atom_count; k++) {
+      const Atom *atom = dim_terms(dim)[i].atoms[k];
+      if (atom == symbol) return true;
+      if (atom->kind == ATOM_SYMBOL) continue;
+      if (dim_mentions(atom->left, symbol) || dim_mentions(atom->right, symbol)) return true;
+    }
+  return false;
+}
+
+static bool node_mentions(const Node *node, const Atom *symbol) {
+  for (int i = 0; i < node->result_count; i++) {
+    const Type *type = &node->results[i]->type;
+    for (int k = 0; type->kind == TYPE_TENSOR && k < type->rank; k++)
+      if (dim_mentions(type->dims[k], symbol)) return true;
+  }
+  for (int i = 0; i < node->attribute_count; i++) {
+    const Attribute *a = &node->attributes[i];
+    for (int k = 0; attribute_info[a->id].kind == KIND_DIMS && k < a->count; k++)
+      if (dim_mentions(a->dims[k], symbol)) return true;
+  }
+  for (int i = 0; i < node->region_count; i++)
+    for (const Node *inner = node->regions[i]->first; inner; inner = inner->next)
+      if (node_mentions(inner, symbol)) return true;
+  return false;
+}
+
+bool sized_dims_are_used(const Node *node) {
+  int at = 0;
+  for (const Dim *dim; (dim = next_found(node, &at));)
+    for (const Node *later = node->next; later; later = later->next)
+      if (node_mentions(later, dim_terms(dim)[0].atoms[0])) return true;
+  return false;
+}
