@@ -28,7 +28,8 @@ static bool deform_begin(OnnxNode *node, Deform *deform) {
     return onnx_error(node, "input of rank %d, offsets of rank %d", rank,
                       deform->offset->type.rank);
   int64_t channels, offsets;
-  for (int i = 0; i < spatial; i++) deform->taps *= deform->window.kernel[i];
+  for (int i = 0; i < spatial && deform->taps <= 1 << 16; i++)
+    deform->taps *= deform->window.kernel[i];
   if (!dim_is_constant(deform->x->type.dims[1], &channels) ||
       !dim_is_constant(deform->offset->type.dims[1], &offsets))
     return onnx_error(node, "the numbers of channels and offsets must be static");

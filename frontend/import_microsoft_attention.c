@@ -189,6 +189,7 @@ static Value *unpacked(OnnxNode *node, Value *x, int index) {
 static Value *with_bias(OnnxNode *node, Value *x, const Dim **start) {
   Value *bias = onnx_input(node, 3);
   if (!bias || !x) return x;
+  if (bias->type.rank != 1) return onnx_error(node, "bias of rank %d", bias->type.rank), NULL;
   DimTable *table = node->importer->dims;
   const Dim *size = dim_mul(table, x->type.dims[1], x->type.dims[3]);
   Value *mine = build_slice_axis(&node->builder, bias, 0, *start, size, 1);
@@ -377,8 +378,8 @@ bool import_group_query_attention(OnnxNode *node) {
   for (int i = 0; i < 2 && onnx_int(node, "do_rotary", 0); i++) {
     Value *ids = onnx_has_input(node, 9) ? onnx_input(node, 9) : token_positions(&g);
     int64_t half;
-    if (!caches[0] || !caches[1] || !dim_is_constant(caches[0]->type.dims[1], &half) ||
-        caches[0]->type.rank != 2)
+    if (!caches[0] || !caches[1] || caches[0]->type.rank != 2 ||
+        !dim_is_constant(caches[0]->type.dims[1], &half))
       return onnx_error(node, "do_rotary without caches [positions, static size]");
     g.parts[i] = rotary_turn(node, g.parts[i], caches, ids, 2 * half,
                              onnx_int(node, "rotary_interleaved", 0) != 0);
@@ -420,7 +421,8 @@ static Value *word_counts(OnnxNode *node, const Type *ids) {
 bool import_embed_layer_norm(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *ids = onnx_input(node, 0), *gamma = onnx_input(node, 5), *beta = onnx_input(node, 6);
-  if (!onnx_has_input(node, 2) || !onnx_has_input(node, 3) || !gamma || !beta)
+  if (!onnx_has_input(node, 2) || !onnx_has_input(node, 3) || !gamma || !beta ||
+      (onnx_has_input(node, 1) && !onnx_has_input(node, 4)))
     return onnx_error(node, "a table of embeddings, gamma or beta is missing");
   if (ids->type.rank != 2) return onnx_error(node, "ids of rank %d, wanted 2", ids->type.rank);
   Value *places =

@@ -218,7 +218,9 @@ static Value *packed_codes(const Blocked *b, int input, int rank, const int64_t 
   OnnxNode *node = b->node;
   Tensor bytes;
   int64_t wanted = b->bits;
-  for (int i = 0; i < rank; i++) wanted *= dims[i];
+  for (int i = 0; i < rank; i++)
+    if (__builtin_mul_overflow(wanted, dims[i], &wanted))
+      return onnx_error(node, "input %d would be too large", input), NULL;
   wanted /= 8;
   if (!onnx_constant_input(node, input, &bytes))
     return onnx_error(node, "input %d must be constant", input), NULL;

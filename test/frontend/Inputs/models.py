@@ -18,7 +18,7 @@ def model(nodes, inputs, outputs, constants=None, opset=17, functions=()):
         [helper.make_tensor_value_info(name, element, shape) for name, (element, shape) in inputs.items()],
         [helper.make_empty_tensor_value_info(name) for name in outputs.split()],
         [numpy_helper.from_array(np.array(value), name) for name, value in (constants or {}).items()])
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("local", 1)]
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("local", 1), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=list(functions))
 
 
@@ -58,6 +58,12 @@ def function():
 def refused():
     decoder = helper.make_node("ImageDecoder", ["x"], ["y"], name="y")
     return model([decoder], {"x": (TensorProto.UINT8, [9])}, "y", opset=20)
+
+
+def no_segments():
+    inputs = {"i": (TensorProto.INT32, [2, 3]), "s": (TensorProto.INT32, [2, 3]), "w": (FLOAT, [9, 4]), "p": (FLOAT, [3, 4]), "g": (FLOAT, [4]), "b": (FLOAT, [4])}
+    embed = helper.make_node("EmbedLayerNormalization", ["i", "s", "w", "p", "", "g", "b"], ["y", "m"], name="y", domain="com.microsoft")
+    return model([embed], inputs, "y")
 
 
 def unsupported():
