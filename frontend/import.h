@@ -55,6 +55,7 @@ typedef struct Importer {
   int unsupported_count, unsupported_capacity;
   int depth; // of functions and regions
   size_t inlined_nodes;
+  struct BlockedWeights *blocked; // import_blocked.c
   bool *wanted; // by node of the model's graph; NULL: all
 } Importer;
 
@@ -195,6 +196,11 @@ Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank);
 Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep);
 Value *onnx_gemm_result(OnnxNode *node); // alpha * A' * B' + beta * C; NULL: reported
 Value *onnx_convert(OnnxNode *node, Value *x, ElementType element);
+// `result` is made from constant codes in blocks along the first axis (import_blocked.c).
+void import_note_blocked(OnnxNode *node, const Value *result, Value *codes, Value *scale,
+                         Value *zero, int64_t block);
+// a * b, if b is such a result; NULL: it is not.
+Value *import_blocked_matmul(OnnxNode *node, Value *a, const Value *b);
 // (a - zero) * (b - zero), summed in i32; a zero point may be NULL.
 Value *onnx_matmul_integer(OnnxNode *node, Value *a, Value *b, Value *a_zero, Value *b_zero);
 // Codes u8 of x, with a scale and zero point from its extremes; NULL: failed.

@@ -9,6 +9,8 @@ bool import_matmul(OnnxNode *node) {
   Value *a = onnx_input(node, 0), *b = onnx_input(node, 1);
   bool row = a->type.rank == 1, column = b->type.rank == 1;
   if (a->type.rank == 0 || b->type.rank == 0) return onnx_error(node, "an operand is a scalar");
+  Value *by_codes = import_blocked_matmul(node, a, b);
+  if (by_codes) return onnx_output(node, 0, by_codes);
   if (row) a = onnx_unsqueeze(node, a, (int64_t[]){0}, 1);
   if (column) b = onnx_unsqueeze(node, b, (int64_t[]){1}, 1);
   Value *product = a && b ? build_matmul(&node->builder, a, b, NULL) : NULL;

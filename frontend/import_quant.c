@@ -217,8 +217,11 @@ static Value *dequantize(OnnxNode *node, Value *x, const QuantOperands *operands
         *zero = spread(node, operands->zero, operands, &x->type);
   Value *real = onnx_convert(node, x, wide);
   if (zero) real = onnx_binary(node, OP_SUB, real, onnx_convert(node, zero, wide));
-  return onnx_convert(node, onnx_binary(node, OP_MUL, real, onnx_convert(node, scale, wide)),
-                      element);
+  Value *result =
+      onnx_convert(node, onnx_binary(node, OP_MUL, real, onnx_convert(node, scale, wide)), element);
+  if (operands->block && operands->axis == 0)
+    import_note_blocked(node, result, x, operands->scale, operands->zero, operands->block);
+  return result;
 }
 
 bool import_dequantize_linear(OnnxNode *node) {

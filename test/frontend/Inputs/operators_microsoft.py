@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
-from operator_cases import case, floats, integers, random
+from onnx import TensorProto, helper, numpy_helper
+
+from operator_cases import Case, case, floats, integers, random
 
 
 def microsoft(name, op, inputs, outputs=1, **keywords):
@@ -181,6 +183,22 @@ def quantized():
                     constants=(1, 2, 3, 4, 5, 6, 7, 8), channels_last=1, pads=[1, 1, 1, 1])
 
 
+def dequantized_products():
+    """The form of the ONNX standard: DequantizeLinear of codes in blocks before MatMul."""
+    for element, low, high in ((TensorProto.INT4, -8, 8), (TensorProto.UINT4, 0, 16), (TensorProto.UINT8, 0, 256), (TensorProto.INT8, -128, 128)):
+        for k, zeros in ((64, True), (72, False)):
+            n, block, x = 5, 32, floats(3, k)
+            blocks = -(-k // block)
+            constants = [helper.make_tensor("w", element, [k, n], integers(low, high, k * n).tolist()),
+                         helper.make_tensor("z", element, [blocks, n], integers(low, high, blocks * n).tolist()),
+                         numpy_helper.from_array(floats(blocks, n, low=0.01, high=0.1), "s")]
+            nodes = [helper.make_node("DequantizeLinear", ["w", "s", "z"][:3 if zeros else 2], ["d"], axis=0, block_size=block),
+                     helper.make_node("MatMul", ["x", "d"], ["y"])]
+            graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", 1, ["M", k])], [helper.make_empty_tensor_value_info("y")],
+                                      constants if zeros else constants[::2])
+            yield Case(f"dequantized_{element}_{k}", helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), {"x": x}, 1e-4, 1, None)
+
+
 def softmax_case(opset, axis, one, dims=None):
     made = microsoft(f"QLinearSoftmax_{opset}_{axis}", "QLinearSoftmax", [u8(2, 5, 3), *one, scale(1 / 256), np.uint8(0)], constants=(1, 2, 3, 4), axis=axis, dims=dims)
     attribute = made.model.graph.node[0].attribute.add()
@@ -256,5 +274,5 @@ def symbolic():
 
 
 def cases():
-    for family in (symbolic, fused, norms, attentions, grouped_attentions, rotary, quantized, products):
+    for family in (symbolic, fused, norms, attentions, grouped_attentions, rotary, quantized, products, dequantized_products):
         yield from family()
