@@ -2,8 +2,8 @@
 //
 //   y[p, m] = requantize(bias'[m] + sum over k of x[p, k] * w[m, k]),  bias' = bias - zero_x * sum of w[m]
 //
-// Panels of `width` output channels; within one [k / group][width][group], as the dot instruction of the
-// row reads them. A tap outside the input reads a line of zero points. Where a tap has few channels
+// Panels of `width` output channels, the last one of a group only as wide as its vectors; within one
+// [k / group][width][group], as the dot instruction of the row reads them. A tap outside the input reads a line of zero points. Where a tap has few channels
 // (images, spectrograms), the taps of a pixel are gathered into a small buffer first, so that k is one
 // run; weights of a matmul are such a run anyway. For pmaddwd all taps of a tile are gathered and widened
 // to 16 bits on the way: then a row of a step is one broadcast load, where widening took two shuffles.
@@ -26,8 +26,10 @@ typedef struct Shape {
   int64_t run, padded_run;              // k of one run (a tap, or all gathered), filled up to whole groups
   int64_t runs;                         // runs of one output channel
   int rows, vectors, width;
-  int64_t panels;                       // of one group
+  int64_t columns;                      // of one group's panels: its outputs, filled up to whole vectors
 } Shape;
+
+static int64_t padded_outputs(const Shape *s) { return (s->outputs + s->dot.lanes - 1) / s->dot.lanes * s->dot.lanes; }
 
 static Shape shape_of(const Node *node, const Target *target) {
   const Type *w = &node->operands[1]->type;
@@ -43,16 +45,27 @@ static Shape shape_of(const Node *node, const Target *target) {
     s.outputs = type_dim(w, transposed ? 0 : 1);
   }
   bool vectors = s.dot.lanes > 1;
-  s.rows = vectors ? (target->vector_registers >= 32 ? 6 : 4) : 2;
+  s.columns = padded_outputs(&s);
+  s.vectors = vectors ? (target->vector_registers >= 32 ? 4 : 2) : 2;
+  if (s.columns < (int64_t)s.vectors * s.dot.lanes) s.vectors = s.columns > 0 ? (int)(s.columns / s.dot.lanes) : 1;
+  s.width = s.vectors * s.dot.lanes;
+  s.rows = vectors ? (target->vector_registers >= 32 ? (s.vectors < 3 ? MAX_ROWS : 6) : 4) : 2;
   s.widens = vectors && s.dot.kind == DOT_MADD && (s.taps * s.inputs + 1) * 2 * s.rows <= WIDE_BYTES;
   s.gathers = s.widens || (s.taps > 1 && s.inputs < GATHER_CHANNELS && s.taps * s.inputs <= GATHER_BYTES);
   s.run = s.gathers ? s.taps * s.inputs : s.inputs;
   s.runs = s.gathers ? 1 : s.taps;
   s.padded_run = (s.run + s.dot.group - 1) / s.dot.group * s.dot.group;
-  s.vectors = vectors ? (target->vector_registers >= 32 ? 4 : 2) : 2;
-  s.width = s.vectors * s.dot.lanes;
-  s.panels = (s.outputs + s.width - 1) / s.width;
   return s;
+}
+
+// Where output channel m (over all groups) lies: the first column and the width of its panel, its lane.
+typedef struct Place {
+  int64_t first, width, lane;
+} Place;
+
+static Place place_of(const Shape *s, int64_t m) {
+  int64_t in_group = m % s->outputs, panel = in_group / s->width * s->width, rest = s->columns - panel;
+  return (Place){m / s->outputs * s->columns + panel, rest < s->width ? rest : s->width, in_group - panel};
 }
 
 typedef struct Product {
@@ -77,6 +90,8 @@ typedef struct Sums {
 static Val byte_at(Nest *nest, Val pointer, Val offset) { return nest_address(nest, pointer, nest->i8, offset); }
 
 // --- accumulation
+
+static int64_t width_of(const Product *p, const Sums *sums) { return (int64_t)sums->vectors * p->shape.dot.lanes; }
 
 static void step(Product *p, Sums *sums, const DotOperand *x, Val w) {
   Nest *nest = p->nest;
@@ -113,14 +128,14 @@ static void accumulate_run(Product *p, Sums *sums, const Val *rows, Val w) {
       if (p->shape.widens) x[r] = dot_load_x_wide(nest, dot, nest_address(nest, rows[r], nest->i16, k));
       else x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
     }
-    step(p, sums, x, byte_at(nest, w, nest_mul(nest, k, nest_const(nest, p->shape.width))));
+    step(p, sums, x, byte_at(nest, w, nest_mul(nest, k, nest_const(nest, width_of(p, sums)))));
     carry_out(sums, &k_loop);
   }
   if (whole == length) return;
   DotOperand x[MAX_ROWS];
   for (int r = 0; r < sums->rows; r++)
     x[r] = dot_load_x_part(nest, dot, p->x->element, byte_at(nest, rows[r], nest_const(nest, whole)), (int)(length - whole));
-  step(p, sums, x, byte_at(nest, w, nest_const(nest, whole * p->shape.width)));
+  step(p, sums, x, byte_at(nest, w, nest_const(nest, whole * width_of(p, sums))));
 }
 
 static void accumulate_taps(Product *p, Sums *sums, const Pixel *pixels, Val w, Val *tap, Val number, int axis) {
@@ -128,7 +143,7 @@ static void accumulate_taps(Product *p, Sums *sums, const Pixel *pixels, Val w, 
   if (axis == WINDOW_AXES) {
     Val rows[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) rows[r] = pixels_tap(&p->pixels, &pixels[r], tap);
-    accumulate_run(p, sums, rows, byte_at(nest, w, nest_mul(nest, number, nest_const(nest, p->shape.padded_run * p->shape.width))));
+    accumulate_run(p, sums, rows, byte_at(nest, w, nest_mul(nest, number, nest_const(nest, p->shape.padded_run * width_of(p, sums)))));
     return;
   }
   int64_t size = p->pixels.window.kernel[axis];
@@ -243,10 +258,11 @@ static void gather(Product *p, const Pixel *pixels, int rows, Val *pointers) {
 
 // --- results
 
-static Val load_table(Product *p, Val table, int row, int vector) {
+// `vectors`: of the panel.
+static Val load_table(Product *p, Val table, int row, int vector, int vectors) {
   Nest *nest = p->nest;
   int lanes = p->shape.dot.lanes;
-  Val at = nest_const(nest, (int64_t)row * p->shape.width + (int64_t)vector * lanes);
+  Val at = nest_const(nest, ((int64_t)row * vectors + vector) * lanes);
   return nest_load(nest, nest_vector(nest->i32, lanes), nest_address(nest, table, nest->i32, at), 4);
 }
 
@@ -261,7 +277,7 @@ static void store_row(Product *p, const Val *sums, int vectors, Val offset, Val 
   for (int v = 0; v < vectors; v++) {
     Val value = sums[v], count = v == vectors - 1 ? partial : NULL, channel = nest_const(nest, (int64_t)v * lanes);
     if (p->to) {
-      value = requantize_emit(nest, value, load_table(p, table, 1, v), load_table(p, table, 2, v), p->high_only, p->to->zero[0], low, high);
+      value = requantize_emit(nest, value, load_table(p, table, 1, v, vectors), load_table(p, table, 2, v, vectors), p->high_only, p->to->zero[0], low, high);
       value = nest_extend(nest, value, nest_element_type(nest, p->code), true);
     }
     if (coordinates) {
@@ -319,7 +335,7 @@ static void locate(Product *p, const Rows *rows, int r, Val channel, Val *coordi
 
 // Output channels of a tile: `vectors` of a panel; `partial`: lanes of the last one that exist, NULL: all.
 typedef struct Columns {
-  Val panel, channel;
+  Val first, channel; // column among all panels, channel of the result
   int vectors;
   Val partial;
 } Columns;
@@ -368,10 +384,10 @@ static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
   Nest *nest = p->nest;
   const Shape *s = &p->shape;
   Sums sums = {.rows = rows->count, .vectors = columns->vectors};
-  Val w = byte_at(nest, p->kernel->packed[0], nest_mul(nest, columns->panel, nest_const(nest, s->runs * s->padded_run * s->width)));
-  Val table = nest_address(nest, p->kernel->packed[1], nest->i32, nest_mul(nest, columns->panel, nest_const(nest, 3 * (int64_t)s->width)));
+  Val w = byte_at(nest, p->kernel->packed[0], nest_mul(nest, columns->first, nest_const(nest, s->runs * s->padded_run)));
+  Val table = nest_address(nest, p->kernel->packed[1], nest->i32, nest_mul(nest, columns->first, nest_const(nest, 3)));
   for (int v = 0; v < sums.vectors; v++) {
-    Val bias = load_table(p, table, 0, v);
+    Val bias = load_table(p, table, 0, v, sums.vectors);
     for (int r = 0; r < sums.rows; r++) sums.sum[r][v] = bias;
   }
   Val tap[WINDOW_AXES];
@@ -409,18 +425,18 @@ static void for_panels(Product *p, const Rows *rows, Val begin, Val end) {
   Nest *nest = p->nest;
   const Shape *s = &p->shape;
   int64_t whole = s->outputs / s->width, rest = s->outputs % s->width;
-  Val first_panel = nest_mul(nest, p->group_index, nest_const(nest, s->panels));
+  Val first_column = nest_mul(nest, p->group_index, nest_const(nest, s->columns));
   Val first_channel = nest_mul(nest, p->group_index, nest_const(nest, s->outputs));
   FOR(nest, panel, nest_const(nest, 0), nest_const(nest, whole), 1) {
-    Val channel = nest_add(nest, first_channel, nest_mul(nest, panel, nest_const(nest, s->width)));
-    Columns columns = {nest_add(nest, first_panel, panel), channel, s->vectors, NULL};
+    Val at = nest_mul(nest, panel, nest_const(nest, s->width));
+    Columns columns = {nest_add(nest, first_column, at), nest_add(nest, first_channel, at), s->vectors, NULL};
     if (rows) emit_tile(p, rows, &columns);
     else for_rows(p, begin, end, emit_tile, &columns);
   }
   if (!rest) return;
   int lanes = s->dot.lanes, vectors = (int)(rest + lanes - 1) / lanes, last = (int)rest - (vectors - 1) * lanes;
-  Columns columns = {nest_add(nest, first_panel, nest_const(nest, whole)), nest_add(nest, first_channel, nest_const(nest, whole * s->width)),
-                     vectors, last == lanes ? NULL : nest_const(nest, last)};
+  Val at = nest_const(nest, whole * s->width);
+  Columns columns = {nest_add(nest, first_column, at), nest_add(nest, first_channel, at), vectors, last == lanes ? NULL : nest_const(nest, last)};
   if (rows) emit_tile(p, rows, &columns);
   else for_rows(p, begin, end, emit_tile, &columns);
 }
@@ -520,11 +536,11 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
   const PackPlan *plan = segment->user;
   const Shape *s = &plan->shape;
   for (int64_t m = 0; m < s->outputs * s->group; m++) {
-    int64_t panel = m / s->outputs * s->panels + m % s->outputs / s->width, lane = m % s->outputs % s->width;
+    Place place = place_of(s, m);
     for (int64_t k = 0; k < s->runs * s->run; k++) {
       int64_t run = k / s->run, in = k % s->run;
-      int64_t at = (panel * s->runs + run) * s->padded_run * s->width + in / s->dot.group * s->width * s->dot.group +
-                   lane * s->dot.group + in % s->dot.group;
+      int64_t at = (place.first * s->runs + place.width * run) * s->padded_run +
+                   (in / s->dot.group * place.width + place.lane) * s->dot.group + in % s->dot.group;
       out[at] = (unsigned char)weight_at(segment->node, s, m, k);
     }
   }
@@ -548,13 +564,13 @@ static void write_tables(const PackedSegment *segment, unsigned char *out) {
   const Type *own = node_own_type(node);
   bool requantizes = own->quant && element_info[own->element].bits <= 16;
   for (int64_t m = 0; m < s->outputs * s->group; m++) {
-    int64_t panel = m / s->outputs * s->panels + m % s->outputs / s->width, lane = m % s->outputs % s->width;
-    int64_t at = panel * 3 * s->width + lane;
+    Place place = place_of(s, m);
+    int64_t at = place.first * 3 + place.lane;
     pack_word(out, at, folded_bias(node, s, m));
     if (!requantizes) continue;
     Requantization by = requantization_of_product(x->scale[0], quant_scale(w, m), own->quant->scale[0]);
-    pack_word(out, at + s->width, by.multiplier);
-    pack_word(out, at + 2 * s->width, plan->high_only ? by.shift - 33 : by.shift);
+    pack_word(out, at + place.width, by.multiplier);
+    pack_word(out, at + 2 * place.width, plan->high_only ? by.shift - 33 : by.shift);
   }
 }
 
@@ -565,9 +581,9 @@ static bool pack_product(Pack *pack) {
   plan->high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
   const Shape *s = &plan->shape;
   int align = s->dot.lanes > 1 ? target_alignment(pack->target) : 4;
-  int64_t bytes = s->group * s->panels * s->runs * s->padded_run * s->width;
+  int64_t bytes = s->group * s->columns * s->runs * s->padded_run;
   pack_add(pack, (size_t)bytes, align, NULL, write_weights, plan);
-  pack_add(pack, (size_t)(s->group * s->panels * 3 * s->width) * 4, align, NULL, write_tables, plan);
+  pack_add(pack, (size_t)(s->group * s->columns * 3) * 4, align, NULL, write_tables, plan);
   return true;
 }
 
