@@ -58,6 +58,7 @@ static int output_number(const Value *value) {
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   const Constant *constant = value_constant(value);
   if (constant && !constant->bytes) return frame->workspace; // nothing is read there, and there may be no weights
+  if (constant && value->type.element == STR) return emit_strings(compiled, constant);
   if (constant) return segment_pointer(compiled, frame, weights_add_dense(&compiled->weights, constant, &value->type, compiled->target));
   const Placement *place = &value->placement;
   switch (place->kind) {
@@ -80,7 +81,7 @@ static bool is_inlined(const Node *node, int operand) {
   int64_t count;
   const Value *value = node->operands[operand];
   bool pointwise = node_has_trait(node, POINTWISE) || operand >= node_own_operands(node);
-  return pointwise && value_is_constant(value) && type_max_count(&value->type, &count) && count == 1;
+  return pointwise && value_is_constant(value) && value->type.element != STR && type_max_count(&value->type, &count) && count == 1;
 }
 
 static bool is_parameter(const KernelRow *row, const Node *node, int operand) {

@@ -103,7 +103,8 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
     if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || (!outputs && value_is_unused(values[i].value))) continue;
     Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
     Val wrong = nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0));
-    int align = element_info[values[i].value->type.element].bits / 8;
+    ElementType element = values[i].value->type.element;
+    int align = element == STR ? nest->target->pointer_bits / 8 : element_info[element].bits / 8;
     if (align > 1) {
       Val low = nest_and(nest, number, nest_const(nest, (align > 8 ? 8 : align) - 1));
       wrong = nest_or(nest, wrong, nest_compare(nest, LLVMIntNE, low, nest_const(nest, 0)));

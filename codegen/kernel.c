@@ -144,7 +144,9 @@ static Val load_one(Kernel *kernel, ElementType element, Val pointer, Val offset
     return element == F4E2M1 ? widen_float(nest, element, raw) : raw;
   }
   LLVMTypeRef type = nest_element_type(nest, element);
-  Val raw = nest_load(nest, type, nest_address(nest, pointer, type, offset), 0);
+  Val address = nest_address(nest, pointer, type, offset);
+  if (element == STR) return address;
+  Val raw = nest_load(nest, type, address, 0);
   return is_stored_float(element) ? widen_float(nest, element, raw) : raw;
 }
 
@@ -181,7 +183,11 @@ void kernel_store(Kernel *kernel, ElementType element, Val value, Val pointer, V
       store_sub_byte(kernel, element, nest_lane(nest, value, i), pointer, nest_add(nest, offset, nest_const(nest, i)));
     return;
   }
-  nest_store(nest, value, nest_address(nest, pointer, nest_element_type(nest, element), offset), 0);
+  LLVMTypeRef type = nest_element_type(nest, element);
+  Val address = nest_address(nest, pointer, type, offset);
+  int align = element == STR ? nest->target->pointer_bits / 8 : 0;
+  if (element == STR) value = nest_load(nest, type, value, align);
+  nest_store(nest, value, address, align);
 }
 
 // Extra operands broadcast to the result; along the lanes they are a vector, or one value for all.

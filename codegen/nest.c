@@ -30,6 +30,7 @@ LLVMTypeRef nest_element_type(Nest *nest, ElementType element) {
   switch ((int)element) {
   case F32: return nest->f32;
   case F64: return nest->f64;
+  case STR: return LLVMIntTypeInContext(nest->context, 2 * (unsigned)nest->target->pointer_bits);
   default:
     switch (element_info[element].bits) {
     case 16: return nest->i16;

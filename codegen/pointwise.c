@@ -279,6 +279,7 @@ static Val as_bool(const Body *b, Val bits) { return nest_extend(b->nest, bits, 
 static Val compare(const Body *b, Val x, Val y) {
   bool is_signed = element_is_signed(b->element);
   OpCode op = b->node->op;
+  if (b->element == STR) return nest_extend(b->nest, nest_library(b->nest, "tenon_text_equal", (Val[]){x, y}, 2), b->nest->i8, false);
   if (element_is_float(b->element)) {
     LLVMRealPredicate p = op == OP_EQUAL ? LLVMRealOEQ : op == OP_LESS ? LLVMRealOLT : LLVMRealOLE;
     return as_bool(b, nest_compare_float(b->nest, p, x, y));

@@ -6,26 +6,39 @@
 
 enum { MAX_RESULT_BITS = 38, MAX_INLINED_NODES = 200000 };
 
-// Strings are only moved; complex numbers are not supported at all.
-static bool moves_only(const OnnxNode *node) {
-  static bool (*const functions[])(OnnxNode *) = {
-      import_identity,       import_reshape,   import_flatten,
-      import_squeeze,        import_unsqueeze, import_transpose,
-      import_expand,         import_tile,      import_shape,
-      import_size,           import_concat,    import_split,
-      import_slice,          import_gather,    import_sequence_construct,
-      import_sequence_insert};
+// Strings are moved, compared and looked up; complex numbers are not supported at all.
+static bool takes_strings(const OnnxNode *node) {
+  static bool (*const functions[])(OnnxNode *) = {import_identity,
+                                                  import_reshape,
+                                                  import_flatten,
+                                                  import_squeeze,
+                                                  import_unsqueeze,
+                                                  import_transpose,
+                                                  import_expand,
+                                                  import_tile,
+                                                  import_shape,
+                                                  import_size,
+                                                  import_concat,
+                                                  import_split,
+                                                  import_slice,
+                                                  import_gather,
+                                                  import_sequence_construct,
+                                                  import_sequence_insert,
+                                                  import_label_encoder,
+                                                  import_category_mapper,
+                                                  import_one_hot_encoder,
+                                                  import_tfidf_vectorizer,
+                                                  import_where};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
     if (node->row->import == functions[i]) return true;
-  return false;
+  return node->row->import == import_binary && node->row->argument == OP_EQUAL;
 }
 
 bool import_check_elements(OnnxNode *node) {
   for (int i = 0; i < node->input_count; i++) {
     const Value *value = onnx_input(node, i);
     if (!value || value->type.kind != TYPE_TENSOR) continue;
-    bool compared = node->row->import == import_binary && node->row->argument == OP_EQUAL;
-    if (value->type.element == STR && !compared && !moves_only(node))
+    if (value->type.element == STR && !takes_strings(node))
       return onnx_unsupported(node, "strings");
     if (element_info[value->type.element].class == CLASS_COMPLEX)
       return onnx_unsupported(node, "complex numbers");

@@ -78,11 +78,14 @@ static int widest_bits(const Kernel *kernel) {
   return bits;
 }
 
-static bool sub_byte(const Kernel *kernel) {
+// Elements that are loaded one by one.
+static bool is_scalar(ElementType element) { return element_info[element].bits < 8 || element == STR; }
+
+static bool has_scalars(const Kernel *kernel) {
   for (int i = 0; i < kernel->result_count; i++)
-    if (element_info[kernel->results[i].element].bits < 8) return true;
+    if (is_scalar(kernel->results[i].element)) return true;
   for (int i = 0; i < kernel->operand_count; i++)
-    if (kernel->operands[i].type && element_info[kernel->operands[i].element].bits < 8) return true;
+    if (kernel->operands[i].type && is_scalar(kernel->operands[i].element)) return true;
   return false;
 }
 
@@ -96,7 +99,7 @@ static Plan make_plan(Kernel *kernel) {
   Plan plan = {.kernel = kernel, .lanes = 1};
   const View *result = &kernel->results[0];
   for (int axis = 0; axis < result->rank; axis++) add_axis(&plan, result, axis);
-  if (plan.axis_count && !sub_byte(kernel) && !has_maybe(&plan, &plan.axes[plan.axis_count - 1]))
+  if (plan.axis_count && !has_scalars(kernel) && !has_maybe(&plan, &plan.axes[plan.axis_count - 1]))
     plan.lanes = target_lanes(kernel->target, widest_bits(kernel));
   return plan;
 }

@@ -14,10 +14,14 @@ static bool is_packed(ElementType element) { return element_info[element].bits <
 
 static LLVMTypeRef raw_type(Nest *nest, ElementType element) {
   int bits = element_info[element].bits;
+  if (element == STR) return nest_element_type(nest, STR);
   return bits < 8 ? nest->i8 : LLVMIntTypeInContext(nest->context, (unsigned)bits);
 }
 
-static int raw_align(ElementType element) { return element_info[element].bits > 64 ? 8 : 0; }
+static int raw_align(const Nest *nest, ElementType element) {
+  if (element == STR) return nest->target->pointer_bits / 8;
+  return element_info[element].bits > 64 ? 8 : 0;
+}
 
 int raw_lanes(const Kernel *kernel, ElementType element) {
   int bits = element_info[element].bits;
@@ -28,13 +32,13 @@ Val raw_load(Kernel *kernel, ElementType element, Val pointer, Val offset, int l
   Nest *nest = kernel->nest;
   if (is_packed(element)) return kernel_load(kernel, packed_carrier(element), pointer, offset, lanes);
   LLVMTypeRef type = raw_type(nest, element);
-  return nest_load(nest, nest_vector(type, lanes), nest_address(nest, pointer, type, offset), raw_align(element));
+  return nest_load(nest, nest_vector(type, lanes), nest_address(nest, pointer, type, offset), raw_align(nest, element));
 }
 
 void raw_store(Kernel *kernel, ElementType element, Val value, Val pointer, Val offset) {
   Nest *nest = kernel->nest;
   if (is_packed(element)) kernel_store(kernel, packed_carrier(element), value, pointer, offset);
-  else nest_store(nest, value, nest_address(nest, pointer, raw_type(nest, element), offset), raw_align(element));
+  else nest_store(nest, value, nest_address(nest, pointer, raw_type(nest, element), offset), raw_align(nest, element));
 }
 
 Val raw_constant(Kernel *kernel, ElementType element, double value) {
