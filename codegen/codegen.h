@@ -31,6 +31,7 @@ Compiled *codegen_module(const Module *module, const CodegenOptions *options, Ar
 
 typedef struct CompiledSizes {
   int64_t code, weights, workspace, stack, data, state, decoded;
+  bool open; // the workspace needs more, as the dims of a run decide (_shapes)
 } CompiledSizes;
 CompiledSizes compiled_sizes(Compiled *compiled); // emits and links; all 0: an error was reported
 

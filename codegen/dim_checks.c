@@ -15,17 +15,35 @@ typedef struct Checker {
 
 static void require(Checker *c, Val wrong) { c->bad = c->bad ? nest_or(c->frame->nest, c->bad, wrong) : wrong; }
 
+// Is a dim known now, and was it not before?
+static bool is_due(const Checker *c, const Dim *dim) {
+  bool given = !c->inside && emit_dim_is_known(c->frame->given, dim);
+  return emit_dim_is_known(c->frame->symbols, dim) && given == c->early;
+}
+
+static bool is_due_either(const Checker *c, const Dim *a, const Dim *b) {
+  bool known = emit_dim_is_known(c->frame->symbols, a) && emit_dim_is_known(c->frame->symbols, b);
+  if (c->early) return known;
+  return known && (c->inside || !emit_dim_is_known(c->frame->given, a) || !emit_dim_is_known(c->frame->given, b));
+}
+
 // a == b, or, if `broadcasts`, a == 1.
 static void require_equal(Checker *c, const Dim *a, const Dim *b, bool broadcasts) {
   Nest *nest = c->frame->nest;
   if (a == b || (broadcasts && dim_is(a, 1))) return;
-  bool known = emit_dim_is_known(c->frame->symbols, a) && emit_dim_is_known(c->frame->symbols, b);
-  bool given = c->early || (!c->inside && emit_dim_is_known(c->frame->given, a) && emit_dim_is_known(c->frame->given, b));
-  if (!known || given != c->early) return;
+  if (!is_due_either(c, a, b)) return;
   Val value = emit_dim(c->compiled, c->frame, a);
   Val wrong = nest_compare(nest, LLVMIntNE, value, emit_dim(c->compiled, c->frame, b));
   if (broadcasts) wrong = nest_and(nest, wrong, nest_compare(nest, LLVMIntNE, value, nest_const(nest, 1)));
   require(c, wrong);
+}
+
+// No dim is negative: a window that does not fit, a slice from behind the end.
+static void require_dims(Checker *c, const Type *type) {
+  Nest *nest = c->frame->nest;
+  for (int i = 0; i < type->rank; i++)
+    if (dim_low(type->dims[i]) < 0 && is_due(c, type->dims[i]))
+      require(c, nest_compare(nest, LLVMIntSLT, emit_dim(c->compiled, c->frame, type->dims[i]), nest_const(nest, 0)));
 }
 
 // Axes of `operand` before the last `skip` against those of `result`, aligned at the end.
@@ -58,6 +76,8 @@ static void check_concat(Checker *c, const Node *node) {
 }
 
 static void check_node(Checker *c, const Node *node) {
+  for (int i = 0; i < node->result_count; i++)
+    if (node->results[i]->type.kind == TYPE_TENSOR) require_dims(c, &node->results[i]->type);
   DimTable *dims = c->compiled->module->dims;
   if (node_has_trait(node, ACCUMULATES)) check_product(c, node);
   else if (node->op == OP_CONCAT) check_concat(c, node);

@@ -64,6 +64,7 @@ Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   switch (place->kind) {
   case PLACE_WORKSPACE: return at_offset(frame, frame->workspace, place->offset);
   case PLACE_FAST: return at_offset(frame, frame->fast, place->offset);
+  case PLACE_OPEN: return nest_address(frame->nest, frame->workspace, frame->nest->i8, frame->open[place->offset]);
   case PLACE_INPUT: return frame->input_pointers[value->index];
   case PLACE_OUTPUT: return frame->output_pointers[output_number(value)];
   case PLACE_ALIAS: return emit_pointer(compiled, frame, place->alias);
@@ -293,6 +294,7 @@ static bool worth_threads(const Node *node) {
   int64_t count = 0;
   for (int i = 0; i < node->result_count; i++)
     if (type_max_count(&node->results[i]->type, &count)) elements += (double)count;
+    else return true; // no bound: as much as it may be
   for (int i = 0; i < node->operand_count; i++)
     if (node->operands[i] && type_max_count(&node->operands[i]->type, &count)) elements += (double)count;
   return elements / elements_per_cycle + products_of(node) / products_per_cycle >= parallel_cycles;

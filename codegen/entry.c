@@ -100,7 +100,7 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
   Val bad = NULL;
   for (int i = 0; i < count; i++) {
     pointers[i] = load_word(nest, words, values[i].word, nest->pointer);
-    if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || (!outputs && value_is_unused(values[i].value))) continue;
+    if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || interface_is_open(&values[i]) || (!outputs && value_is_unused(values[i].value))) continue;
     Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
     Val wrong = nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0));
     ElementType element = values[i].value->type.element;
@@ -115,14 +115,22 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
   return pointers;
 }
 
-static Val load_workspace(Compiled *compiled, Val context) {
+// The bytes that these dims need, into context->needed too.
+static Val needed_bytes(Compiled *compiled, Frame *frame) {
+  Nest *nest = frame->nest;
+  Val too_large, needed = emit_open_places(compiled, frame, &too_large);
+  if (too_large) return_if(nest, too_large, TENON_E_DIM);
+  nest_store(nest, needed, field_address(nest, frame->context, CONTEXT_NEEDED), nest->target->pointer_bits / 8);
+  return needed;
+}
+
+static Val load_workspace(Compiled *compiled, Frame *frame) {
   Nest *nest = &compiled->nest;
-  int64_t bytes = compiled->module->main->workspace_bytes;
-  Val workspace = load_field(nest, context, CONTEXT_WORKSPACE, nest->pointer);
-  if (!bytes) return workspace;
-  nest_store(nest, nest_const(nest, bytes), field_address(nest, context, CONTEXT_NEEDED), nest->target->pointer_bits / 8);
-  Val room = load_field(nest, context, CONTEXT_WORKSPACE_BYTES, nest->index);
-  Val small = nest_compare(nest, LLVMIntULT, room, nest_const(nest, bytes));
+  const Graph *graph = compiled->module->main;
+  Val context = frame->context, workspace = load_field(nest, context, CONTEXT_WORKSPACE, nest->pointer);
+  if (!graph->workspace_bytes && !graph->open_count) return workspace;
+  Val needed = needed_bytes(compiled, frame), room = load_field(nest, context, CONTEXT_WORKSPACE_BYTES, nest->index);
+  Val small = nest_compare(nest, LLVMIntULT, room, needed);
   return_if(nest, nest_or(nest, small, is_null(nest, workspace)), TENON_E_WORKSPACE);
   Val number = LLVMBuildPtrToInt(nest->builder, workspace, nest->index, "");
   Val low = nest_and(nest, number, nest_const(nest, target_alignment(compiled->target) - 1));
@@ -192,6 +200,17 @@ static void write_output_dims(Compiled *compiled, Frame *frame, Val outputs, Dim
   }
 }
 
+// Outputs without a bound lie in the workspace: the caller is told where.
+static void write_output_pointers(Compiled *compiled, Frame *frame, Val outputs) {
+  Nest *nest = frame->nest;
+  for (int i = 0; i < compiled->interface->output_count; i++) {
+    const InterfaceValue *value = &compiled->interface->outputs[i];
+    if (!interface_is_open(value)) continue;
+    Val address = nest_address(nest, outputs, nest->index, nest_const(nest, value->word));
+    nest_store(nest, emit_pointer(compiled, frame, value->value), address, nest->target->pointer_bits / 8);
+  }
+}
+
 static bool emit_run(Compiled *compiled) {
   Nest *nest = &compiled->nest;
   Val function = begin_function(compiled, "run");
@@ -206,7 +225,7 @@ static bool emit_run(Compiled *compiled) {
   check_dims(compiled, &frame);
   frame.input_pointers = load_pointers(compiled, inputs, interface->inputs, interface->input_count, false);
   frame.output_pointers = load_pointers(compiled, outputs, interface->outputs, interface->output_count, true);
-  frame.workspace = load_workspace(compiled, context);
+  frame.workspace = load_workspace(compiled, &frame);
   frame.weights = weights_base(compiled, context);
   Val missing;
   frame.decoded = decoded_base(compiled, context, &missing);
@@ -217,6 +236,7 @@ static bool emit_run(Compiled *compiled) {
   bool ok = emit_graph(compiled, &frame, compiled->module->main);
   emit_clock(compiled, &frame, -1);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_END, written);
+  write_output_pointers(compiled, &frame, outputs);
   if (missing && !compiled->weights.bytes[HOME_DECODED]) LLVMReplaceAllUsesWith(missing, nest_int(nest->i1, 0));
   nest_store(nest, nest_int(nest->i32, -1), field_address(nest, context, CONTEXT_OP), 4); // none failed
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
@@ -233,8 +253,7 @@ static void emit_shapes(Compiled *compiled) {
   Val *symbols = load_symbols(compiled, inputs);
   Frame frame = {.nest = nest, .context = context, .symbols = symbols, .given = symbols};
   check_dims(compiled, &frame);
-  nest_store(nest, nest_const(nest, compiled->module->main->workspace_bytes), field_address(nest, context, CONTEXT_NEEDED),
-             nest->target->pointer_bits / 8);
+  needed_bytes(compiled, &frame);
   if (compiled->interface->output_dim_count) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
   write_output_dims(compiled, &frame, outputs, DIMS_AT_MOST, NULL);
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));

@@ -72,6 +72,7 @@ static const char *quant_text(HeaderWriter *w, const Quant *quant) {
 static void write_field(HeaderWriter *w, const InterfaceValue *value, bool output) {
   const Type *type = &value->value->type;
   const char *place = w->compiled->options.io_workspace ? "; lies in the workspace, this pointer is not read" : "";
+  if (output && interface_is_open(value)) place = "; set by _run: lies in the workspace until its next use";
   const char *unused = !output && value_is_unused(value->value) ? "; not read, may be NULL" : "";
   sink_printf(w->out, "  %s%s *%s; /* %s \"%s\"%s%s */\n", output ? "" : "const ", c_type(type->element), value->field,
               shape_text(w, type), comment_text(w->arena, value->name), quant_text(w, type->quant), *place ? place : unused);
@@ -111,6 +112,8 @@ static void write_model_macros(HeaderWriter *w) {
   Compiled *compiled = w->compiled;
   CompiledSizes sizes = compiled_sizes(compiled);
   write_macro(w, arena_printf(w->arena, "UINT32_C(0x%08" PRIx32 ")", w->interface->abi), "ABI");
+  if (compiled->module->main->open_count)
+    sink_text(w->out, "/* Of the workspace only what does not depend on dims: _shapes says in context->needed how many bytes a run takes. */\n");
   write_macro(w, number(w, sizes.workspace), "WORKSPACE_BYTES");
   write_macro(w, number(w, target_alignment(compiled->target)), "WORKSPACE_ALIGN");
   write_macro(w, number(w, sizes.stack), "STACK_BYTES");

@@ -142,6 +142,13 @@ static void add_output_dims(Interface *interface, Names *names, InterfaceValue *
   }
 }
 
+static PlaceKind place_of(const Value *value) {
+  while (value->placement.kind == PLACE_ALIAS) value = value->placement.alias;
+  return value->placement.kind;
+}
+
+bool interface_is_open(const InterfaceValue *value) { return place_of(value->value) == PLACE_OPEN; }
+
 int64_t interface_workspace_offset(const InterfaceValue *value) {
   const Value *holder = value->value;
   while (holder->placement.kind == PLACE_ALIAS) holder = holder->placement.alias;

@@ -46,6 +46,8 @@ Interface *interface_create(const Module *module, const CodegenOptions *options,
 // keywords and predefined macros get a `_`.
 const char *interface_identifier(Arena *arena, const char *text);
 const char *interface_upper(Arena *arena, const char *text);
+// An output without a bound: _run puts it behind the planned part of the workspace and sets the pointer.
+bool interface_is_open(const InterfaceValue *value);
 // Where the value lies in the workspace (--io=workspace); -1: in the caller's memory.
 int64_t interface_workspace_offset(const InterfaceValue *value);
 

@@ -71,6 +71,7 @@ typedef struct Frame {
   Val *input_pointers, *output_pointers;          // by number
   Val *symbols;                                   // by symbol index; NULL where unknown
   const Val *given;                               // the same at the start of the run: dims of the inputs
+  Val *open;                                      // offsets of places behind the planned part of the workspace
   Val executor;                                   // NULL: serial
   Val task_words;                                 // arguments of a parallel_for on the stack; NULL: none yet
   int task_word_count;
@@ -117,6 +118,10 @@ int emit_lone_symbol(const Dim *dim); // the index of a dim that is nothing but 
 void emit_define_symbol(Frame *frame, const Dim *dim, Val value);
 // if, loop, scan (control.c); false: reported.
 bool emit_control(Compiled *compiled, Frame *frame, const Node *node);
+
+// Offsets of the places behind the planned part of the workspace into frame->open (open.c). Returns the bytes of
+// all the workspace; *too_large (NULL: never) is true where that is no number of bytes.
+Val emit_open_places(Compiled *compiled, Frame *frame, Val *too_large);
 
 // --- entry points (entry.c): _run, _shapes, _init, _model
 bool emit_entry_points(Compiled *compiled);

@@ -9,6 +9,7 @@ struct ModelCall {
   const tenon_model *model;
   void *workspace, *decoded;
   size_t workspace_bytes;
+  void *grown; // a workspace larger than the model's own, of malloc
   const tenon_executor *executor;
   void *reserved[2]; // clock of a profile
   Arena *arena;
@@ -40,6 +41,21 @@ static tenon_context context_of(const ModelCall *call) {
                          .weights = call->decoded, .executor = call->executor, .reserved = {call->reserved[0], call->reserved[1]}};
 }
 
+// A workspace for what the dims of this call need; a larger one is kept.
+static bool make_room(ModelCall *call, size_t bytes, Diag *diag) {
+  size_t align = call->model->workspace_align < 64 ? 64 : call->model->workspace_align;
+  if (bytes <= call->workspace_bytes) return true;
+  void *memory = bytes > SIZE_MAX / 2 ? NULL : malloc(bytes + align);
+  if (!memory) return diag_error(diag, (Loc){.file = call->model->name}, "a workspace of %zu bytes does not fit into memory", bytes);
+  free(call->grown);
+  call->grown = memory;
+  call->workspace = (char *)memory + (align - (uintptr_t)memory % align) % align;
+  call->workspace_bytes = bytes;
+  return true;
+}
+
+static void free_room(void *call) { free(((ModelCall *)call)->grown); }
+
 ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag *diag) {
   if (model->tenon_abi != TENON_ABI || model->size != sizeof(tenon_model)) {
     diag_error(diag, (Loc){0}, "the compiled model is of another version of tenon");
@@ -48,6 +64,7 @@ ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag
   ModelCall *call = NEW(arena, ModelCall);
   *call = (ModelCall){.model = model, .arena = arena, .workspace_bytes = model->workspace_bytes};
   if (model->workspace_bytes) call->workspace = aligned_memory(arena, model->workspace_bytes, model->workspace_align);
+  arena_on_destroy(arena, free_room, call);
   if (model->decoded_bytes) {
     call->decoded = aligned_memory(arena, model->decoded_bytes, model->decoded_align);
     tenon_context context = context_of(call);
@@ -98,14 +115,39 @@ static int64_t output_dim(const tenon_model *model, const tenon_dim *dim, const 
   return (int64_t)(of_inputs ? in[dim->word] : out[(uint32_t)dim->word - model->input_words]);
 }
 
+// Outputs without a bound: the call sets the pointer, into the workspace.
+static bool is_open(const tenon_value *value) {
+  for (int axis = 0; axis < value->rank; axis++)
+    if (value->dims[axis].max < 0) return true;
+  return false;
+}
+
 // Dims that depend on data are known after the run, and not more than before.
 static void set_final_dims(const ModelCall *call, uint32_t number, const size_t *in, const size_t *out, Tensor *output) {
   const tenon_value *value = &call->model->outputs[number];
   int64_t count, bytes, dims[MAX_RANK];
+  if (is_open(value)) return;
   for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(call->model, &value->dims[axis], in, out);
   if (!tensor_checked_bytes(output->element, output->rank, dims, &count, &bytes) || (size_t)bytes > output->bytes) return;
   memcpy(output->dims, dims, (size_t)value->rank * sizeof *dims);
   output->bytes = (size_t)bytes;
+}
+
+static bool copy_open_outputs(const ModelCall *call, const size_t *in, const size_t *out, Tensor *outputs, Arena *arena, Diag *diag) {
+  for (uint32_t i = 0; i < call->model->output_count; i++) {
+    const tenon_value *value = &call->model->outputs[i];
+    int64_t dims[MAX_RANK], count, bytes;
+    if (!is_open(value)) continue;
+    for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(call->model, &value->dims[axis], in, out);
+    if (!tensor_checked_bytes(outputs[i].element, value->rank, dims, &count, &bytes))
+      return diag_error(diag, (Loc){.file = call->model->name, .node = value->name}, "output is too large");
+    Tensor found = outputs[i];
+    memcpy(found.dims, dims, (size_t)value->rank * sizeof *dims);
+    found.bytes = (size_t)bytes;
+    memcpy(&found.data, &out[value->word], sizeof found.data);
+    outputs[i] = tensor_copy(arena, &found);
+  }
+  return true;
 }
 
 static bool allocate_outputs(const ModelCall *call, const size_t *in, size_t *out, Tensor *outputs, Arena *arena, Diag *diag) {
@@ -115,6 +157,10 @@ static bool allocate_outputs(const ModelCall *call, const size_t *in, size_t *ou
     int64_t dims[MAX_RANK], count, bytes;
     for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(model, &value->dims[axis], in, out);
     ElementType element = element_of_code[value->type];
+    if (is_open(value)) {
+      outputs[i] = (Tensor){.element = element, .rank = value->rank, .name = value->name};
+      continue;
+    }
     if (!tensor_checked_bytes(element, value->rank, dims, &count, &bytes))
       return diag_error(diag, (Loc){.file = model->name, .node = value->name}, "output is too large");
     outputs[i] = tensor_create(arena, element, value->rank, dims);
@@ -146,12 +192,14 @@ bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Aren
   tenon_context context = context_of(call);
   int code = model->shapes(&context, in, out);
   if (code) return report(&context, model, code, diag);
+  if (!make_room(call, context.needed, diag)) return false;
   if (!allocate_outputs(call, in, out, outputs, arena, diag)) return false;
   context = context_of(call);
   copy_into_workspace(call, inputs);
   code = model->run(&context, in, out);
   if (!code) copy_from_workspace(call, outputs);
   if (code) return report(&context, model, code, diag);
+  if (!copy_open_outputs(call, in, out, outputs, arena, diag)) return false;
   for (uint32_t i = 0; i < model->output_count; i++) set_final_dims(call, i, in, out, &outputs[i]);
   return true;
 }

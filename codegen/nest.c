@@ -231,6 +231,7 @@ static const struct {
     {"llvm.rint", 1},     {"llvm.masked.load", 2},   {"llvm.masked.store", 2}, {"llvm.ctpop", 1},
     {"llvm.ctlz", 1},     {"llvm.cttz", 1},          {"llvm.abs", 1},         {"llvm.smin", 1},
     {"llvm.smax", 1},     {"llvm.umin", 1},          {"llvm.umax", 1},        {"llvm.sadd.sat", 1},
+    {"llvm.uadd.with.overflow", 1}, {"llvm.umul.with.overflow", 1},
     {"llvm.prefetch", 1}, {"llvm.arm.smlad", 0},     {"llvm.arm.smuad", 0},   {"llvm.arm.sxtb16", 0},
     {"llvm.arm.uxtb16", 0}, {"llvm.arm.smlabb", 0},  {"llvm.arm.smlatt", 0},
     {"llvm.arm.ssat", 0},   {"llvm.arm.smlald", 0},   {"llvm.fptosi.sat", 2},
@@ -256,6 +257,17 @@ Val nest_intrinsic(Nest *nest, const char *name, LLVMTypeRef *overloads, int ove
   LLVMTypeRef type = LLVMIntrinsicGetType(nest->context, id, overloads, (size_t)overload_count);
   return LLVMBuildCall2(nest->builder, type, function, arguments, (unsigned)count, "");
 }
+
+static Val checked(Nest *nest, const char *name, Val a, Val b, Val *overflow) {
+  LLVMTypeRef type = LLVMTypeOf(a);
+  Val both = nest_intrinsic(nest, name, &type, 1, (Val[]){a, b}, 2);
+  Val flag = LLVMBuildExtractValue(nest->builder, both, 1, "");
+  *overflow = *overflow ? nest_or(nest, *overflow, flag) : flag;
+  return LLVMBuildExtractValue(nest->builder, both, 0, "");
+}
+
+Val nest_add_checked(Nest *nest, Val a, Val b, Val *overflow) { return checked(nest, "llvm.uadd.with.overflow", a, b, overflow); }
+Val nest_mul_checked(Nest *nest, Val a, Val b, Val *overflow) { return checked(nest, "llvm.umul.with.overflow", a, b, overflow); }
 
 static Val library_function(Nest *nest, const char *name, int lanes) {
   char text[128];

@@ -57,6 +57,9 @@ Val nest_mul(Nest *nest, Val a, Val b);
 Val nest_div(Nest *nest, Val a, Val b);        // float
 Val nest_fma(Nest *nest, Val a, Val b, Val c); // a * b + c, fused where the row has it; integers too
 Val nest_neg(Nest *nest, Val a);
+// Unsigned sum and product; *overflow (i1, NULL: nothing so far) becomes true where they do not fit.
+Val nest_add_checked(Nest *nest, Val a, Val b, Val *overflow);
+Val nest_mul_checked(Nest *nest, Val a, Val b, Val *overflow);
 Val nest_udiv(Nest *nest, Val a, Val b); // unsigned (index arithmetic)
 Val nest_urem(Nest *nest, Val a, Val b);
 Val nest_min(Nest *nest, Val a, Val b); // signed integers; floats: a < b ? a : b (NaN gives b)

@@ -119,6 +119,13 @@ static void clone_graph(Cloner *c, Graph *to, const Graph *from) {
   to->placed = from->placed;
   to->workspace_bytes = from->workspace_bytes;
   to->fast_bytes = from->fast_bytes;
+  OpenPlace *open = copy_array(c, from->open, from->open_count, sizeof *from->open);
+  for (int i = 0; i < from->open_count; i++) {
+    open[i].bytes = clone_dim(c, open[i].bytes);
+    open[i].below = copy_array(c, open[i].below, open[i].below_count, sizeof *open[i].below);
+  }
+  to->open = open;
+  to->open_count = from->open_count;
 }
 
 static void clone_node(Cloner *c, Graph *to, const Node *from) {

@@ -32,12 +32,29 @@ typedef struct Attribute {
 } Attribute;
 
 // Where a placed value lives while the function runs.
-typedef enum PlaceKind { PLACE_NONE, PLACE_WORKSPACE, PLACE_FAST, PLACE_INPUT, PLACE_OUTPUT, PLACE_WEIGHTS, PLACE_ALIAS } PlaceKind;
+typedef enum PlaceKind {
+  PLACE_NONE,
+  PLACE_WORKSPACE,
+  PLACE_FAST,
+  PLACE_INPUT,
+  PLACE_OUTPUT,
+  PLACE_WEIGHTS,
+  PLACE_OPEN, // behind the planned part of the workspace: offset is the number of an OpenPlace
+  PLACE_ALIAS
+} PlaceKind;
 typedef struct Placement {
   PlaceKind kind;
   int64_t offset; // bytes, at the upper bounds of the dims (WORKSPACE, FAST)
   Value *alias;   // ALIAS: same memory as this value (views, in-place results)
 } Placement;
+
+// Memory of values without a bound. Where it begins is known when dims of the inputs are: behind each of
+// the places `below` it, which live at the same time.
+typedef struct OpenPlace {
+  const Dim *bytes; // of the largest value there, as a dim of the inputs
+  int below_count;
+  const int *below;
+} OpenPlace;
 
 typedef struct Use {
   Node *user;
@@ -108,6 +125,8 @@ struct Graph {
   // Set by `place` on the model's function.
   bool placed;
   int64_t workspace_bytes, fast_bytes;
+  const OpenPlace *open; // each behind those below it
+  int open_count;
 };
 
 struct Module {

@@ -428,6 +428,47 @@ static bool parse_body(Parser *p, Graph *graph) {
   return parse_return(p, graph);
 }
 
+typedef struct OpenList {
+  OpenPlace *items;
+  int count, capacity;
+  int *below;
+  int below_count, below_capacity;
+} OpenList;
+
+static bool below_element(Parser *p, void *user) {
+  OpenList *list = user;
+  int64_t number;
+  if (!parse_int(p, 0, list->count - 1, &number)) return false;
+  ARENA_PUSH(p->arena, list->below, list->below_count, list->below_capacity, (int)number);
+  return true;
+}
+
+// "64*N over [0,2]": only places that came before can lie below.
+static bool open_element(Parser *p, void *user) {
+  OpenList *list = user;
+  OpenPlace place = {0};
+  list->below = NULL;
+  list->below_count = list->below_capacity = 0;
+  if (!parse_dim(p, &place.bytes)) return false;
+  if (!parse_accept_word(p, "over")) return parse_expected(p, "'over'");
+  if (!parse_list(p, below_element, list)) return false;
+  place.below = list->below;
+  place.below_count = list->below_count;
+  ARENA_PUSH(p->arena, list->items, list->count, list->capacity, place);
+  return true;
+}
+
+static bool parse_open(Parser *p, Graph *graph) {
+  OpenList list = {0};
+  if (!parse_is_mark(p, ',')) return true;
+  lexer_next(&p->lexer);
+  if (!parse_accept_word(p, "open")) return parse_expected(p, "'open'");
+  if (!parse_mark(p, '=') || !parse_list(p, open_element, &list)) return false;
+  graph->open = list.items;
+  graph->open_count = list.count;
+  return true;
+}
+
 static bool parse_placed(Parser *p, Graph *graph) {
   if (!parse_accept_word(p, "placed")) return true;
   graph->placed = true;
@@ -435,7 +476,8 @@ static bool parse_placed(Parser *p, Graph *graph) {
          (parse_accept_word(p, "workspace") || parse_expected(p, "'workspace'")) &&
          parse_mark(p, '=') && parse_int(p, 0, INT64_MAX, &graph->workspace_bytes) &&
          parse_mark(p, ',') && (parse_accept_word(p, "fast") || parse_expected(p, "'fast'")) &&
-         parse_mark(p, '=') && parse_int(p, 0, INT64_MAX, &graph->fast_bytes) && parse_mark(p, ')');
+         parse_mark(p, '=') && parse_int(p, 0, INT64_MAX, &graph->fast_bytes) &&
+         parse_open(p, graph) && parse_mark(p, ')');
 }
 
 static bool parse_function(Parser *p, Graph *graph) {

@@ -9,7 +9,7 @@ enum { MAX_TYPE_NESTING = 16, MAX_SYMBOLS = 4096 };
 
 // --- types
 
-static bool parse_dim(Parser *p, const Dim **dim) {
+bool parse_dim(Parser *p, const Dim **dim) {
   const char *at = p->lexer.token.start; // read as characters: "-N" is no token
   *dim = dim_parse(p->module->dims, &at);
   if (!*dim)
@@ -119,7 +119,7 @@ bool parse_placement(Parser *p, Value *value) {
   for (int kind = PLACE_WORKSPACE; kind <= PLACE_ALIAS && place->kind == PLACE_NONE; kind++)
     if (parse_accept_word(p, text_place_names[kind])) place->kind = (PlaceKind)kind;
   if (place->kind == PLACE_NONE)
-    return parse_expected(p, "a place (workspace, fast, input, output, weights, alias)");
+    return parse_expected(p, "a place (workspace, fast, input, output, weights, open, alias)");
   if (place->kind == PLACE_ALIAS) {
     if (p->lexer.token.kind != TOKEN_VALUE) return parse_expected(p, "a value (%name)");
     PendingAlias alias = {value, p->lexer.token.text, p->lexer.token.line};

@@ -66,6 +66,7 @@ bool parse_ints(Parser *p, IntList *list);
 
 // parse_type.c
 bool parse_type(Parser *p, Type *type);
+bool parse_dim(Parser *p, const Dim **dim);
 bool parse_placement(Parser *p, Value *value); // "at ..." is optional
 bool resolve_aliases(Parser *p);
 typedef struct AttributeList {

@@ -122,7 +122,8 @@ static void print_typed(const Printer *p, const Value *value) {
     fputc(' ', p->out);
     print_use(p, place->alias);
   }
-  if (place->offset || place->kind == PLACE_WORKSPACE || place->kind == PLACE_FAST)
+  if (place->offset || place->kind == PLACE_WORKSPACE || place->kind == PLACE_FAST ||
+      place->kind == PLACE_OPEN)
     fprintf(p->out, "+%lld", (long long)place->offset);
 }
 
@@ -387,14 +388,25 @@ static void print_body(Printer *p, const Graph *graph, int indent) {
   fputc('\n', p->out);
 }
 
+static void print_placed(const Printer *p, const Graph *graph) {
+  fprintf(p->out, " placed(workspace=%lld, fast=%lld", (long long)graph->workspace_bytes,
+          (long long)graph->fast_bytes);
+  for (int i = 0; i < graph->open_count; i++) {
+    const OpenPlace *place = &graph->open[i];
+    fprintf(p->out, "%s%s over [", i ? ", " : ", open=[", dim_text(p->arena, place->bytes));
+    for (int k = 0; k < place->below_count; k++)
+      fprintf(p->out, "%s%d", k ? "," : "", place->below[k]);
+    fputc(']', p->out);
+  }
+  fputs(graph->open_count ? "])" : ")", p->out);
+}
+
 void graph_print(FILE *stream, const Graph *graph) {
   Printer p = printer_create(stream, graph);
   fputs("func ", stream);
   print_global(stream, graph->name);
   print_inputs(&p, graph);
-  if (graph->placed)
-    fprintf(stream, " placed(workspace=%lld, fast=%lld)", (long long)graph->workspace_bytes,
-            (long long)graph->fast_bytes);
+  if (graph->placed) print_placed(&p, graph);
   fputs(" {\n", stream);
   print_body(&p, graph, 2);
   fputs("}\n", stream);

@@ -78,3 +78,21 @@ bool sized_dims_are_used(const Node *node) {
       if (node_mentions(later, dim_terms(dim)[0].atoms[0])) return true;
   return false;
 }
+
+static int64_t round_up(int64_t bytes, int64_t alignment) {
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
+int64_t open_workspace_bytes(const Graph *graph, const int64_t *symbols, int64_t alignment) {
+  int64_t base = round_up(graph->workspace_bytes, alignment), total = base;
+  int64_t *ends = NEW_ARRAY(graph->module->arena, int64_t, graph->open_count + 1);
+  for (int i = 0; i < graph->open_count; i++) {
+    const OpenPlace *place = &graph->open[i];
+    int64_t offset = base, bytes = dim_evaluate(place->bytes, symbols);
+    for (int k = 0; k < place->below_count; k++)
+      if (ends[place->below[k]] > offset) offset = ends[place->below[k]];
+    ends[i] = offset + round_up(bytes < 0 ? 0 : bytes, alignment);
+    if (ends[i] > total) total = ends[i];
+  }
+  return graph->open_count ? total : graph->workspace_bytes;
+}

@@ -15,5 +15,7 @@ const Dim *sized_limit(const Node *node);
 bool sized_finds_dims(const Node *node);
 // Does anything behind the node mention a symbol that it finds?
 bool sized_dims_are_used(const Node *node);
+// Bytes of all the workspace of a placed function at given dims of the inputs (by symbol).
+int64_t open_workspace_bytes(const Graph *graph, const int64_t *symbols, int64_t alignment);
 
 #endif

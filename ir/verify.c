@@ -275,11 +275,13 @@ static bool check_placement(const Verifier *v, Loc loc, const Value *value) {
   const Graph *main = v->module->main;
   if (place->kind == PLACE_ALIAS && !place->alias) return bad(v, loc, "an alias of nothing");
   if (place->offset < 0) return bad(v, loc, "placed at a negative offset");
+  if (place->kind == PLACE_OPEN && place->offset >= main->open_count)
+    return bad(v, loc, "placed at open+%lld of %d", (long long)place->offset, main->open_count);
   if (place->kind != PLACE_WORKSPACE && place->kind != PLACE_FAST) return true;
   int64_t bytes = 0, limit = place->kind == PLACE_FAST ? main->fast_bytes : main->workspace_bytes;
   if (!main->placed) return bad(v, loc, "a placed value in a function that is not placed");
   if (!type_max_bytes(&value->type, &bytes))
-    return true; // unbounded: lives behind the planned part
+    return bad(v, loc, "a value without a bound in the planned part of the workspace");
   if (place->offset > limit || bytes > limit - place->offset)
     return bad(v, loc, "bytes %lld to %lld lie outside the %lld of the workspace",
                (long long)place->offset, (long long)place->offset + bytes, (long long)limit);

@@ -190,9 +190,10 @@ static const char *grouped(Arena *arena, int64_t number) {
 static void print_sizes(Tool *tool, const CompiledSizes *sizes, FILE *stream) {
   Arena *arena = tool->arena;
   int64_t flash = sizes->code + sizes->weights + sizes->data;
-  fprintf(stream, "flash %s (code %s, weights %s)  workspace %s  stack %s\n", grouped(arena, flash),
+  fprintf(stream, "flash %s (code %s, weights %s)  workspace %s%s  stack %s\n", grouped(arena, flash),
           grouped(arena, sizes->code + sizes->data), grouped(arena, sizes->weights),
-          grouped(arena, sizes->workspace), grouped(arena, sizes->stack));
+          grouped(arena, sizes->workspace), sizes->open ? " and what dims need" : "",
+          grouped(arena, sizes->stack));
 }
 
 static Status check_limits(Compilation *c, CompiledSizes *sizes) {
@@ -202,6 +203,9 @@ static Status check_limits(Compilation *c, CompiledSizes *sizes) {
   bool good = within_limit(tool, OPTION_MAX_FLASH, "flash (code, weights and data)",
                            sizes->code + sizes->weights + sizes->data);
   good &= within_limit(tool, OPTION_MAX_WORKSPACE, "the workspace", sizes->workspace);
+  if (sizes->open && tool_flag(tool, OPTION_MAX_WORKSPACE))
+    good = diag_error(&tool->diag, loc_file(c->source),
+                      "the workspace has no limit: --dim NAME=1..64 gives dims bounds");
   good &= within_limit(tool, OPTION_MAX_STACK, "the stack", sizes->stack);
   return good ? STATUS_DONE : STATUS_MISSED;
 }

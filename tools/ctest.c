@@ -8,6 +8,7 @@
 #include "codegen/interface.h"
 #include "ir/file.h"
 #include "ir/interpret.h"
+#include "ir/sized.h"
 #include "tools/data.h"
 #include "tools/prepare.h"
 #include "tools/values.h"
@@ -60,7 +61,8 @@ static void put_array(OutputSink *sink, const char *kind, int number, const Tens
 
 static const char head[] =
     "#include <stdint.h>\n#include <string.h>\n\n"
-    "#if defined HARNESS_BARE && !defined TENON_TEST_MAIN && !defined TENON_TEST_BENCH\n#define TENON_TEST_BENCH\n#endif\n"
+    "#if defined HARNESS_BARE && !defined TENON_TEST_MAIN && !defined TENON_TEST_BENCH\n#define "
+    "TENON_TEST_BENCH\n#endif\n"
     "#if defined TENON_TEST_BENCH\n"
     "#include \"bench.h\"\n#define TEST_CONST BENCH_CONST\n#define TEST_VAR BENCH_VAR\n#define "
     "TEST_CODE BENCH_CODE\n"
@@ -120,8 +122,10 @@ static void put_comparisons(OutputSink *sink, const TestData *data) {
   for (int i = 0; i < data->graph->output_count; i++)
     for (int k = 0; k < 4; k++)
       used[k] |= strcmp(names[k], comparison(data->outputs[i].element)) == 0;
-  sink_text(sink, "/* The worst error of a float output, relative to the largest magnitude of the output. */\n"
-                  "TEST_VAR static float test_worst;\n\n");
+  sink_text(
+      sink,
+      "/* The worst error of a float output, relative to the largest magnitude of the output. */\n"
+      "TEST_VAR static float test_worst;\n\n");
   for (int k = 0; k < 2; k++)
     if (used[k]) sink_printf(sink, compare_float, names[k], names[k], names[k]);
   if (used[2]) sink_text(sink, compare_half);
@@ -152,7 +156,8 @@ static void put_arguments(Tool *tool, OutputSink *sink, const TestData *data) {
                       data->inputs[i].dims[axis]);
   }
   for (int i = 0; i < interface->output_count && !is_in_workspace(tool); i++)
-    sink_printf(sink, "  out.%s = (void *)output_%d;\n", interface->outputs[i].field, i);
+    if (!interface_is_open(&interface->outputs[i]))
+      sink_printf(sink, "  out.%s = (void *)output_%d;\n", interface->outputs[i].field, i);
 }
 
 // The dim of an output that is word `word` of the outputs struct.
@@ -194,7 +199,9 @@ static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
                 found_dim(data, &interface->output_dims[i]));
   for (int i = 0; i < interface->output_count; i++) {
     const char *found =
-        is_in_workspace(tool)
+        interface_is_open(&interface->outputs[i])
+            ? arena_printf(tool->arena, "out.%s", interface->outputs[i].field)
+        : is_in_workspace(tool)
             ? arena_printf(tool->arena, "(const char *)context->workspace + %s_%s_OFFSET", macro,
                            interface->outputs[i].macro)
             : arena_printf(tool->arena, "output_%d", i);
@@ -210,28 +217,43 @@ static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
 
 static const char tail[] =
     "#if defined TENON_TEST_MAIN || defined TENON_TEST_BENCH\n"
-    "static TENON_ALIGNED(64) unsigned char test_workspace[%s_WORKSPACE_BYTES ? %s_WORKSPACE_BYTES "
-    ": 1];\n"
+    "static TENON_ALIGNED(64) unsigned char test_workspace[TEST_WORKSPACE_BYTES ? "
+    "TEST_WORKSPACE_BYTES : 1];\n"
     "#if %s_NEEDS_INIT\nstatic TENON_ALIGNED(64) unsigned char "
     "test_memory[%s_DECODED_BYTES];\n#endif\n"
     "static tenon_context test_context = TENON_CONTEXT(%s, test_workspace);\n\n"
-    "TEST_CODE static int test_setup(void) {\n"
+    "TEST_CODE static int test_setup(void) {\n  test_context.workspace_bytes = "
+    "TEST_WORKSPACE_BYTES;\n"
     "#if %s_NEEDS_INIT\n  test_context.weights = test_memory;\n  return %s_init(&test_context, 0, "
     "test_memory);\n#else\n  return 0;\n#endif\n}\n#endif\n\n"
     "#ifdef TENON_TEST_MAIN\n#include <stdio.h>\n\nint main(void) {\n  int code = test_setup();\n  "
     "if (!code) code = %s_selftest(&test_context);\n"
     "  if (code < 0) printf(\"%s: %%s\\n\", tenon_error_text(-code));\n  else printf(\"%s: %%d "
-    "elements differ, worst relative error %%g\\n\", code, (double)test_worst);\n  return code != 0;\n}\n#endif\n\n"
+    "elements differ, worst relative error %%g\\n\", code, (double)test_worst);\n  return code != "
+    "0;\n}\n#endif\n\n"
     "#ifdef TENON_TEST_BENCH\nvoid bench_setup(void) {\n  if (test_setup()) bench_exit(3);\n}\n"
     "void bench_run(void) {\n  if (test_run(&test_context)) bench_exit(2);\n}\n"
     "TEST_CODE void bench_report(void) {\n  int wrong = test_compare(&test_context);\n  "
     "bench_print(\"%s: elements that differ: \");\n  bench_print_int(wrong);\n"
     "  bench_print(\"\\n\");\n  if (wrong) bench_exit(1);\n}\n#endif\n";
 
+// The workspace for the recorded inputs: where dims are open it takes more than the header says.
+static void put_workspace(OutputSink *sink, const TestData *data, Diag *diag) {
+  const Graph *graph = data->graph;
+  enum { ALIGNMENT = 64 };
+  int64_t *symbols =
+      NEW_ARRAY(graph->module->arena, int64_t, dim_symbol_count(graph->module->dims) + 1);
+  if (graph->open_count && bind_symbols(graph, data->inputs, symbols, diag))
+    sink_printf(sink, "#define TEST_WORKSPACE_BYTES %" PRId64 "\n",
+                open_workspace_bytes(graph, symbols, ALIGNMENT));
+  else
+    sink_printf(sink, "#define TEST_WORKSPACE_BYTES %s_WORKSPACE_BYTES\n",
+                data->interface->macro_prefix);
+}
+
 static void put_tail(OutputSink *sink, const Interface *interface) {
   const char *macro = interface->macro_prefix, *prefix = interface->prefix;
-  sink_printf(sink, tail, macro, macro, macro, macro, macro, macro, prefix, prefix, prefix, prefix,
-              prefix);
+  sink_printf(sink, tail, macro, macro, macro, macro, prefix, prefix, prefix, prefix, prefix);
 }
 
 static bool can_be_tested(Tool *tool, const TestData *data) {
@@ -266,13 +288,14 @@ bool c_test_write(Tool *tool, const Module *module, const char *prefix, const ch
   for (int i = 0; i < data.graph->input_count; i++) put_array(sink, "input", i, &data.inputs[i]);
   for (int i = 0; i < data.graph->output_count; i++) {
     put_array(sink, "wanted", i, &data.outputs[i]);
-    if (!is_in_workspace(tool))
+    if (!is_in_workspace(tool) && !interface_is_open(&data.interface->outputs[i]))
       sink_printf(sink, "TEST_VAR static TENON_ALIGNED(16) unsigned char output_%d[%zu];\n", i,
                   output_bytes(&data, i));
   }
   sink_text(sink, "\n");
   put_comparisons(sink, &data);
   put_selftest(tool, sink, &data);
+  put_workspace(sink, &data, &tool->diag);
   put_tail(sink, data.interface);
   return output_commit(file, &tool->diag);
 }

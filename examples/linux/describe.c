@@ -62,6 +62,11 @@ static int run(const tenon_model *model) {
       if (dim->word >= 0) in[dim->word] = dim->min > 0 ? (size_t)dim->min : 1;
     }
   if ((error = model->shapes(&context, in, out))) return error;
+  if (context.needed > context.workspace_bytes) { /* dims without a bound: only now it is known how much they take */
+    free(context.workspace);
+    context.workspace_bytes = context.needed;
+    context.workspace = aligned_alloc(align, (context.needed + align) / align * align);
+  }
   for (i = 0; i < model->input_count; i++)
     in[model->inputs[i].word] = (size_t)(uintptr_t)calloc(print_value(model, &model->inputs[i], "input", in, out) + 1, 1);
   for (i = 0; i < model->output_count; i++)

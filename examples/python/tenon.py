@@ -137,13 +137,28 @@ class Model:
         dims = [value.dims[axis] for axis in range(value.rank)]
         return [dim.min if dim.word < 0 else words[dim.word] if dim.word < inputs else out[dim.word - inputs] for dim in dims]
 
+    def make_room(self, count):
+        """A workspace of at least `count` bytes: dims without a bound decide how many a call takes."""
+        if count > self.context.workspace_bytes:
+            self.workspace = aligned(count, max(64, self.description.workspace_align))
+            self.context.workspace = self.workspace.ctypes.data
+            self.context.workspace_bytes = count
+
+    @staticmethod
+    def is_open(value):
+        """An output without a bound: _run puts it into the workspace and sets the pointer."""
+        return any(value.dims[axis].max < 0 for axis in range(value.rank))
+
     def allocate(self, words, out):
-        """Arrays for the outputs, as large as _shapes said."""
+        """Arrays for the outputs, as large as _shapes said; None where _run says where the output is."""
         arrays = []
         for value in self.outputs:
             kind = "u2" if value.type == BFLOAT16 else NUMPY_TYPES.get(value.type)
             if kind is None:
                 raise ValueError(f"output '{value.name.decode()}' has a type that numpy lacks")
+            if self.is_open(value):
+                arrays.append(None)
+                continue
             arrays.append(numpy.empty(self.shape(value, words, out), kind))
             out[value.word] = arrays[-1].ctypes.data
         return arrays
@@ -153,6 +168,10 @@ class Model:
         if value.workspace_offset >= 0:
             ctypes.memmove(array.ctypes.data, self.context.workspace + value.workspace_offset, array.nbytes)
         shape = self.shape(value, words, out)
+        if array is None:
+            kind = numpy.dtype("u2" if value.type == BFLOAT16 else NUMPY_TYPES[value.type])
+            array = numpy.empty(shape, kind)
+            ctypes.memmove(array.ctypes.data, out[value.word], array.nbytes)
         return array if list(array.shape) == shape else array.ravel()[:int(numpy.prod(shape))].reshape(shape)
 
     def __call__(self, values):
@@ -161,6 +180,7 @@ class Model:
         out = (ctypes.c_size_t * (d.output_words + 1))()
         inputs = self.bind(values, words)
         self.check(d.shapes(ctypes.byref(self.context), words, out))
+        self.make_room(self.context.needed)
         outputs = self.allocate(words, out)
         for value, array in zip(self.inputs, inputs):  # --io=workspace
             if value.workspace_offset >= 0:

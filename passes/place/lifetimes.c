@@ -23,7 +23,7 @@ static const char *unbounded_symbol(const Dim *dim) {
   return NULL;
 }
 
-static bool refuse_unbounded(const MemoryPlan *plan, const Value *value) {
+bool plan_refuse_unbounded(const MemoryPlan *plan, const Value *value) {
   Diag *diag = plan->context->diag;
   Loc loc = value->definition ? value->definition->loc : loc_file(plan->context->module->source);
   if (!loc.node) loc.node = value->name;
@@ -41,18 +41,26 @@ static bool refuse_unbounded(const MemoryPlan *plan, const Value *value) {
   return false;
 }
 
+static bool is_open(const Type *type) {
+  for (int i = 0; i < type->rank; i++)
+    if (dim_high(type->dims[i]) == DIM_UNBOUNDED) return true;
+  return false;
+}
+
 static bool add_value(MemoryPlan *plan, Value *value, PlaceKind kind, int start) {
-  int64_t bytes;
-  if (!type_max_bytes(&value->type, &bytes)) {
-    if (value->type.kind != TYPE_TENSOR || kind != PLACE_INPUT)
-      return refuse_unbounded(plan, value);
-    bytes = 0; // the caller's memory, of any size
-  }
+  int64_t bytes = 0;
+  bool callers = kind == PLACE_INPUT && value->type.kind == TYPE_TENSOR; // of any size
+  bool open = !callers && value->type.kind == TYPE_TENSOR && is_open(&value->type);
+  if (!callers && !open && !type_max_bytes(&value->type, &bytes))
+    return plan_refuse_unbounded(plan, value);
+  if (open && plan->context->io_workspace) return plan_refuse_unbounded(plan, value);
+  if (open) kind = PLACE_WORKSPACE; // outputs too: the run says where they lie
   Arena *scratch = plan->context->scratch;
   Member member = {value, start, start, plan->group_count, -1};
   Group group = {.kind = kind,
                  .holder = value,
                  .bytes = bytes,
+                 .open = open,
                  .start = start,
                  .end = start,
                  .first_member = plan->member_count,

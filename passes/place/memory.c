@@ -44,6 +44,7 @@ bool place_memory(Graph *graph, PassContext *context, bool reuse) {
   if (!plan_lifetimes(&plan) || !check_total(&plan)) return false;
   plan_sharing(&plan);
   int alignment = context->target ? target_alignment(context->target) : DEFAULT_ALIGNMENT;
+  if (!plan_open(&plan, alignment)) return false;
   graph->workspace_bytes = plan_offsets(&plan, alignment);
   number_callers(&plan);
   write_placements(&plan);

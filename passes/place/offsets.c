@@ -5,10 +5,7 @@
 
 #include "passes/place/place.h"
 
-typedef struct Item {
-  Group *group;
-  int64_t bytes; // rounded up to the alignment
-} Item;
+typedef OffsetItem Item;
 
 static int compare_int64(int64_t a, int64_t b) { return (a > b) - (a < b); }
 
@@ -34,7 +31,7 @@ static int by_start(const void *x, const void *y) {
   return a->group->start != b->group->start ? compare_starts(a, b) : by_size(x, y);
 }
 
-static bool live_together(const Group *a, const Group *b) {
+bool plan_live_together(const Group *a, const Group *b) {
   return a->start <= b->end && b->start <= a->end;
 }
 
@@ -63,7 +60,7 @@ static int64_t assign(Item *items, int count, const Item **busy) {
   for (int i = 0; i < count; i++) {
     int busy_count = 0;
     for (int k = 0; k < i; k++)
-      if (live_together(items[i].group, items[k].group)) busy[busy_count++] = &items[k];
+      if (plan_live_together(items[i].group, items[k].group)) busy[busy_count++] = &items[k];
     qsort(busy, (size_t)busy_count, sizeof(const Item *), by_offset);
     items[i].group->offset = best_gap(&items[i], busy, busy_count);
     int64_t end = items[i].group->offset + items[i].bytes;
@@ -72,18 +69,11 @@ static int64_t assign(Item *items, int count, const Item **busy) {
   return total;
 }
 
-int64_t plan_offsets(MemoryPlan *plan, int alignment) {
+int64_t plan_best_fit(MemoryPlan *plan, OffsetItem *items, int count) {
   static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_start};
-  Arena *scratch = plan->context->scratch;
-  Item *items = NEW_ARRAY(scratch, Item, plan->group_count + 1);
-  const Item **busy = NEW_ARRAY(scratch, const Item *, plan->group_count + 1);
-  int count = 0, best = 0;
-  for (int i = 0; i < plan->group_count; i++) {
-    Group *group = &plan->groups[i];
-    if (group->first_member < 0 || group->kind != PLACE_WORKSPACE || !group->bytes) continue;
-    items[count++] = (Item){group, (group->bytes + alignment - 1) / alignment * alignment};
-  }
+  const Item **busy = NEW_ARRAY(plan->context->scratch, const Item *, count + 1);
   int64_t totals[3];
+  int best = 0;
   for (int i = 0; i < 3; i++) {
     qsort(items, (size_t)count, sizeof *items, orders[i]);
     totals[i] = assign(items, count, busy);
@@ -91,4 +81,15 @@ int64_t plan_offsets(MemoryPlan *plan, int alignment) {
   }
   qsort(items, (size_t)count, sizeof *items, orders[best]);
   return assign(items, count, busy);
+}
+
+int64_t plan_offsets(MemoryPlan *plan, int alignment) {
+  Item *items = NEW_ARRAY(plan->context->scratch, Item, plan->group_count + 1);
+  int count = 0;
+  for (int i = 0; i < plan->group_count; i++) {
+    Group *group = &plan->groups[i];
+    if (group->first_member < 0 || group->kind != PLACE_WORKSPACE || !group->bytes) continue;
+    items[count++] = (Item){group, (group->bytes + alignment - 1) / alignment * alignment};
+  }
+  return plan_best_fit(plan, items, count);
 }

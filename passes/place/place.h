@@ -40,6 +40,8 @@ typedef struct Group {
   int start, end; // of all members together
   int first_member, last_member;
   int64_t offset;
+  bool open;             // a member's size has no bound: the dims of a run decide
+  const Dim *open_bytes; // of the largest member, as a dim of the model's inputs
 } Group;
 
 typedef struct Member {
@@ -67,6 +69,16 @@ bool plan_lifetimes(MemoryPlan *plan);
 void plan_sharing(MemoryPlan *plan);
 // offsets.c: best fit; returns the bytes of the workspace
 int64_t plan_offsets(MemoryPlan *plan, int alignment);
+// The same for the groups that the caller lists.
+typedef struct OffsetItem {
+  Group *group;
+  int64_t bytes; // rounded up to the alignment
+} OffsetItem;
+int64_t plan_best_fit(MemoryPlan *plan, OffsetItem *items, int count);
+bool plan_live_together(const Group *a, const Group *b);
+// open.c: places behind the planned part, for groups without a bound
+bool plan_open(MemoryPlan *plan, int alignment);
+bool plan_refuse_unbounded(const MemoryPlan *plan, const Value *value);
 
 static inline Member *plan_member(const MemoryPlan *plan, const Value *value) {
   return &plan->members[value->mark];

@@ -55,6 +55,7 @@ static void merge(MemoryPlan *plan, Group *from, Group *into) {
   plan->members[into->last_member].next = from->first_member;
   into->last_member = from->last_member;
   if (from->bytes > into->bytes) into->bytes = from->bytes;
+  into->open |= from->open;
   if (from->start < into->start) into->start = from->start;
   if (from->end > into->end) into->end = from->end;
   from->first_member = from->last_member = -1;
