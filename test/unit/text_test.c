@@ -245,6 +245,14 @@ static const BadText bad_texts[] = {
      "return %x }",
      "bytes 8 to 24 lie outside the 16 of the workspace"},
     {"input %x : f32[2] at alias %q\nreturn %x", "%q is not defined"},
+    {"symbol N 0..\nfunc @f(%x: f32[N] at workspace+0) placed(workspace=16, fast=0) { return %x }",
+     "a value without a bound in the planned part of the workspace"},
+    {"symbol N 0..\nfunc @f(%x: f32[N] at open+1) placed(workspace=16, fast=0, open=[4*N over []]) { "
+     "return %x }",
+     "placed at open+1 of 1"},
+    {"symbol N 0..\nfunc @f(%x: f32[N] at open+0) placed(workspace=16, fast=0, open=[4*N over [0]]) { "
+     "return %x }",
+     "0 is not a whole number from 0 to -1"},
     {"module \"a", "a string without its closing quote"},
     {"module \"\\q\"", "an unknown escape in a string"},
     {"symbol N 5..1\n",
@@ -323,8 +331,8 @@ static const char *sample_text =
     "1..64\nsymbol M 0..\n"
     "func @main(%x \"the input\": f32[N,2*M+1,4] at input, %i: "
     "i64[div(N+1,2),min(M,7)], %q: u8[3] quant(scale=0.5, zero=128))"
-    " placed(workspace=4096, fast=0) {\n"
-    "  %a = relu %x : f32[N,2*M+1,4] at workspace+0 loc(\"node a\", \"Relu\")\n"
+    " placed(workspace=4096, fast=0, open=[32*N*M+16*N over [], 64 over [0]]) {\n"
+    "  %a = relu %x : f32[N,2*M+1,4] at open+0 loc(\"node a\", \"Relu\")\n"
     "  %v1 \"a/b c\" = clip %a {low=-1.5, high=0x7ff0000000000000} loc(_, "
     "\"Clip\")\n"
     "  %c = const @c [1, -0, 0x7fc00000, 2.5] : f32[4] at weights\n"
