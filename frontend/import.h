@@ -10,12 +10,14 @@
 // What a name of the file stands for.
 typedef struct Item {
   Value *value;     // a tensor; NULL: absent optional, sequence, or poisoned
+  Value *list;      // a sequence or optional that only a run knows
   bool poisoned;    // its node failed (reported): who reads it fails silently
   bool is_sequence; // a list that is known at compile time
   Value *const *elements;
   int element_count;
   bool is_cut;      // an input by --inputs: its node is left out
   bool is_optional; // an optional without element; one with an element is the element
+  const Type *list_type; // of a sequence or optional that is known to be empty; NULL: not said
   const Onnx__TensorProto *initializer; // constant that has not been used yet
 } Item;
 
@@ -97,6 +99,8 @@ bool onnx_need_inputs(OnnxNode *node, int count);
 bool onnx_output(OnnxNode *node, int index, Value *value);
 bool onnx_output_sequence(OnnxNode *node, int index, Value *const *elements, int count);
 bool onnx_wants_output(const OnnxNode *node, int index);
+// The same for a sequence or optional that only a run knows.
+bool onnx_output_list(OnnxNode *node, int index, Value *list);
 // "node: text" as an error; always false.
 #define onnx_error(node, ...) diag_error((node)->importer->diag, (node)->loc, __VA_ARGS__)
 // Counts the node as not supported, for the list that is printed at the end; always false.
@@ -147,6 +151,14 @@ Item *scope_find(const Scope *scope, const char *name); // this scope and those 
 Item *scope_find_here(const Scope *scope, const char *name);
 // The value of an initializer becomes a constant of the scope's graph at first use.
 bool import_initializer(Importer *importer, Scope *scope, Item *item, const char *name);
+
+// --- sequences and optionals (import_list.c)
+// Whatever the item is, as a value of that kind; `like`: the type that an empty one takes if it says
+// none itself (NULL: none). NULL: reported, or the builder failed.
+Value *import_list(Importer *importer, Builder *builder, const Item *item, TypeKind kind, const Type *like);
+Value *onnx_list(OnnxNode *node, int index, TypeKind kind); // of an operand
+// The type of a declaration; its symbols are dims of the whole model. False: reported.
+bool import_proto_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, Type *type);
 
 // --- graphs (import.c)
 bool import_nodes(Importer *importer, Scope *scope, size_t count, Onnx__NodeProto *const *nodes);

@@ -62,7 +62,8 @@ char **import_captures(Importer *importer, const Scope *scope, const Onnx__Graph
 typedef struct Region {
   OnnxNode *node;
   Captures captures;
-  Value **values; // of the captures that become operands, in order
+  Value **of_capture; // by capture; NULL: not an operand
+  Value **values;     // the same without the NULLs
   int value_count;
 } Region;
 
@@ -71,14 +72,16 @@ static bool find_values(Region *region) {
   Importer *importer = node->importer;
   bool good = true;
   region->values = NEW_ARRAY(importer->arena, Value *, region->captures.count + 1);
+  region->of_capture = NEW_ARRAY(importer->arena, Value *, region->captures.count + 1);
   for (int i = 0; i < region->captures.count; i++) {
     Item *item = scope_find(node->scope, region->captures.names[i]);
     if (!item) continue; // reported where it is read
     if (item->poisoned) good = false;
-    if (item->is_sequence)
-      good = onnx_unsupported(node, "a sequence that is read inside the subgraph");
-    if (item->value && !value_is_constant(item->value))
-      region->values[region->value_count++] = item->value;
+    Value *value = item->value && !value_is_constant(item->value) ? item->value : item->list;
+    if (item->is_sequence && item->element_count)
+      value = import_list(importer, &node->builder, item, TYPE_SEQUENCE, NULL);
+    region->of_capture[i] = value;
+    if (value) region->values[region->value_count++] = value;
   }
   return good;
 }
@@ -98,6 +101,11 @@ static bool region_begin(OnnxNode *node, Region *region, const Onnx__GraphProto 
   return find_values(region);
 }
 
+static Item item_of_value(Value *value) {
+  bool list = type_is_list(&value->type);
+  return (Item){.value = list ? NULL : value, .list = list ? value : NULL};
+}
+
 // The captured names as the region's scope sees them.
 static bool define_captures(const Region *region, Scope *scope) {
   Importer *importer = region->node->importer;
@@ -107,16 +115,17 @@ static bool define_captures(const Region *region, Scope *scope) {
     Item *item = outer ? scope_define(importer, scope, name) : NULL;
     if (!item) continue;
     *item = *outer;
-    if (!outer->value) continue;
     Tensor tensor;
-    if (value_tensor(outer->value, &tensor)) {
+    const Value *operand = region->of_capture[i];
+    if (outer->value && value_tensor(outer->value, &tensor)) {
       Builder builder = builder_at_end(scope->graph, region->node->loc);
       item->value = build_constant_tensor(&builder, &tensor, name);
-      continue;
     }
-    item->value =
-        graph_add_input(scope->graph, outer->value->type, arena_strdup(importer->arena, name));
-    import_set_contents(importer, item->value, import_contents(importer, outer->value));
+    if (!operand) continue;
+    Value *inner =
+        graph_add_input(scope->graph, operand->type, arena_strdup(importer->arena, name));
+    *item = item_of_value(inner);
+    if (item->value) import_set_contents(importer, inner, import_contents(importer, operand));
   }
   return true;
 }
@@ -135,19 +144,25 @@ static Value *define_region_input(const Region *region, Scope *scope, const Onnx
   Value *value =
       graph_add_input(scope->graph, type, *name ? arena_strdup(importer->arena, name) : NULL);
   Item *item = *name ? scope_define(importer, scope, name) : NULL;
-  if (item) item->value = value;
+  if (item) *item = item_of_value(value);
   return value;
 }
 
-static Value *region_output(const Region *region, Scope *scope, const char *name) {
+// NULL: reported, or its node has failed.
+static Item *region_item(const Region *region, Scope *scope, const char *name) {
   Item *item = scope_find(scope, name);
   if (!item)
     return onnx_error(region->node, "the subgraph does not define its output '%s'", name), NULL;
   if (item->poisoned) return NULL;
   if (item->initializer && !import_initializer(region->node->importer, scope, item, name))
     return NULL;
-  if (!item->value) onnx_unsupported(region->node, "a subgraph whose output is no tensor");
-  return item->value;
+  return item;
+}
+
+static Value *region_output(const Region *region, Scope *scope, const char *name) {
+  const Item *item = region_item(region, scope, name);
+  if (item && !item->value) onnx_unsupported(region->node, "a subgraph whose output is no tensor");
+  return item ? item->value : NULL;
 }
 
 static bool import_body(const Region *region, Scope *scope, const Onnx__GraphProto *graph) {
@@ -186,6 +201,10 @@ static bool attempt_end(OnnxNode *node, const Attempt *attempt, bool good) {
   return false;
 }
 
+static bool output_of_any_kind(OnnxNode *node, int index, Value *value) {
+  return value && type_is_list(&value->type) ? onnx_output_list(node, index, value) : onnx_output(node, index, value);
+}
+
 // --- if
 
 bool import_inline_graph(OnnxNode *node, const Onnx__GraphProto *graph, Item *const *inputs,
@@ -218,19 +237,39 @@ static bool inline_branch(OnnxNode *node, const Onnx__GraphProto *graph) {
   return import_inline_graph(node, graph, NULL, node->outputs, node->output_count);
 }
 
-static bool import_branch(const Region *region, Node *owner, const char *name,
-                          const Onnx__GraphProto *graph) {
+// The branch's scope; NULL: failed.
+static Scope *import_branch(const Region *region, Node *owner, const char *name,
+                            const Onnx__GraphProto *graph) {
   Scope *scope = region_scope(region, owner, name);
-  if (!define_captures(region, scope) || !import_body(region, scope, graph)) return false;
-  bool good = true;
-  for (size_t i = 0; i < graph->n_output; i++) {
-    Value *value = region_output(region, scope, graph->output[i]->name);
-    if (value)
-      graph_add_output(scope->graph, value);
-    else
-      good = false;
+  return define_captures(region, scope) && import_body(region, scope, graph) ? scope : NULL;
+}
+
+static bool is_optional_item(const Item *item) {
+  return item->is_optional || (item->list && item->list->type.kind == TYPE_OPTIONAL);
+}
+
+// Output `index` of both branches. An optional on one side makes one of the other; a list that one
+// side leaves empty has the other's type.
+static bool branch_output(const Region *region, Scope *const scopes[2], const Onnx__GraphProto *const graphs[2],
+                          size_t index) {
+  Importer *importer = region->node->importer;
+  const Item *items[2];
+  Value *values[2] = {NULL};
+  for (int k = 0; k < 2; k++)
+    if (!(items[k] = region_item(region, scopes[k], graphs[k]->output[index]->name))) return false;
+  bool optional = is_optional_item(items[0]) || is_optional_item(items[1]);
+  bool tensors = items[0]->value && items[1]->value && !optional;
+  for (int k = 0; k < 2 && tensors; k++) values[k] = items[k]->value;
+  int first = !items[0]->value && !items[0]->list && !items[0]->element_count; // the one that has elements
+  for (int turn = 0; turn < 2 && !tensors; turn++) {
+    int k = turn ? !first : first;
+    Builder builder = builder_at_end(scopes[k]->graph, region->node->loc);
+    values[k] = import_list(importer, &builder, items[k], optional ? TYPE_OPTIONAL : TYPE_SEQUENCE,
+                            turn ? &values[!k]->type : NULL);
+    if (!values[k]) return false;
   }
-  return good;
+  for (int k = 0; k < 2; k++) graph_add_output(scopes[k]->graph, values[k]);
+  return true;
 }
 
 // Branches of different types often differ by a dim that would be known with fixed shapes.
@@ -259,15 +298,18 @@ static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *t
   for (int i = 0; i < region.value_count; i++) operands[1 + i] = region.values[i];
   Node *owner = build_begin_results(&node->builder, OP_IF, operands, region.value_count + 1,
                                     (int)then->n_output);
-  bool good = import_branch(&region, owner, "then", then);
-  good &= import_branch(&region, owner, "else", otherwise);
+  const Onnx__GraphProto *const graphs[2] = {then, otherwise};
+  Scope *const scopes[2] = {import_branch(&region, owner, "then", then),
+                            import_branch(&region, owner, "else", otherwise)};
+  bool good = scopes[0] && scopes[1];
+  for (size_t i = 0; good && i < then->n_output; i++) good = branch_output(&region, scopes, graphs, i);
   if (!good) {
     drop_operands(owner);
     return false;
   }
   if (!build_end(&node->builder, owner)) return note_open_condition(node, condition);
   for (int i = 0; i < node->output_count; i++)
-    if (!onnx_output(node, i, owner->results[i])) return false;
+    if (!output_of_any_kind(node, i, owner->results[i])) return false;
   return true;
 }
 
@@ -303,8 +345,16 @@ typedef struct Loop {
   const Onnx__GraphProto *body;
   Value *trips, *condition; // NULL: absent
   int carried, scanned;
-  Type *types; // of the carried values inside
+  Value **initial; // of the carried values
+  Type *types;     // of the same inside
 } Loop;
+
+static Value *initial_value(OnnxNode *node, int index) {
+  const Item *item = index < node->input_count ? node->inputs[index] : NULL;
+  if (!item) return onnx_error(node, "input %d is missing", index), NULL;
+  if (item->value) return item->value;
+  return import_list(node->importer, &node->builder, item, is_optional_item(item) ? TYPE_OPTIONAL : TYPE_SEQUENCE, NULL);
+}
 
 static bool loop_begin(OnnxNode *node, Loop *loop) {
   *loop = (Loop){.body = onnx_graph(node, "body")};
@@ -317,15 +367,15 @@ static bool loop_begin(OnnxNode *node, Loop *loop) {
       node->output_count > loop->carried + loop->scanned)
     return onnx_error(node, "%d carried values, the body has %zu inputs and %zu outputs",
                       loop->carried, loop->body->n_input, loop->body->n_output);
-  for (int i = 0; i < loop->carried; i++)
-    if (!onnx_has_input(node, 2 + i))
-      return onnx_unsupported(node, "a carried value that is no tensor");
   if (loop->trips && loop->trips->type.rank)
     loop->trips = build_reshape(&node->builder, loop->trips, 0, NULL);
   if (loop->condition && loop->condition->type.rank)
     loop->condition = build_reshape(&node->builder, loop->condition, 0, NULL);
   loop->types = NEW_ARRAY(node->importer->arena, Type, loop->carried + 1);
-  for (int i = 0; i < loop->carried; i++) loop->types[i] = onnx_input(node, 2 + i)->type;
+  loop->initial = NEW_ARRAY(node->importer->arena, Value *, loop->carried + 1);
+  for (int i = 0; i < loop->carried; i++)
+    if (!(loop->initial[i] = initial_value(node, 2 + i))) return false;
+  for (int i = 0; i < loop->carried; i++) loop->types[i] = loop->initial[i]->type;
   return !node->builder.failed && region_begin(node, &loop->region, loop->body, NULL);
 }
 
@@ -336,9 +386,15 @@ static Node *begin_loop(OnnxNode *node, const Loop *loop) {
   Value **operands = NEW_ARRAY(node->importer->arena, Value *, count);
   operands[0] = loop->trips;
   operands[1] = loop->condition;
-  for (int i = 0; i < loop->carried; i++) operands[2 + i] = onnx_input(node, 2 + i);
+  for (int i = 0; i < loop->carried; i++) operands[2 + i] = loop->initial[i];
   for (int i = 0; i < region->value_count; i++) operands[2 + loop->carried + i] = region->values[i];
   return build_begin_results(&node->builder, OP_LOOP, operands, count, results);
+}
+
+static Value *carried_list(const Region *region, Scope *scope, const char *name, const Type *type) {
+  const Item *item = region_item(region, scope, name);
+  Builder builder = builder_at_end(scope->graph, region->node->loc);
+  return item ? import_list(region->node->importer, &builder, item, type->kind, type) : NULL;
 }
 
 // The body: outputs are the condition, what is carried, the captures again, what is collected.
@@ -351,7 +407,9 @@ static bool import_loop_body(const Loop *loop, Node *owner) {
     define_region_input(region, scope, loop->body, (size_t)i + 2, loop->types[i]);
   if (!define_captures(region, scope) || !import_body(region, scope, loop->body)) return false;
   for (int i = 0; i <= loop->carried + loop->scanned; i++) {
-    Value *value = region_output(region, scope, loop->body->output[i]->name);
+    bool list = i > 0 && i <= loop->carried && type_is_list(&loop->types[i - 1]);
+    const char *name = loop->body->output[i]->name;
+    Value *value = list ? carried_list(region, scope, name, &loop->types[i - 1]) : region_output(region, scope, name);
     if (!value) return false;
     if (i == loop->carried + 1)
       for (int k = 0; k < region->value_count; k++)
@@ -369,6 +427,12 @@ static bool loosen_dims(OnnxNode *node, Loop *loop, const Node *owner) {
   for (int i = 0; i < loop->carried; i++) {
     const Type *after = &owner->regions[0]->outputs[1 + i]->type;
     Type *before = &loop->types[i];
+    Type joined;
+    if (type_is_list(before) && !type_includes(before, after) &&
+        type_join(node->importer->arena, before, after, &joined)) {
+      *before = joined;
+      changed = true;
+    }
     if (after->kind != TYPE_TENSOR || after->rank != before->rank) continue;
     for (int k = 0; k < before->rank; k++) {
       if (after->dims[k] == before->dims[k] || dim_symbol_name(before->dims[k])) continue;
@@ -384,7 +448,7 @@ static bool loosen_dims(OnnxNode *node, Loop *loop, const Node *owner) {
 static bool loop_outputs(OnnxNode *node, const Loop *loop, const Node *owner) {
   for (int i = 0; i < node->output_count; i++) {
     int result = i < loop->carried ? i : i + loop->region.value_count;
-    if (!onnx_output(node, i, owner->results[result])) return false;
+    if (!output_of_any_kind(node, i, owner->results[result])) return false;
   }
   return true;
 }
@@ -407,7 +471,8 @@ static bool build_loop(OnnxNode *node, Loop *loop) {
 // --- loops whose number of iterations is known, without a loop
 
 typedef struct Unrolled {
-  Value **carried, **scanned; // scanned[iteration * loop->scanned + i]
+  Item *carried;
+  Value **scanned; // scanned[iteration * loop->scanned + i]
 } Unrolled;
 
 static bool unroll_iteration(OnnxNode *node, const Loop *loop, int iteration, Unrolled *unrolled,
@@ -420,42 +485,50 @@ static bool unroll_iteration(OnnxNode *node, const Loop *loop, int iteration, Un
   for (int i = 0; i < loop->carried + 2; i++) {
     Item *item = scope_define(importer, scope, body->input[i]->name);
     if (!item) return onnx_error(node, "body input '%s' is defined twice", body->input[i]->name);
-    item->value = i == 0   ? build_constant_tensor(&node->builder, &number, NULL)
-                  : i == 1 ? build_scalar(&node->builder, BOOL, 1)
-                           : unrolled->carried[i - 2];
+    if (i == 0) item->value = build_constant_tensor(&node->builder, &number, NULL);
+    if (i == 1) item->value = build_scalar(&node->builder, BOOL, 1);
+    if (i >= 2) *item = unrolled->carried[i - 2];
   }
   importer->depth++;
   bool good = import_graph_body(importer, scope, body);
   importer->depth--;
   if (!good) return false;
   for (int i = 0; i <= loop->carried + loop->scanned; i++) {
-    Value *value = region_output(&loop->region, scope, body->output[i]->name);
+    bool carried = i > 0 && i <= loop->carried;
+    const Item *item = carried ? region_item(&loop->region, scope, body->output[i]->name) : NULL;
+    Value *value = carried ? NULL : region_output(&loop->region, scope, body->output[i]->name);
     Tensor condition;
-    if (!value) return false;
+    if (!value && !item) return false;
     if (i == 0) {
       if (!import_constant_value(importer, value, &condition))
         return onnx_error(node,
                           "the shape of the result depends on data: the condition of the loop");
       *goes_on = element_load_int(BOOL, condition.data, 0) != 0;
     } else if (i <= loop->carried)
-      unrolled->carried[i - 1] = value;
+      unrolled->carried[i - 1] = *item;
     else
       unrolled->scanned[iteration * loop->scanned + i - loop->carried - 1] = value;
   }
   return true;
 }
 
+static bool copy_item(OnnxNode *node, int index, const Item *item) {
+  if (onnx_wants_output(node, index)) node->outputs[index] = *item;
+  return true;
+}
+
 static bool unroll_loop(OnnxNode *node, const Loop *loop, int iterations) {
   Importer *importer = node->importer;
-  Unrolled unrolled = {NEW_ARRAY(importer->arena, Value *, loop->carried + 1),
+  Unrolled unrolled = {NEW_ARRAY(importer->arena, Item, loop->carried + 1),
                        NEW_ARRAY(importer->arena, Value *, iterations * loop->scanned + 1)};
-  for (int i = 0; i < loop->carried; i++) unrolled.carried[i] = onnx_input(node, 2 + i);
+  for (int i = 0; i < loop->carried; i++) unrolled.carried[i] = *node->inputs[2 + i];
   bool goes_on = true;
   int done = 0;
   for (; done < iterations && goes_on; done++)
     if (!unroll_iteration(node, loop, done, &unrolled, &goes_on)) return false;
   for (int i = 0; i < loop->carried && i < node->output_count; i++)
-    if (!onnx_output(node, i, unrolled.carried[i])) return false;
+    if (unrolled.carried[i].value ? !onnx_output(node, i, unrolled.carried[i].value) : !copy_item(node, i, &unrolled.carried[i]))
+      return false;
   for (int i = 0; i < loop->scanned && loop->carried + i < node->output_count; i++) {
     Value **slices = NEW_ARRAY(importer->arena, Value *, done + 1);
     for (int k = 0; k < done; k++)
@@ -480,16 +553,27 @@ static int known_iterations(OnnxNode *node, const Loop *loop) {
   return count > 0 && count <= UNROLL_LIMIT ? (int)count : -1;
 }
 
+static bool carries_known_list(const OnnxNode *node, const Loop *loop) {
+  bool any = false;
+  for (int i = 0; i < loop->carried; i++) any |= node->inputs[2 + i]->is_sequence;
+  return any;
+}
+
 // Tried as a loop without a word first: slices by the iteration's number, say, only work unrolled.
+// Lists that are known stay known where the loop is unrolled.
 bool import_loop(OnnxNode *node) {
   Loop loop;
   Attempt attempt;
   if (!loop_begin(node, &loop)) return false;
+  if (carries_known_list(node, &loop) && known_iterations(node, &loop) > 0) {
+    attempt_begin(node, &attempt);
+    if (attempt_end(node, &attempt, unroll_loop(node, &loop, known_iterations(node, &loop)))) return true;
+  }
   attempt_begin(node, &attempt);
   if (attempt_end(node, &attempt, build_loop(node, &loop))) return true;
   int iterations = known_iterations(node, &loop);
   if (iterations > 0) return unroll_loop(node, &loop, iterations);
-  for (int i = 0; i < loop.carried; i++) loop.types[i] = onnx_input(node, 2 + i)->type;
+  for (int i = 0; i < loop.carried; i++) loop.types[i] = loop.initial[i]->type;
   return build_loop(node, &loop);
 }
 

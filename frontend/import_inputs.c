@@ -131,28 +131,79 @@ static bool apply_shape_option(Importer *importer, const char *tensor, Type *typ
 
 // --- inputs
 
+static bool tensor_type(Importer *importer, const char *name, const Onnx__TypeProto__Tensor *tensor, Type *type) {
+  Loc loc = {.file = importer->module->source, .node = name};
+  *type = (Type){.kind = TYPE_TENSOR, .element = onnx_element_type(tensor->elem_type), .rank = ANY_RANK};
+  if (type->element == ELEMENT_NONE)
+    return diag_error(importer->diag, loc,
+                      "'%s' has an element type that is not supported (%d)", name,
+                      tensor->elem_type);
+  if (!tensor->shape) return true;
+  if (tensor->shape->n_dim > MAX_RANK)
+    return diag_error(importer->diag, loc, "'%s' has rank %zu; at most %d is supported",
+                      name, tensor->shape->n_dim, MAX_RANK);
+  type->rank = (int)tensor->shape->n_dim;
+  for (int i = 0; i < type->rank; i++)
+    type->dims[i] = file_dim(importer, name, tensor->shape->dim[i], i);
+  return true;
+}
+
+// --shape says more about a tensor, or about the elements of a list. What the user gives wins.
+static bool declared_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, bool shaped, Type *type) {
+  Loc loc = {.file = importer->module->source, .node = name};
+  Type inner;
+  const Onnx__TypeProto *element = NULL;
+  if (proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && proto->tensor_type)
+    return tensor_type(importer, name, proto->tensor_type, type) && (!shaped || apply_shape_option(importer, name, type));
+  bool optional = proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE && proto->optional_type;
+  bool sequence = proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE && proto->sequence_type;
+  if (optional) element = proto->optional_type->elem_type;
+  if (sequence) element = proto->sequence_type->elem_type;
+  if (!element || (!optional && element->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) ||
+      element->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE)
+    return diag_error(importer->diag, loc,
+                      "'%s' is neither a tensor, a sequence of tensors nor an optional of one of these", name);
+  if (!declared_type(importer, name, element, shaped, &inner)) return false;
+  *type = type_list(importer->arena, optional ? TYPE_OPTIONAL : TYPE_SEQUENCE, inner);
+  return true;
+}
+
+bool import_proto_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, Type *type) {
+  return declared_type(importer, name, proto, false, type);
+}
+
+// Items that are there tell the rank that the file leaves open.
+static void join_items(Importer *importer, const Tensor *list, Type *joined, bool *any) {
+  for (int64_t i = 0; i < list->dims[0]; i++) {
+    const Tensor *item = &tensor_items(list)[i];
+    if (item->list) {
+      join_items(importer, item, joined, any);
+      continue;
+    }
+    Type wide, one = type_static(importer->dims, item->element, item->rank, item->dims);
+    Type a = type_list(importer->arena, TYPE_SEQUENCE, *any ? *joined : one), b = type_list(importer->arena, TYPE_SEQUENCE, one);
+    if (type_join(importer->arena, &a, &b, &wide)) *joined = *wide.inner;
+    *any = true;
+  }
+}
+
+static void narrow_to_data(Importer *importer, const char *name, Type *type) {
+  const FrontendOptions *options = importer->options;
+  const Tensor *given = options->value_of_input ? options->value_of_input(options->user, name) : NULL;
+  if (!given || !given->list || type_element(type)->rank != ANY_RANK) return;
+  Type element = *type_element(type);
+  bool any = false;
+  join_items(importer, given, &element, &any);
+  if (!any || element.element != type_element(type)->element) return;
+  Type list = type_list(importer->arena, type->inner->kind == TYPE_TENSOR ? type->kind : TYPE_SEQUENCE, element);
+  *type = type->inner->kind == TYPE_TENSOR ? list : type_list(importer->arena, type->kind, list);
+}
+
 static bool file_type(Importer *importer, const char *name, const Onnx__TypeProto *proto,
                       Type *type) {
   Loc loc = {.file = importer->module->source, .node = name};
-  if (!proto || proto->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !proto->tensor_type)
-    return diag_error(
-        importer->diag, loc,
-        "input '%s' is not a tensor (sequences, optionals and maps are not supported)", name);
-  const Onnx__TypeProto__Tensor *tensor = proto->tensor_type;
-  *type = (Type){.kind = TYPE_TENSOR, .element = onnx_element_type(tensor->elem_type), .rank = -1};
-  if (type->element == ELEMENT_NONE)
-    return diag_error(importer->diag, loc,
-                      "input '%s' has an element type that is not supported (%d)", name,
-                      tensor->elem_type);
-  if (tensor->shape) {
-    if (tensor->shape->n_dim > MAX_RANK)
-      return diag_error(importer->diag, loc, "input '%s' has rank %zu; at most %d is supported",
-                        name, tensor->shape->n_dim, MAX_RANK);
-    type->rank = (int)tensor->shape->n_dim;
-    for (int i = 0; i < type->rank; i++)
-      type->dims[i] = file_dim(importer, name, tensor->shape->dim[i], i);
-  }
-  if (!apply_shape_option(importer, name, type)) return false;
+  if (!declared_type(importer, name, proto, true, type)) return false;
+  if (type_is_list(type)) return narrow_to_data(importer, name, type), true;
   if (type->rank < 0)
     return diag_error(importer->diag, loc,
                       "input '%s' has no shape in the file: give it one with --shape %s=...", name,
@@ -174,9 +225,9 @@ static bool add_input(Importer *importer, Scope *scope, const Onnx__ValueInfoPro
   if (!item)
     return diag_error(importer->diag, loc_file(importer->module->source),
                       "input '%s' is defined twice", info->name);
-  *item = (Item){.value =
-                     graph_add_input(scope->graph, type, arena_strdup(importer->arena, info->name)),
-                 .is_cut = cut};
+  Value *value = graph_add_input(scope->graph, type, arena_strdup(importer->arena, info->name));
+  bool list = type_is_list(&type);
+  *item = (Item){.value = list ? NULL : value, .list = list ? value : NULL, .is_cut = cut};
   return true;
 }
 
@@ -237,6 +288,26 @@ static bool check_declared(const Importer *importer, Loc loc, const char *name, 
                     element_info[element].text, element_info[type->element].text);
 }
 
+// A list as the file declares it; without a declaration as it is.
+static Value *list_output(Importer *importer, Scope *scope, const Item *item, const char *name, Loc loc) {
+  const Onnx__ValueInfoProto *info = find_info(importer->model->graph, name);
+  TypeKind kind = item->is_optional || (item->list && item->list->type.kind == TYPE_OPTIONAL) ? TYPE_OPTIONAL : TYPE_SEQUENCE;
+  Builder builder = builder_at_end(scope->graph, loc);
+  Type declared = {.kind = kind};
+  bool given = info && info->type && import_proto_type(importer, name, info->type, &declared);
+  if (info && info->type && !given) return NULL;
+  if (declared.kind == TYPE_TENSOR) {
+    diag_error(importer->diag, loc, "output '%s' is declared as a tensor, but it is none", name);
+    return NULL;
+  }
+  return import_list(importer, &builder, item, declared.kind, given ? &declared : NULL);
+}
+
+static bool is_declared_optional(const Importer *importer, const char *name) {
+  const Onnx__ValueInfoProto *info = find_info(importer->model->graph, name);
+  return info && info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE;
+}
+
 static bool add_output(Importer *importer, Scope *scope, const char *name) {
   Loc loc = {.file = importer->module->source, .node = name};
   Item *item = scope_find_here(scope, name);
@@ -244,11 +315,9 @@ static bool add_output(Importer *importer, Scope *scope, const char *name) {
   if (item->poisoned) return false;
   if (item->initializer && !import_initializer(importer, scope, item, name)) return false;
   Value *value = item->value;
-  if (!value)
-    return diag_error(
-        importer->diag, loc,
-        "output '%s' is not a tensor (sequences and optionals are not supported as outputs)", name);
-  if (!check_declared(importer, loc, name, &value->type)) return false;
+  if (!value || is_declared_optional(importer, name)) value = list_output(importer, scope, item, name, loc);
+  if (!value) return false;
+  if (!type_is_list(&value->type) && !check_declared(importer, loc, name, &value->type)) return false;
   bool same_name = value->name && strcmp(value->name, name) == 0;
   if (!value->definition || is_output_already(scope->graph, value)) {
     if (!value->definition || !same_name) {

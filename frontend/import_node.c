@@ -17,7 +17,7 @@ bool onnx_need_inputs(OnnxNode *node, int count) {
   for (int i = 0; i < count; i++) {
     if (onnx_has_input(node, i)) continue;
     if (i < node->input_count && node->inputs[i] &&
-        (node->inputs[i]->is_sequence || node->inputs[i]->is_optional))
+        (node->inputs[i]->list || node->inputs[i]->is_sequence || node->inputs[i]->is_optional))
       return onnx_error(node, "input %d is not a tensor", i);
     return onnx_error(node, "input %d of %d is missing", i, count);
   }
@@ -33,6 +33,14 @@ bool onnx_output(OnnxNode *node, int index, Value *value) {
   if (!onnx_wants_output(node, index)) return true;
   node->outputs[index].value = value;
   if (!value->name) value->name = arena_strdup(node->importer->arena, node->proto->output[index]);
+  return true;
+}
+
+bool onnx_output_list(OnnxNode *node, int index, Value *list) {
+  if (node->builder.failed || !list) return false;
+  if (!onnx_wants_output(node, index)) return true;
+  node->outputs[index].list = list;
+  if (!list->name) list->name = arena_strdup(node->importer->arena, node->proto->output[index]);
   return true;
 }
 

@@ -1,53 +1,82 @@
-// Sequences and optionals that are known at compile time: lists of values, no run-time objects.
+// Sequences and optionals. Those that are known at compile time are lists of values and cost nothing;
+// as soon as one depends on the run (an input, a position that is data) it is a value of its own kind.
 #include <string.h>
 
 #include "frontend/import.h"
 
-static const Item *sequence_input(OnnxNode *node, int index) {
-  if (index < node->input_count && node->inputs[index] && node->inputs[index]->is_sequence)
-    return node->inputs[index];
-  onnx_error(node, "input %d is not a sequence", index);
-  return NULL;
+// The operand as a list that is known; NULL: it is not.
+static const Item *known_sequence(const OnnxNode *node, int index) {
+  const Item *item = index < node->input_count ? node->inputs[index] : NULL;
+  return item && item->is_sequence ? item : NULL;
 }
 
-bool import_sequence_empty(OnnxNode *node) { return onnx_output_sequence(node, 0, NULL, 0); }
+bool import_sequence_empty(OnnxNode *node) {
+  ElementType element = onnx_element_type((int32_t)onnx_int(node, "dtype", 1));
+  if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");
+  if (!onnx_output_sequence(node, 0, NULL, 0)) return false;
+  Type *type = NEW(node->importer->arena, Type);
+  *type = type_list(node->importer->arena, TYPE_SEQUENCE, (Type){.kind = TYPE_TENSOR, .element = element, .rank = NO_RANK});
+  if (onnx_wants_output(node, 0)) node->outputs[0].list_type = type;
+  return true;
+}
 
 bool import_sequence_construct(OnnxNode *node) {
   if (!onnx_need_inputs(node, node->input_count)) return false;
+  if (!node->input_count) return onnx_error(node, "there are no inputs");
   Value **elements = NEW_ARRAY(node->importer->arena, Value *, node->input_count);
   for (int i = 0; i < node->input_count; i++) elements[i] = onnx_input(node, i);
   return onnx_output_sequence(node, 0, elements, node->input_count);
 }
 
-// A constant position; negative ones count from the end. `extra` 1 allows the end itself.
-static bool sequence_position(OnnxNode *node, int index, const Item *sequence, int extra,
-                              int *position) {
-  int count, limit = sequence->element_count + extra;
-  const int64_t *values = onnx_ints_input(node, index, &count);
-  if (!values) return false;
-  if (count != 1 || values[0] < -sequence->element_count || values[0] >= limit)
-    return onnx_error(node, "position %lld in a sequence of %d", count ? (long long)values[0] : 0,
-                      sequence->element_count);
-  *position = (int)(values[0] < 0 ? values[0] + sequence->element_count : values[0]);
+// A position that is known; negative ones count from the end. `extra` 1 allows the end itself.
+static bool check_position(OnnxNode *node, int64_t given, int count, int extra, int *position) {
+  if (given < -count || given >= count + extra)
+    return onnx_error(node, "position %lld in a sequence of %d", (long long)given, count);
+  *position = (int)(given < 0 ? given + count : given);
   return true;
 }
 
+// Absent, or one number that is known?
+static bool position_is_known(OnnxNode *node, int index, bool *present, int64_t *value) {
+  *present = onnx_has_input(node, index);
+  if (!*present) return true;
+  const Tensor *tensor = import_contents(node->importer, onnx_input(node, index)).tensor;
+  if (!tensor || tensor_count(tensor) != 1) return false;
+  *value = element_load_int(tensor->element, tensor->data, 0);
+  return true;
+}
+
+// sequence and the given operands by an op of the run; an absent last one is left out.
+static Value *on_list(OnnxNode *node, OpCode op, int operands) {
+  Value *values[3] = {onnx_list(node, 0, TYPE_SEQUENCE)};
+  if (!values[0]) return NULL;
+  int count = 1;
+  for (; count < operands && onnx_has_input(node, count); count++) values[count] = onnx_input(node, count);
+  return build_end(&node->builder, build_begin(&node->builder, op, values, count));
+}
+
 bool import_sequence_at(OnnxNode *node) {
+  int64_t given;
   int position;
-  const Item *sequence = sequence_input(node, 0);
-  return sequence && sequence_position(node, 1, sequence, 0, &position) &&
+  bool present;
+  const Item *sequence = known_sequence(node, 0);
+  if (!onnx_has_input(node, 1)) return onnx_error(node, "the position is missing");
+  if (!sequence || !position_is_known(node, 1, &present, &given))
+    return onnx_output(node, 0, on_list(node, OP_SEQUENCE_AT, 2));
+  return check_position(node, given, sequence->element_count, 0, &position) &&
          onnx_output(node, 0, sequence->elements[position]);
 }
 
 bool import_sequence_insert(OnnxNode *node) {
-  const Item *sequence = sequence_input(node, 0);
-  if (!sequence) return false;
-  int count = sequence->element_count, position = count;
+  const Item *sequence = known_sequence(node, 0);
   Value *value = onnx_input(node, 1);
+  int64_t given = 0;
+  bool present;
   if (!value) return onnx_error(node, "input 1 is not a tensor");
-  if (node->input_count > 2 && node->inputs[2] &&
-      !sequence_position(node, 2, sequence, 1, &position))
-    return false;
+  if (!sequence || !position_is_known(node, 2, &present, &given))
+    return onnx_output_list(node, 0, on_list(node, OP_SEQUENCE_INSERT, 3));
+  int count = sequence->element_count, position = count;
+  if (present && !check_position(node, given, count, 1, &position)) return false;
   Value **elements = NEW_ARRAY(node->importer->arena, Value *, count + 1);
   for (int i = 0; i <= count; i++)
     elements[i] = i < position    ? sequence->elements[i]
@@ -57,34 +86,45 @@ bool import_sequence_insert(OnnxNode *node) {
 }
 
 bool import_sequence_erase(OnnxNode *node) {
-  const Item *sequence = sequence_input(node, 0);
-  if (!sequence) return false;
+  const Item *sequence = known_sequence(node, 0);
+  int64_t given = 0;
+  bool present;
+  if (!sequence || !position_is_known(node, 1, &present, &given))
+    return onnx_output_list(node, 0, on_list(node, OP_SEQUENCE_ERASE, 2));
   int count = sequence->element_count, position = count - 1;
   if (count == 0) return onnx_error(node, "the sequence is empty");
-  if (node->input_count > 1 && node->inputs[1] &&
-      !sequence_position(node, 1, sequence, 0, &position))
-    return false;
+  if (present && !check_position(node, given, count, 0, &position)) return false;
   Value **elements = NEW_ARRAY(node->importer->arena, Value *, count);
   for (int i = 0; i < count - 1; i++) elements[i] = sequence->elements[i < position ? i : i + 1];
-  return onnx_output_sequence(node, 0, elements, count - 1);
+  if (!onnx_output_sequence(node, 0, elements, count - 1)) return false;
+  if (count > 1 || !onnx_wants_output(node, 0)) return true;
+  Type *type = NEW(node->importer->arena, Type);
+  *type = type_list(node->importer->arena, TYPE_SEQUENCE, sequence->elements[0]->type);
+  node->outputs[0].list_type = type;
+  return true;
 }
 
 bool import_sequence_length(OnnxNode *node) {
-  const Item *sequence = sequence_input(node, 0);
-  if (!sequence) return false;
-  int64_t count = sequence->element_count;
-  Value *list = build_ints(&node->builder, &count, 1);
-  return onnx_output(node, 0, list ? build_reshape(&node->builder, list, 0, NULL) : NULL);
+  const Item *sequence = known_sequence(node, 0);
+  if (!sequence) return onnx_output(node, 0, on_list(node, OP_SEQUENCE_LENGTH, 1));
+  return onnx_output(node, 0, onnx_integer(node, sequence->element_count));
 }
 
 bool import_concat_from_sequence(OnnxNode *node) {
-  const Item *sequence = sequence_input(node, 0);
+  const Item *sequence = known_sequence(node, 0);
+  int64_t given_axis = onnx_int(node, "axis", 0);
   bool new_axis = onnx_int(node, "new_axis", 0) != 0;
-  if (!sequence) return false;
+  if (!sequence) {
+    Value *list = onnx_list(node, 0, TYPE_SEQUENCE);
+    if (!list) return false;
+    Node *concat = build_begin(&node->builder, OP_SEQUENCE_CONCAT, &list, 1);
+    node_set_int(concat, ATTR_AXIS, given_axis);
+    node_set_int(concat, ATTR_NEW_AXIS, new_axis);
+    return onnx_output(node, 0, build_end(&node->builder, concat));
+  }
   if (sequence->element_count == 0) return onnx_error(node, "the sequence is empty");
   int axis, count = sequence->element_count;
-  if (!onnx_axis(node, onnx_int(node, "axis", 0), sequence->elements[0]->type.rank + new_axis,
-                 &axis))
+  if (!onnx_axis(node, given_axis, sequence->elements[0]->type.rank + new_axis, &axis))
     return false;
   Value **parts = NEW_ARRAY(node->importer->arena, Value *, count);
   for (int i = 0; i < count; i++)
@@ -94,21 +134,25 @@ bool import_concat_from_sequence(OnnxNode *node) {
          onnx_output(node, 0, build_concat(&node->builder, parts, count, axis));
 }
 
+// --- split
+
 // The sizes of the parts: given one by one, or all but the last equal.
-static bool part_sizes(OnnxNode *node, const Type *x, int axis, int64_t **sizes, int *count) {
-  int64_t total, size = 1;
-  const int64_t *given = NULL;
-  int given_count = 0;
-  if (onnx_has_input(node, 1) && !(given = onnx_ints_input(node, 1, &given_count))) return false;
-  if (given && onnx_input(node, 1)->type.rank == 1) {
-    *sizes = NEW_ARRAY(node->importer->arena, int64_t, given_count + 1);
-    memcpy(*sizes, given, sizeof(int64_t) * (size_t)given_count);
-    *count = given_count;
-    return true;
+static bool part_sizes(OnnxNode *node, const Tensor *given, int64_t total, int64_t **sizes, int *count) {
+  int64_t size = 1, sum = 0;
+  if (given && given->rank == 1) {
+    *count = (int)given->dims[0];
+    *sizes = NEW_ARRAY(node->importer->arena, int64_t, *count + 1);
+    for (int i = 0; i < *count; i++) {
+      int64_t one = (*sizes)[i] = element_load_int(given->element, given->data, i);
+      if (one < 0 || one > total - sum)
+        return onnx_error(node, "part %d of size %lld of %lld", i, (long long)one, (long long)total);
+      sum += one;
+    }
+    return sum == total ||
+           onnx_error(node, "the parts have %lld elements, the axis %lld", (long long)sum, (long long)total);
   }
-  if (given) size = given[0];
-  if (!dim_is_constant(x->dims[axis], &total) || size < 1 || total / size > 1 << 16)
-    return onnx_error(node, "axis %d must have a static size", axis);
+  if (given) size = element_load_int(given->element, given->data, 0);
+  if (size < 1) return onnx_error(node, "parts of size %lld", (long long)size);
   *count = (int)((total + size - 1) / size);
   *sizes = NEW_ARRAY(node->importer->arena, int64_t, *count + 1);
   for (int i = 0; i < *count; i++)
@@ -116,47 +160,74 @@ static bool part_sizes(OnnxNode *node, const Type *x, int axis, int64_t **sizes,
   return true;
 }
 
-bool import_split_to_sequence(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 1)) return false;
+static bool split_known(OnnxNode *node, const Tensor *given, int axis, int64_t total) {
   Value *x = onnx_input(node, 0);
-  int axis, count = 0;
+  int count = 0;
   int64_t *sizes = NULL, start = 0;
-  if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis) ||
-      !part_sizes(node, &x->type, axis, &sizes, &count))
-    return false;
-  bool drop = !onnx_has_input(node, 1) && !onnx_int(node, "keepdims", 1);
+  if (!part_sizes(node, given, total, &sizes, &count)) return false;
+  bool drop = !given && !onnx_int(node, "keepdims", 1);
   Value **parts = NEW_ARRAY(node->importer->arena, Value *, count + 1);
   for (int i = 0; i < count; i++) {
-    if (sizes[i] < 0 || sizes[i] > INT32_MAX)
-      return onnx_error(node, "part of size %lld", (long long)sizes[i]);
     parts[i] = build_slice_axis(&node->builder, x, axis, import_dim(node->importer, start),
                                 import_dim(node->importer, sizes[i]), 1);
     if (drop) parts[i] = onnx_squeeze(node, parts[i], (int64_t[]){axis}, 1);
     if (!parts[i]) return false;
     start += sizes[i];
   }
-  return onnx_output_sequence(node, 0, parts, count);
+  if (!onnx_output_sequence(node, 0, parts, count)) return false;
+  if (count || !onnx_wants_output(node, 0)) return true;
+  Type *type = NEW(node->importer->arena, Type);
+  *type = type_list(node->importer->arena, TYPE_SEQUENCE, (Type){.kind = TYPE_TENSOR, .element = x->type.element, .rank = NO_RANK});
+  node->outputs[0].list_type = type;
+  return true;
 }
 
-// --- optionals: the element itself, or nothing
+bool import_split_to_sequence(OnnxNode *node) {
+  enum { MOST_PARTS = 1 << 12 }; // more are better a list of the run
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0), *sizes = onnx_input(node, 1);
+  int axis;
+  int64_t total;
+  if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis)) return false;
+  const Tensor *given = sizes ? import_contents(node->importer, sizes).tensor : NULL;
+  if (given && given->rank > 1) return onnx_error(node, "the sizes have rank %d", given->rank);
+  bool known = dim_is_constant(x->type.dims[axis], &total) && total <= MOST_PARTS && (given || !sizes);
+  if (known) return split_known(node, given, axis, total);
+  Node *split = build_begin(&node->builder, OP_SEQUENCE_SPLIT, (Value *[]){x, sizes}, sizes ? 2 : 1);
+  node_set_int(split, ATTR_AXIS, axis);
+  node_set_int(split, ATTR_KEEP_DIMS, onnx_int(node, "keepdims", 1) != 0);
+  return onnx_output_list(node, 0, build_end(&node->builder, split));
+}
+
+// --- optionals: one that is known is the element itself, or nothing
 
 bool import_optional(OnnxNode *node) {
   if (!onnx_wants_output(node, 0)) return true;
-  if (node->input_count > 0 && node->inputs[0])
-    node->outputs[0] = *node->inputs[0];
-  else
-    node->outputs[0] = (Item){.is_optional = true};
+  if (node->input_count > 0 && node->inputs[0]) return node->outputs[0] = *node->inputs[0], true;
+  const Onnx__AttributeProto *attribute = onnx_attribute(node, "type");
+  Type *type = NEW(node->importer->arena, Type), element;
+  node->outputs[0] = (Item){.is_optional = true};
+  if (!attribute || !attribute->tp) return true;
+  if (!import_proto_type(node->importer, node->loc.node, attribute->tp, &element)) return false;
+  *type = element.kind == TYPE_OPTIONAL ? element : type_list(node->importer->arena, TYPE_OPTIONAL, element);
+  node->outputs[0].list_type = type;
   return true;
 }
 
 bool import_optional_has_element(OnnxNode *node) {
   const Item *item = node->input_count > 0 ? node->inputs[0] : NULL;
+  if (item && item->list && item->list->type.kind == TYPE_OPTIONAL)
+    return onnx_output(node, 0, build_unary(&node->builder, OP_OPTIONAL_HAS, item->list));
   return onnx_output(node, 0, build_scalar(&node->builder, BOOL, item && !item->is_optional));
 }
 
 bool import_optional_get_element(OnnxNode *node) {
   const Item *item = node->input_count > 0 ? node->inputs[0] : NULL;
   if (!item || item->is_optional) return onnx_error(node, "the optional has no element");
-  if (onnx_wants_output(node, 0)) node->outputs[0] = *item;
-  return true;
+  if (!item->list || item->list->type.kind != TYPE_OPTIONAL) {
+    if (onnx_wants_output(node, 0)) node->outputs[0] = *item;
+    return true;
+  }
+  Value *element = build_unary(&node->builder, OP_OPTIONAL_GET, item->list);
+  return type_is_list(item->list->type.inner) ? onnx_output_list(node, 0, element) : onnx_output(node, 0, element);
 }

@@ -46,6 +46,7 @@ static bool check_same_kind(const Node *node, Diag *diag, const char *what, int 
       found->element == wanted->element && found->rank == wanted->rank &&
       quant_equal(found->quant, wanted->quant))
     return true;
+  if (type_is_list(wanted) && type_includes(wanted, found)) return true;
   return refuse(node, diag, "%s %d is %s, wanted %s", what, index,
                 type_text(node_arena(node), found), type_text(node_arena(node), wanted));
 }
@@ -72,6 +73,13 @@ static bool bind_input(const Node *node, Diag *diag, Bindings *bindings, const G
   return true;
 }
 
+// Whatever kind it is; NULL (reported): it is absent.
+static const Type *any_operand(const Node *node, int index, Diag *diag) {
+  const Value *value = node_operand(node, index);
+  if (value && type_is_list(&value->type)) return &value->type;
+  return tensor_operand(node, index, diag);
+}
+
 static bool check_region(const Node *node, Diag *diag, int which, int inputs, int outputs) {
   if (which >= node->region_count) return refuse(node, diag, "region %d is missing", which);
   const Graph *region = node->regions[which];
@@ -92,7 +100,7 @@ static bool bind_branch(const Node *node, Diag *diag, int which, Bindings *bindi
   *bindings = (Bindings){.table = node_dim_table(node)};
   if (!check_region(node, diag, which, node->operand_count - 1, node->result_count)) return false;
   for (int i = 1; i < node->operand_count; i++) {
-    const Type *operand = tensor_operand(node, i, diag);
+    const Type *operand = any_operand(node, i, diag);
     if (!operand || !bind_input(node, diag, bindings, node->regions[which], i - 1, operand))
       return false;
   }
@@ -102,6 +110,11 @@ static bool bind_branch(const Node *node, Diag *diag, int which, Bindings *bindi
 static bool join_branches(Node *node, Diag *diag, Bindings bindings[2], int result) {
   const Type *then = &node->regions[0]->outputs[result]->type;
   const Type *otherwise = &node->regions[1]->outputs[result]->type;
+  Type *given = &node->results[result]->type, joined;
+  if (type_is_list(then) && type_join(node_arena(node), then, otherwise, &joined)) {
+    if (!type_is_list(given) || !type_includes(given, &joined)) *given = joined;
+    return true;
+  }
   if (!check_same_kind(node, diag, "in the else branch, result", result, otherwise, then))
     return false;
   Type type = *then;
@@ -265,7 +278,7 @@ bool infer_loop(Node *node, Diag *diag) {
   if (!check_loop(node, diag, count)) return false;
   Bindings bindings = {.table = node_dim_table(node)};
   for (int i = 0; i < count; i++) {
-    const Type *operand = tensor_operand(node, 2 + i, diag);
+    const Type *operand = any_operand(node, 2 + i, diag);
     if (!operand || !bind_input(node, diag, &bindings, node->regions[0], 2 + i, operand))
       return false;
   }
@@ -312,7 +325,7 @@ bool infer_scan(Node *node, Diag *diag) {
     return refuse(node, diag, "%d results for %d states", node->result_count, states);
   Bindings bindings = {.table = node_dim_table(node)};
   for (int i = 0; i < states; i++) {
-    const Type *operand = tensor_operand(node, i, diag);
+    const Type *operand = any_operand(node, i, diag);
     if (!operand || !bind_input(node, diag, &bindings, node->regions[0], i, operand)) return false;
   }
   const Dim *length = NULL;

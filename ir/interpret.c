@@ -102,7 +102,7 @@ static const Plan *plan_of(InterpreterState *state, const Graph *graph) {
 
 static bool is_aligned(const Tensor *tensor) {
   size_t bytes =
-      tensor->element == STR ? sizeof(void *) : (size_t)element_info[tensor->element].bits / 8;
+      tensor->element == STR || tensor->list ? sizeof(void *) : (size_t)element_info[tensor->element].bits / 8;
   if (tensor->element == C64 || tensor->element == C128) bytes /= 2;
   return bytes < 2 || (uintptr_t)tensor->data % bytes == 0;
 }
@@ -110,9 +110,11 @@ static bool is_aligned(const Tensor *tensor) {
 // A result's dims, and zeroed memory for it unless its shape depends on data.
 static bool prepare_result(const Interpretation *run, const Node *node, const Type *type,
                            Tensor *result) {
-  if (type->kind != TYPE_TENSOR)
-    return diag_error(run->diag, node->loc, "%s gives %s: only tensors can be run",
-                      op_info[node->op].text, type_text(node->graph->module->arena, type));
+  if (type_is_list(type)) { // made by the op
+    ListKind kind = type->kind == TYPE_SEQUENCE ? LIST_SEQUENCE : LIST_OPTIONAL;
+    *result = (Tensor){.list = kind, .element = type_element(type)->element, .rank = 1, .dims = {-1}};
+    return true;
+  }
   *result = (Tensor){.element = type->element, .rank = type->rank};
   type_evaluate(type, run->symbols, result->dims);
   for (int i = 0; i < result->rank; i++) {
@@ -132,18 +134,21 @@ static bool prepare_result(const Interpretation *run, const Node *node, const Ty
   return true;
 }
 
+static void set_bytes(Tensor *tensor) {
+  int64_t count = 0, bytes = 0;
+  bool fits = tensor_checked_bytes(tensor->element, tensor->rank, tensor->dims, &count, &bytes);
+  assert((fits || tensor->list) && "tensors have checked sizes");
+  (void)fits;
+  tensor->bytes = tensor->list ? (size_t)tensor->dims[0] * sizeof(Tensor) : (size_t)bytes;
+}
+
 // Data that an op put elsewhere (its arena, an operand) moves to memory of the result's own.
 static void settle_result(const Type *type, Tensor *result, void *prepared, int64_t *symbols) {
-  int64_t count = 0, bytes = 0;
-  bool fits = tensor_checked_bytes(result->element, result->rank, result->dims, &count, &bytes);
-  assert(fits && result->data && "the op left a result without shape or data");
-  (void)fits;
-  result->bytes = (size_t)bytes;
-  if (result->data != prepared) {
-    void *copy = allocate(result->bytes);
-    if (result->bytes) memcpy(copy, result->data, result->bytes);
+  set_bytes(result);
+  assert(result->data && "the op left a result without data");
+  if (result->data != prepared || result->element == STR) {
+    *result = tensor_copy_to(allocate(tensor_block_bytes(result)), result);
     free(prepared);
-    result->data = copy;
   }
   bind_dims(type, result, symbols, true);
 }
@@ -198,11 +203,7 @@ static bool run_node(const Interpretation *run, const Node *node, const Tensor *
 
 static void set_borrowed(Slot *slot, const Tensor *tensor) {
   slot->tensor = *tensor;
-  int64_t count = 0, bytes = 0;
-  bool fits = tensor_checked_bytes(tensor->element, tensor->rank, tensor->dims, &count, &bytes);
-  assert(fits && "tensors have checked sizes");
-  (void)fits;
-  slot->tensor.bytes = (size_t)bytes;
+  set_bytes(&slot->tensor);
   static char nothing[16];
   if (!slot->tensor.data) slot->tensor.data = nothing; // an empty tensor; NULL means absent
   if (is_aligned(tensor)) return;

@@ -32,6 +32,7 @@ bool interpret_pack(Evaluation *evaluation) { return interpret_copy(evaluation);
 
 bool interpret_copy(Evaluation *evaluation) {
   const Tensor *x = &evaluation->operands[0];
+  if (x->list) return evaluation->results[0] = *x, true;
   if (evaluation->results[0].bytes)
     memcpy(evaluation->results[0].data, x->data, evaluation->results[0].bytes);
   return true;

@@ -103,12 +103,44 @@ static bool check_dim(const Value *input, int axis, int64_t found, const int64_t
   return true;
 }
 
+// What a list says of its elements holds for those that are in it.
+static bool items_fit(const Type *type, const Tensor *list) {
+  for (int64_t i = 0; i < list->dims[0]; i++) {
+    const Tensor *item = &tensor_items(list)[i];
+    if (type_is_list(type->inner)) {
+      if (item->list != LIST_SEQUENCE || !items_fit(type->inner, item)) return false;
+    } else if (!tensor_fits_element(type->inner, item)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool tensor_fits_element(const Type *type, const Tensor *item) {
+  if (item->list || item->element != type->element) return false;
+  if (type->rank == ANY_RANK) return true;
+  int64_t wanted;
+  if (item->rank != type->rank) return false;
+  for (int i = 0; i < type->rank; i++)
+    if (type->dims[i] && dim_is_constant(type->dims[i], &wanted) && item->dims[i] != wanted) return false;
+  return true;
+}
+
+static bool check_list(const Value *input, const Tensor *list, Diag *diag) {
+  const Type *type = &input->type;
+  ListKind kind = type->kind == TYPE_SEQUENCE ? LIST_SEQUENCE : LIST_OPTIONAL;
+  if (list->list == kind && (kind == LIST_SEQUENCE || list->dims[0] <= 1) && items_fit(type, list)) return true;
+  return diag_error(diag, loc_file(input->graph->module->source), "%s is no %s", input_name(input).text,
+                    type_text(input->graph->module->arena, type));
+}
+
 static bool check_kind(const Value *input, const Tensor *tensor, Diag *diag) {
   const Module *module = input->graph->module;
   InputName name = input_name(input);
   Loc loc = loc_file(module->source);
-  if (input->type.kind != TYPE_TENSOR)
-    return diag_error(diag, loc, "%s is %s: only tensors can be run", name.text,
+  if (type_is_list(&input->type)) return check_list(input, tensor, diag);
+  if (tensor->list)
+    return diag_error(diag, loc, "%s is a list, wanted %s", name.text,
                       type_text(module->arena, &input->type));
   if (tensor->element != input->type.element)
     return diag_error(diag, loc, "%s has element type %s, wanted %s", name.text,
@@ -128,7 +160,7 @@ bool bind_inputs(const Graph *graph, const Tensor *inputs, int64_t *symbols, Dia
     for (int i = 0; i < graph->input_count; i++)
       bind_dims(&graph->inputs[i]->type, &inputs[i], symbols, lone);
   for (int i = 0; i < graph->input_count; i++)
-    for (int k = 0; k < inputs[i].rank; k++)
+    for (int k = 0; k < graph->inputs[i]->type.rank; k++)
       if (!check_dim(graph->inputs[i], k, inputs[i].dims[k], symbols, diag)) return false;
   return true;
 }

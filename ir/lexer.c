@@ -156,7 +156,7 @@ void lexer_next(Lexer *lexer) {
   } else if (c == '.' && lexer->at[1] == '.') {
     lexer->at += 2;
     lexer->token.kind = TOKEN_RANGE;
-  } else if (c && strchr("(){}[],:=+", c)) {
+  } else if (c && strchr("(){}[],:=+?*-", c)) {
     lexer->at++;
     lexer->token.kind = TOKEN_MARK;
     lexer->token.mark = c;

@@ -20,10 +20,20 @@ bool parse_dim(Parser *p, const Dim **dim) {
   return true;
 }
 
+typedef struct DimsOfType {
+  Type *type;
+  bool in_list; // dims may be open
+} DimsOfType;
+
 static bool type_dim_element(Parser *p, void *user) {
-  Type *type = user;
+  const DimsOfType *list = user;
+  Type *type = list->type;
+  if (type->rank < 0) return parse_expected(p, "']'");
   if (type->rank == MAX_RANK) return PARSE_ERROR(p, "more than %d dimensions", MAX_RANK);
   const Dim **dim = &type->dims[type->rank];
+  if (list->in_list && parse_accept_mark(p, '?')) return type->rank++, true;
+  if (list->in_list && !type->rank && parse_accept_mark(p, '*')) return type->rank = ANY_RANK, true;
+  if (list->in_list && !type->rank && parse_accept_mark(p, '-')) return type->rank = NO_RANK, true;
   if (!parse_dim(p, dim)) return false;
   if (dim_high(*dim) < 0) return PARSE_ERROR(p, "dimension %d is negative", type->rank);
   type->rank++;
@@ -105,7 +115,8 @@ static bool parse_nested_type(Parser *p, Type *type, int depth) {
   type->element = element_parse(token.text, token.length);
   if (type->element == ELEMENT_NONE) return PARSE_ERROR(p, "unknown type '%.40s'", token.text);
   lexer_next(&p->lexer);
-  if (parse_is_mark(p, '[') && !parse_list(p, type_dim_element, type)) return false;
+  DimsOfType dims = {type, depth > 0};
+  if (parse_is_mark(p, '[') && !parse_list(p, type_dim_element, &dims)) return false;
   return !parse_accept_word(p, "quant") || parse_quant(p, type);
 }
 

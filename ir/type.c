@@ -43,6 +43,60 @@ bool type_equal(const Type *a, const Type *b) {
   return a->kind == TYPE_NONE || type_equal(a->inner, b->inner);
 }
 
+// --- lists
+
+static Type listed(Type tensor) {
+  tensor.quant = NULL;
+  for (int i = 0; i < tensor.rank; i++)
+    if (tensor.dims[i] && !dim_is_constant(tensor.dims[i], NULL)) tensor.dims[i] = NULL;
+  return tensor;
+}
+
+Type type_list(Arena *arena, TypeKind kind, Type inner) {
+  Type *kept = NEW(arena, Type);
+  *kept = inner.kind == TYPE_TENSOR ? listed(inner) : inner;
+  return (Type){.kind = kind, .inner = kept};
+}
+
+const Type *type_element(const Type *list) {
+  while (type_is_list(list)) list = list->inner;
+  return list;
+}
+
+static bool join_tensors(const Type *a, const Type *b, Type *joined) {
+  if (a->element != b->element) return false;
+  *joined = a->rank == NO_RANK ? *b : *a;
+  if (a->rank == NO_RANK || b->rank == NO_RANK) return true;
+  if (a->rank != b->rank) joined->rank = ANY_RANK;
+  for (int i = 0; i < joined->rank; i++)
+    if (a->dims[i] != b->dims[i]) joined->dims[i] = NULL;
+  return true;
+}
+
+bool type_join(Arena *arena, const Type *a, const Type *b, Type *joined) {
+  if (a->kind != b->kind) return false;
+  if (a->kind == TYPE_TENSOR) return join_tensors(a, b, joined);
+  Type inner;
+  if (!type_is_list(a) || !type_join(arena, a->inner, b->inner, &inner)) return false;
+  *joined = type_list(arena, a->kind, inner);
+  return true;
+}
+
+static bool includes_tensor(const Type *wide, const Type *narrow) {
+  if (wide->element != narrow->element) return false;
+  if (narrow->rank == NO_RANK || wide->rank == ANY_RANK) return true;
+  if (wide->rank != narrow->rank) return false;
+  for (int i = 0; i < wide->rank; i++)
+    if (wide->dims[i] && wide->dims[i] != narrow->dims[i]) return false;
+  return true;
+}
+
+bool type_includes(const Type *wide, const Type *narrow) {
+  if (wide->kind != narrow->kind) return false;
+  if (wide->kind == TYPE_TENSOR) return includes_tensor(wide, narrow);
+  return type_is_list(wide) && type_includes(wide->inner, narrow->inner);
+}
+
 bool type_is_static(const Type *type) {
   if (type->kind != TYPE_TENSOR) return false;
   for (int i = 0; i < type->rank; i++)
@@ -93,7 +147,9 @@ static void print_quant(FILE *out, const Quant *quant) {
 
 static void print_shape(FILE *out, Arena *arena, const Type *type) {
   fputc('[', out);
-  for (int i = 0; i < type->rank; i++) fprintf(out, "%s%s", i ? "," : "", dim_text(arena, type->dims[i]));
+  if (type->rank < 0) fputc(type->rank == ANY_RANK ? '*' : '-', out);
+  for (int i = 0; i < type->rank; i++)
+    fprintf(out, "%s%s", i ? "," : "", type->dims[i] ? dim_text(arena, type->dims[i]) : "?");
   fputc(']', out);
 }
 

@@ -58,7 +58,8 @@ static bool check_operands(const Node *node, Diag *diag) {
     const Value *operand = node->operands[i];
     if (!operand && !owner && (i < low || i >= count))
       return refuse_form(node, diag, "operand %d is absent", i);
-    if (operand && !owner && node->op != OP_COPY && operand->type.kind != TYPE_TENSOR)
+    bool any_kind = owner || node->op == OP_COPY || node_has_trait(node, OF_LISTS);
+    if (operand && !any_kind && operand->type.kind != TYPE_TENSOR)
       return refuse_form(node, diag, "operand %d is no tensor", i);
   }
   return true;
@@ -141,10 +142,18 @@ static bool check_quant(const Verifier *v, Loc loc, const Type *type) {
   return true;
 }
 
+static bool check_list(const Verifier *v, Loc loc, const Type *type) {
+  const Type *inner = type->inner;
+  if (!inner) return bad(v, loc, "a type of nothing");
+  if (inner->kind == TYPE_SEQUENCE && type->kind == TYPE_OPTIONAL) return check_list(v, loc, inner);
+  if (inner->kind != TYPE_TENSOR || inner->quant || inner->rank > MAX_RANK)
+    return bad(v, loc, "'%s': lists are of tensors, optionals also of sequences", type_text(v->scratch, type));
+  return true;
+}
+
 static bool check_type(const Verifier *v, Loc loc, const Type *type) {
   if (type->kind == TYPE_NONE) return bad(v, loc, "a value without a type");
-  if (type->kind != TYPE_TENSOR)
-    return type->inner ? check_type(v, loc, type->inner) : bad(v, loc, "a type of nothing");
+  if (type->kind != TYPE_TENSOR) return check_list(v, loc, type);
   if (type->rank < 0 || type->rank > MAX_RANK) return bad(v, loc, "rank %d", type->rank);
   for (int i = 0; i < type->rank; i++)
     if (!type->dims[i] || dim_high(type->dims[i]) < 0)

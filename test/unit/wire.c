@@ -532,10 +532,10 @@ static void test_value_files(void) {
   Diag diag;
   diag_init(&diag, arena, stderr);
   Tensor keys = {STR, 1, {2}, (TensorString[]){{"a", 1}, {"bc", 2}}, 2 * sizeof(TensorString),
-                 NULL};
+                 NULL, LIST_NONE};
   FileValue items[2] = {
-      {.kind = VALUE_TENSOR, .tensor = {F32, 2, {1, 2}, (float[]){1, 2}, 8, "one"}},
-      {.kind = VALUE_TENSOR, .tensor = {I4, 1, {3}, (uint8_t[]){0x21, 3}, 2, NULL}}};
+      {.kind = VALUE_TENSOR, .tensor = {F32, 2, {1, 2}, (float[]){1, 2}, 8, "one", LIST_NONE}},
+      {.kind = VALUE_TENSOR, .tensor = {I4, 1, {3}, (uint8_t[]){0x21, 3}, 2, NULL, LIST_NONE}}};
   FileValue map = {.kind = VALUE_MAP, .tensor = keys, .items = items, .count = 2};
   FileValue optional = {.kind = VALUE_OPTIONAL, .items = &map, .count = 1};
   FileValue sequence = {.kind = VALUE_SEQUENCE, .name = "s", .items = &optional, .count = 1}, back;
