@@ -397,8 +397,8 @@ bool import_wanted(const Importer *importer, const Scope *scope, const Onnx__Nod
 void import_remove_dead(Graph *graph) {
   for (Node *node = graph->last, *previous; node; node = previous) {
     previous = node->previous;
-    bool used = !node_has_trait(node, PURE | SIZED) && node->op != OP_IF;
-    if (node_has_trait(node, SIZED)) used = sized_dims_are_used(node);
+    bool used = !node_has_trait(node, PURE | SIZED | OF_LISTS) && node->op != OP_IF;
+    if (node_has_trait(node, SIZED | OF_LISTS)) used = sized_dims_are_used(node);
     for (int i = 0; i < node->result_count; i++) used |= !value_is_unused(node->results[i]);
     for (int i = 0; i < node->region_count; i++) import_remove_dead(node->regions[i]);
     if (!used) node_remove(node);

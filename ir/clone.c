@@ -16,7 +16,7 @@ static const char *copy_text(const Cloner *c, const char *text) {
 }
 
 static const Dim *clone_dim(const Cloner *c, const Dim *dim) {
-  return c->same_dims ? dim : dim_substitute(c->to->dims, dim, NULL, NULL);
+  return c->same_dims || !dim ? dim : dim_substitute(c->to->dims, dim, NULL, NULL);
 }
 
 static void *copy_array(const Cloner *c, const void *items, int count, size_t bytes) {

@@ -34,7 +34,7 @@ enum {
   MOVES = 1 << 6,       // moves elements without looking at them
   FALLIBLE = 1 << 7,    // data can make it fail at run time (index out of range)
   SIZED = 1 << 8,       // data decides a dim of the results, a symbol: pure, but two of them are never one
-  OF_LISTS = 1 << 9     // operands or results may be sequences or optionals; as SIZED two of them are never one
+  OF_LISTS = 1 << 9     // operands or results may be sequences or optionals; not PURE where it finds dims, as SIZED
 };
 
 typedef struct AttributeSpec {

@@ -40,7 +40,7 @@ static const Dim *next_found(const Node *node, int *at) {
 
 bool sized_finds_dims(const Node *node) {
   int at = 0;
-  return node_has_trait(node, SIZED | REGIONS) && next_found(node, &at) != NULL;
+  return node_has_trait(node, SIZED | OF_LISTS | REGIONS) && next_found(node, &at) != NULL;
 }
 
 static bool dim_mentions(const Dim *dim, const Atom *symbol) {

@@ -8,7 +8,7 @@ static bool is_dead(const Node *node) {
   for (int i = 0; i < node->result_count; i++)
     if (!value_is_unused(node->results[i])) return false;
   return node_has_trait(node, PURE) ||
-         (node_has_trait(node, REGIONS | SIZED) && !sized_dims_are_used(node));
+         (node_has_trait(node, REGIONS | SIZED | OF_LISTS) && !sized_dims_are_used(node));
 }
 
 // The first operand that is an input of the regions; they are the last ones of the node.

@@ -6,6 +6,7 @@
 #include "frontend/frontend.h"
 #include "ir/file.h"
 #include "ir/print.h"
+#include "tools/values.h"
 
 static bool ends_with(const char *text, const char *end) {
   size_t length = strlen(text), size = strlen(end);
@@ -29,7 +30,8 @@ static bool find_format(Tool *tool, const char *path, ModelFormat *format) {
 }
 
 static FileInput input_of_value(const Value *value) {
-  FileInput input = {value->name, VALUE_TENSOR, value->type.element, value->type.rank, {0}};
+  FileInput input = {value->name, kind_of_type(&value->type), value->type.element, value->type.rank, {0}};
+  if (type_is_list(&value->type)) input.rank = -1;
   for (int i = 0; i < input.rank; i++)
     if (!dim_is_constant(value->type.dims[i], &input.dims[i])) input.dims[i] = -1;
   return input;
@@ -111,7 +113,7 @@ static void shapes_from_data(Tool *tool, const Given *given, TextList *shapes) {
     const FileInput *input = &given->file->inputs[i];
     const Tensor *tensor = &given->tensors[i];
     bool same_rank = input->rank < 0 || input->rank == tensor->rank;
-    if (!tensor->data || !has_open_dim(input) || !same_rank || shape_was_given(shapes, input->name))
+    if (!tensor->data || tensor->list || !has_open_dim(input) || !same_rank || shape_was_given(shapes, input->name))
       continue;
     const char *text = arena_printf(tool->arena, "%s=", input->name);
     for (int k = 0; k < tensor->rank; k++) {

@@ -37,6 +37,7 @@ void model_warn_of_unused_inputs(Tool *tool, const Module *module);
 // What runs: an interpreted module, a compiled one, or a shared object.
 typedef struct PortInfo {
   const char *name;
+  ValueKind kind; // of a list: no more is said
   ElementType element;
   int rank;
   int64_t dims[MAX_RANK];   // -1: open

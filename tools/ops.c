@@ -23,6 +23,7 @@ static const struct {
     {VIEW, "view", "the result is the operand's memory, unchanged"},
     {MOVES, "moves", "moves elements without looking at them"},
     {FALLIBLE, "fallible", "data can make it fail at run time"},
+    {OF_LISTS, "of lists", "operands or results may be sequences or optionals"},
     {SIZED, "sized", "data decides a dim of the results: pure, but two of them are never merged"},
 };
 enum { TRAIT_COUNT = sizeof traits / sizeof *traits };

@@ -4,28 +4,43 @@
 #include "tools/model.h"
 #include "tools/values.h"
 
-// Without -o and --expect: what came out, a line each.
-static void print_outputs(const Runnable *runnable, const Tensor *outputs) {
+static void print_tensor(Arena *arena, const Tensor *tensor) {
   enum { FEW = 8 };
-  for (int i = 0; i < runnable->output_count; i++) {
-    const Tensor *tensor = &outputs[i];
-    printf("%s: %s[", runnable->outputs[i].name, element_info[tensor->element].text);
-    for (int k = 0; k < tensor->rank; k++)
-      printf("%s%lld", k ? "," : "", (long long)tensor->dims[k]);
-    printf("]");
-    int64_t count = tensor_count(tensor);
-    for (int64_t k = 0; k < count && k < FEW; k++) {
-      if (tensor->element == STR)
-        printf(" \"%.*s\"", (int)((TensorString *)tensor->data)[k].length,
-               ((TensorString *)tensor->data)[k].data);
-      else if (element_info[tensor->element].class == CLASS_COMPLEX)
-        printf(" (complex)");
-      else if (element_is_float(tensor->element))
-        printf(" %.6g", element_load(tensor->element, tensor->data, k));
-      else
-        printf(" %lld", (long long)element_load_int(tensor->element, tensor->data, k));
+  printf("%s", tensor_shape_text(arena, tensor));
+  int64_t count = tensor->list ? 0 : tensor_count(tensor);
+  for (int64_t k = 0; k < count && k < FEW; k++) {
+    if (tensor->element == STR)
+      printf(" \"%.*s\"", (int)((TensorString *)tensor->data)[k].length,
+             ((TensorString *)tensor->data)[k].data);
+    else if (element_info[tensor->element].class == CLASS_COMPLEX)
+      printf(" (complex)");
+    else if (element_is_float(tensor->element))
+      printf(" %.6g", element_load(tensor->element, tensor->data, k));
+    else
+      printf(" %lld", (long long)element_load_int(tensor->element, tensor->data, k));
+  }
+  printf(count > FEW ? " ..\n" : "\n");
+}
+
+// An element of a list on a line of its own.
+static void print_items(Arena *arena, const Tensor *list) {
+  for (int64_t i = 0; list->list && i < list->dims[0]; i++) {
+    const Tensor *item = &tensor_items(list)[i];
+    if (item->list) {
+      print_items(arena, item);
+      continue;
     }
-    printf(count > FEW ? " ..\n" : "\n");
+    printf("  ");
+    print_tensor(arena, item);
+  }
+}
+
+// Without -o and --expect: what came out, a line each.
+static void print_outputs(Arena *arena, const Runnable *runnable, const Tensor *outputs) {
+  for (int i = 0; i < runnable->output_count; i++) {
+    printf("%s: ", runnable->outputs[i].name);
+    print_tensor(arena, &outputs[i]);
+    print_items(arena, &outputs[i]);
   }
 }
 
@@ -70,7 +85,7 @@ static Status run_once(Tool *tool, Runnable *runnable, const Tensor *inputs) {
   if (!runnable_run(runnable, inputs, outputs, tool->arena, &tool->diag)) return STATUS_REFUSED;
   if (path && !outputs_write(tool, runnable, outputs, path)) return STATUS_REFUSED;
   if (!outputs_compare(tool, runnable, outputs, &status)) return STATUS_REFUSED;
-  if (!path && !tool_flag(tool, OPTION_EXPECT)) print_outputs(runnable, outputs);
+  if (!path && !tool_flag(tool, OPTION_EXPECT)) print_outputs(tool->arena, runnable, outputs);
   return status;
 }
 

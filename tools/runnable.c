@@ -9,6 +9,7 @@
 #include "tools/data.h"
 #include "tools/model.h"
 #include "tools/prepare.h"
+#include "tools/values.h"
 
 PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *values, int count) {
   PortInfo *ports = NEW_ARRAY(arena, PortInfo, count);
@@ -19,6 +20,7 @@ PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *valu
   for (int i = 0; i < count; i++) {
     const Type *type = &values[i]->type;
     ports[i] = (PortInfo){.name = values[i]->name ? values[i]->name : "",
+                          .kind = kind_of_type(type),
                           .element = type->element,
                           .rank = type->rank};
     if (type->quant && type->quant->count == 1) {
@@ -209,7 +211,7 @@ void model_describe_runnable(Tool *tool, ModelFile *file, const Runnable *runnab
   for (int i = 0; i < runnable->input_count; i++) {
     const PortInfo *port = &runnable->inputs[i];
     file->inputs[i] = (FileInput){
-        .name = port->name, .kind = VALUE_TENSOR, .element = port->element, .rank = port->rank};
+        .name = port->name, .kind = port->kind, .element = port->element, .rank = port->rank};
     memcpy(file->inputs[i].dims, port->dims, sizeof port->dims);
   }
 }

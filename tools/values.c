@@ -28,14 +28,15 @@ static bool file_exists(const char *path) {
 
 bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor) {
   FileValue value;
-  if (has_suffix(path, ".npy")) return npy_file_read(tool->arena, &tool->diag, path, tensor);
-  if (!onnx_value_file_read(tool->arena, &tool->diag, path, kind, &value)) return false;
-  if (value.kind == VALUE_OPTIONAL && value.count == 1) value = value.items[0];
-  if (value.kind != VALUE_TENSOR && !(value.kind == VALUE_OPTIONAL && value.count == 0))
-    return diag_error(&tool->diag, loc_file(path),
-                      "not a tensor: sequences and maps cannot be given to a model");
-  *tensor = value.tensor;
-  return true;
+  if (has_suffix(path, ".npy")) {
+    if (kind == VALUE_SEQUENCE)
+      return diag_error(&tool->diag, loc_file(path), "a sequence is given as .pb, not .npy");
+    if (!npy_file_read(tool->arena, &tool->diag, path, tensor)) return false;
+    if (kind == VALUE_OPTIONAL) *tensor = tensor_list(tool->arena, LIST_OPTIONAL, tensor->element, tensor, 1);
+    return true;
+  }
+  return onnx_value_file_read(tool->arena, &tool->diag, path, kind, &value) &&
+         tensor_of_value(tool, path, &value, tensor);
 }
 
 static int find_file_input(const ModelFile *file, const char *name, size_t length) {
@@ -154,7 +155,7 @@ bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
     int from = find_file_input(file, port->name, strlen(port->name));
     inputs[i] = from >= 0 ? given[from] : (Tensor){0};
     if (inputs[i].data) continue;
-    if (any)
+    if (any || port->kind != VALUE_TENSOR)
       good = diag_error(&tool->diag, loc_file(file->path), "no file was given for input '%s'",
                         port->name);
     else
@@ -209,12 +210,21 @@ static bool make_folder(Tool *tool, const char *path) {
   return diag_error(&tool->diag, loc_file(path), "cannot be made a folder: %s", strerror(errno));
 }
 
+static bool value_write(Tool *tool, const char *path, const Tensor *tensor) {
+  FileValue value = value_of_tensor(tool->arena, tensor);
+  return onnx_value_file_write(tool->arena, &tool->diag, path, &value);
+}
+
 bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, const char *path) {
   Tensor *named = NEW_ARRAY(tool->arena, Tensor, runnable->output_count);
+  bool lists = false;
   for (int i = 0; i < runnable->output_count; i++) {
     named[i] = outputs[i];
     named[i].name = runnable->outputs[i].name;
+    lists |= named[i].list != LIST_NONE;
   }
+  if (lists && (has_suffix(path, ".npz") || has_suffix(path, ".npy")))
+    return diag_error(&tool->diag, loc_file(path), "sequences and optionals are written as .pb: name a folder");
   if (has_suffix(path, ".npz"))
     return npz_file_write(tool->arena, &tool->diag, path, named, runnable->output_count);
   if (has_suffix(path, ".npy") || has_suffix(path, ".pb")) {
@@ -224,13 +234,11 @@ bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, 
                         runnable->output_count);
     return has_suffix(path, ".npy")
                ? npy_file_write(tool->arena, &tool->diag, path, &named[0])
-               : onnx_tensor_file_write(tool->arena, &tool->diag, path, &named[0]);
+               : value_write(tool, path, &named[0]);
   }
   if (!make_folder(tool, path)) return false;
   for (int i = 0; i < runnable->output_count; i++)
-    if (!onnx_tensor_file_write(tool->arena, &tool->diag,
-                                arena_printf(tool->arena, "%s/output_%d.pb", path, i), &named[i]))
-      return false;
+    if (!value_write(tool, arena_printf(tool->arena, "%s/output_%d.pb", path, i), &named[i])) return false;
   return true;
 }
 
@@ -238,6 +246,9 @@ bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, 
 
 static double largest_magnitude(const Tensor *tensor) {
   double largest = 0;
+  for (int64_t i = 0; tensor->list && i < tensor->dims[0]; i++)
+    largest = fmax(largest, largest_magnitude(&tensor_items(tensor)[i]));
+  if (tensor->list) return largest;
   int parts = element_info[tensor->element].class == CLASS_COMPLEX ? 2 : 1;
   ElementType element = tensor->element == C64    ? F32
                         : tensor->element == C128 ? F64
@@ -249,20 +260,13 @@ static double largest_magnitude(const Tensor *tensor) {
   return largest;
 }
 
-static const char *shape_text(Arena *arena, const Tensor *tensor) {
-  const char *text = arena_printf(arena, "%s[", element_info[tensor->element].text);
-  for (int i = 0; i < tensor->rank; i++)
-    text = arena_printf(arena, "%s%s%" PRId64, text, i ? "," : "", tensor->dims[i]);
-  return arena_printf(arena, "%s]", text);
-}
-
 bool tensor_is_close(Tool *tool, const char *name, const Tensor *found, const Tensor *wanted) {
   const OptionValue *relative = tool_value(tool, OPTION_RTOL),
                     *absolute = tool_value(tool, OPTION_ATOL);
   TensorError error;
   if (!tensor_compare(found, wanted, &error)) {
-    printf("%s: %s instead of %s: DIFFERS\n", name, shape_text(tool->arena, found),
-           shape_text(tool->arena, wanted));
+    printf("%s: %s instead of %s: DIFFERS\n", name, tensor_shape_text(tool->arena, found),
+           tensor_shape_text(tool->arena, wanted));
     return false;
   }
   ElementClass class = element_info[found->element].class;
@@ -286,7 +290,7 @@ static bool read_expected(Tool *tool, const Runnable *runnable, const char *path
   if (is_folder(path)) {
     for (int i = 0; i < runnable->output_count; i++) {
       const char *name = arena_printf(tool->arena, "%s/output_%d.pb", path, i);
-      if (!tensor_read(tool, name, VALUE_TENSOR, &expected[i])) return false;
+      if (!tensor_read(tool, name, runnable->outputs[i].kind, &expected[i])) return false;
     }
     return true;
   }
@@ -302,12 +306,13 @@ static bool read_expected(Tool *tool, const Runnable *runnable, const char *path
   for (int i = 0; i < runnable->output_count; i++) { // NAME=FILE
     size_t length = strlen(runnable->outputs[i].name);
     if (length && strncmp(path, runnable->outputs[i].name, length) == 0 && path[length] == '=')
-      return tensor_read(tool, path + length + 1, VALUE_TENSOR, &expected[i]);
+      return tensor_read(tool, path + length + 1, runnable->outputs[i].kind, &expected[i]);
   }
   if (*next == runnable->output_count)
     return diag_error(&tool->diag, loc_file(path), "one file too many: the model has %d output%s",
                       *next, *next == 1 ? "" : "s");
-  return tensor_read(tool, path, VALUE_TENSOR, &expected[(*next)++]);
+  ValueKind kind = runnable->outputs[*next].kind;
+  return tensor_read(tool, path, kind, &expected[(*next)++]);
 }
 
 bool outputs_compare(Tool *tool, const Runnable *runnable, const Tensor *outputs, Status *status) {

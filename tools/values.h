@@ -4,8 +4,13 @@
 
 #include "tools/model.h"
 
-// Reads a tensor: .npy, else .pb; `kind` as the model says. An optional with an element is the
-// element; one without leaves data NULL. False: reported.
+// --- lists.c: sequences and optionals of files. False: reported.
+bool tensor_of_value(Tool *tool, const char *path, const FileValue *value, Tensor *tensor);
+FileValue value_of_tensor(Arena *arena, const Tensor *tensor);
+ValueKind kind_of_type(const Type *type);
+const char *tensor_shape_text(Arena *arena, const Tensor *tensor); // "f32[2,3]", "sequence(f32[1], f32[2])"
+
+// Reads a value: .npy (tensors only), else .pb; `kind` as the model says. False: reported.
 bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor);
 
 // Reads what the arguments from number `first` on give for the inputs: FILE in model order,
