@@ -70,6 +70,7 @@ static void init_plan(QuantPlan *plan, PassContext *context, Graph *graph) {
   Arena *arena = context->scratch;
   *plan = (QuantPlan){.context = context, .graph = graph, .value_count = count, .exclude = pass_option_string(context, "exclude"),
                       .per_channel = pass_option_bool(context, "per_channel"),
+                      .code_outputs = !strcmp(pass_option_string(context, "io"), "int8"),
                       .element = strcmp(pass_option_string(context, "scheme"), "uint8") ? I8 : U8};
   plan->group = NEW_ARRAY(arena, int, count + 1);
   plan->range = NEW_ARRAY(arena, Range, count + 1);
@@ -236,7 +237,7 @@ bool pass_quantize(Graph *graph, PassContext *context) {
   if (!quantize_rewrite(&plan)) return false;
   if (context->report) report_layers(&plan, sqnr);
   // What the originals read would hide that an input is only quantized.
-  if (!strcmp(pass_option_string(context, "io"), "int8")) {
+  if (plan.code_outputs) {
     if (!run_passes(context, "dead_code")) return false;
     quantize_inputs(&plan);
     if (!quantize_outputs(&plan)) return false;

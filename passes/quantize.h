@@ -12,6 +12,7 @@ typedef struct QuantPlan {
   Graph *graph;
   ElementType element;    // I8 or U8
   bool per_channel;
+  bool code_outputs;      // the model's outputs are codes
   const char *exclude;    // names with commas; patterns of the shell
   int value_count;        // ids below this are the original's
   int *group;             // union-find over ids: values that share one scale

@@ -223,6 +223,28 @@ static Value *build_bias(Builder *builder, const Node *node, const Weights *w, c
   return build_constant(builder, type_with_element(old->type, I32), codes, module_constant_name(builder->graph->module, value_constant(old)->name));
 }
 
+// Is the value only read as numbers? Then the accumulator goes to them as it is: logits and the like, on whose last bits a
+// decision may hang, are not rounded to codes first.
+static bool is_read_as_numbers(const QuantPlan *plan, const Value *value) {
+  if (value->output_uses && plan->code_outputs) return false;
+  for (int i = 0; i < value->use_count; i++) {
+    const Node *user = value->uses[i].user;
+    if (is_product(user) || rescales(user) || clips(user) || quantize_keeps_scale(user) || user->op == OP_QUANTIZE) return false;
+  }
+  return value->use_count > 0 || value->output_uses;
+}
+
+// i32 in the unit of the products.
+static Type accumulator_type(QuantPlan *plan, const Node *node, const Weights *w, float x_scale, const float *scales) {
+  Arena *arena = plan->graph->module->arena;
+  const Type *result = &node->results[0]->type;
+  float *units = NEW_ARRAY(arena, float, w->channels + 1);
+  for (int64_t c = 0; c < w->channels; c++) units[c] = (float)((double)x_scale * (double)scales[c]);
+  Type type = type_with_element(*result, I32);
+  type.quant = quant_per_axis(arena, result->rank - 1, (int)w->channels, units, NEW_ARRAY(arena, int32_t, w->channels + 1));
+  return type;
+}
+
 static bool quantize_product(QuantPlan *plan, Node *node) {
   Builder builder = builder_before(node);
   Arena *arena = plan->graph->module->arena;
@@ -239,7 +261,8 @@ static bool quantize_product(QuantPlan *plan, Node *node) {
   Value *operands[] = {x, codes, build_bias(&builder, node, &w, bias, x_scale, scales)};
   Node *product = begin_like(&builder, node, operands, bias ? 3 : 2);
   if (!product) return false;
-  product->results[0]->type = quant_plan_type(plan, target_of(plan, node));
+  bool wide = is_read_as_numbers(plan, node->results[0]);
+  product->results[0]->type = wide ? accumulator_type(plan, node, &w, x_scale, scales) : quant_plan_type(plan, target_of(plan, node));
   Value *result = build_end(&builder, product);
   struct QuantLayer layer = {node, node->results[0], result};
   ARENA_PUSH(plan->context->scratch, plan->layers, plan->layer_count, plan->layer_capacity, layer);
