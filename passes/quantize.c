@@ -154,57 +154,97 @@ static int64_t bytes_of(const Value *value) {
   return value && type_max_bytes(&value->type, &bytes) ? bytes : 0;
 }
 
-typedef struct Noise {
-  double *signal, *noise;
-} Noise;
+// What the observer of layers sees: pairs of outputs, exact and found.
+typedef struct Errors {
+  double *signal, *noise; // sums of squares, by layer
+  double **sums;          // errors by layer and output channel; NULL: not wanted
+  int64_t *counts;        // elements of a channel
+} Errors;
 
-static void observe_noise(void *state, const Tensor *outputs, int count) {
-  Noise *sums = state;
+static void observe_errors(void *state, const Tensor *outputs, int count) {
+  Errors *errors = state;
   for (int i = 0; i + 1 < count; i += 2) {
     const float *exact = outputs[i].data, *found = outputs[i + 1].data;
-    for (int64_t k = 0, n = tensor_count(&outputs[i]); k < n; k++) {
-      double wanted = (double)exact[k], difference = wanted - (double)found[k];
-      sums->signal[i / 2] += wanted * wanted;
-      sums->noise[i / 2] += difference * difference;
+    int layer = i / 2;
+    int64_t n = tensor_count(&outputs[i]), channels = outputs[i].rank ? outputs[i].dims[outputs[i].rank - 1] : 1;
+    for (int64_t k = 0; k < n; k++) {
+      double wanted = (double)exact[k], difference = (double)found[k] - wanted;
+      errors->signal[layer] += wanted * wanted;
+      errors->noise[layer] += difference * difference;
+      if (errors->sums) errors->sums[layer][k % channels] += difference;
     }
+    errors->counts[layer] += channels ? n / channels : 0;
   }
 }
 
-// Every layer once more beside the original one, on the original's input: its own error.
-static bool measure_layers(const QuantPlan *plan, double *sqnr) {
-  enum { MEASURED_SAMPLES = 8 };
+// A copy of the model in which every layer stands once more, as integers, beside the original one and on the original's input.
+static Module *isolate_layers(const QuantPlan *plan, QuantPlan *isolated, PassContext *inner, bool sums) {
   PassContext *context = plan->context;
   Module *copy = module_clone(context->scratch, context->diag, context->module);
-  PassContext inner = *context;
-  QuantPlan isolated;
-  init_plan(&isolated, &inner, copy->main);
+  *inner = *context;
+  inner->report = NULL;
+  init_plan(isolated, inner, copy->main);
+  isolated->isolated = true;
+  isolated->sums = sums;
   // Values of the copy by the numbers of the original.
-  const Node *from = plan->graph->first;
-  isolated.isolated = true;
   for (int i = 0; i < plan->graph->input_count; i++) {
     int id = copy->main->inputs[i]->id, old = plan->graph->inputs[i]->id;
-    isolated.known[id] = plan->known[old];
-    isolated.range[id] = plan->range[old];
+    isolated->known[id] = plan->known[old];
+    isolated->range[id] = plan->range[old];
   }
+  const Node *from = plan->graph->first;
   for (const Node *to = copy->main->first; to; to = to->next, from = from->next)
     for (int i = 0; i < to->result_count; i++) {
-      isolated.known[to->results[i]->id] = plan->known[from->results[i]->id];
-      isolated.range[to->results[i]->id] = plan->range[from->results[i]->id];
+      isolated->known[to->results[i]->id] = plan->known[from->results[i]->id];
+      isolated->range[to->results[i]->id] = plan->range[from->results[i]->id];
     }
-  inner.report = NULL;
-  quantize_tie(&isolated);
-  if (!quantize_rewrite(&isolated)) return false;
-  int first = copy->main->output_count;
-  for (int i = 0; i < isolated.layer_count; i++) {
+  quantize_tie(isolated);
+  return quantize_rewrite(isolated) ? copy : NULL;
+}
+
+// Runs all layers in isolation. `sums`: their accumulators, before they are rounded to codes.
+static bool measure_layers(const QuantPlan *plan, bool sums, int64_t samples, QuantPlan *isolated, Errors *errors) {
+  PassContext *context = plan->context, inner;
+  Module *copy = isolate_layers(plan, isolated, &inner, sums);
+  if (!copy) return false;
+  int first = copy->main->output_count, count = isolated->layer_count;
+  *errors = (Errors){NEW_ARRAY(context->scratch, double, count + 1), NEW_ARRAY(context->scratch, double, count + 1), NULL,
+                     NEW_ARRAY(context->scratch, int64_t, count + 1)};
+  if (sums) errors->sums = NEW_ARRAY(context->scratch, double *, count + 1);
+  for (int i = 0; i < count; i++) {
+    const Type *type = &isolated->layers[i].original->type;
+    if (sums) errors->sums[i] = NEW_ARRAY(context->scratch, double, type_dim(type, type->rank - 1) + 1);
     Builder builder = builder_at_end(copy->main, (Loc){0});
-    Value *numbers = build_unary(&builder, OP_DEQUANTIZE, isolated.layers[i].result);
+    Value *numbers = build_unary(&builder, OP_DEQUANTIZE, isolated->layers[i].result);
     if (!numbers) return false;
-    graph_add_output(copy->main, isolated.layers[i].original);
+    graph_add_output(copy->main, isolated->layers[i].original);
     graph_add_output(copy->main, numbers);
   }
-  Noise noise = {NEW_ARRAY(context->scratch, double, isolated.layer_count + 1), NEW_ARRAY(context->scratch, double, isolated.layer_count + 1)};
-  if (isolated.layer_count && !calibrate_run(context, copy, first, MEASURED_SAMPLES, observe_noise, &noise)) return false;
-  for (int i = 0; i < isolated.layer_count; i++) sqnr[i] = 10 * log10(noise.signal[i] / noise.noise[i]);
+  return !count || calibrate_run(context, copy, first, samples, observe_errors, errors);
+}
+
+// For the report: each layer's own error.
+static bool measure_noise(const QuantPlan *plan, double *sqnr) {
+  enum { MEASURED_SAMPLES = 8 };
+  QuantPlan isolated;
+  Errors errors;
+  if (!measure_layers(plan, false, MEASURED_SAMPLES, &isolated, &errors)) return false;
+  for (int i = 0; i < isolated.layer_count; i++) sqnr[i] = 10 * log10(errors.signal[i] / errors.noise[i]);
+  return true;
+}
+
+// Rounded weights and cut-off inputs shift the mean of an output channel; its bias takes that back.
+static bool measure_shifts(QuantPlan *plan) {
+  QuantPlan isolated;
+  Errors errors;
+  if (!measure_layers(plan, true, pass_option_int(plan->context, "samples"), &isolated, &errors)) return false;
+  plan->shifts = NEW_ARRAY(plan->context->scratch, float *, isolated.layer_count + 1);
+  for (int i = 0; i < isolated.layer_count; i++) {
+    const Type *type = &isolated.layers[i].original->type;
+    int64_t channels = type_dim(type, type->rank - 1);
+    plan->shifts[i] = NEW_ARRAY(plan->context->scratch, float, channels + 1);
+    for (int64_t c = 0; c < channels && errors.counts[i]; c++) plan->shifts[i][c] = (float)(errors.sums[i][c] / (double)errors.counts[i]);
+  }
   return true;
 }
 
@@ -231,8 +271,9 @@ bool pass_quantize(Graph *graph, PassContext *context) {
   double *sqnr = NULL;
   if (context->report) {
     sqnr = NEW_ARRAY(context->scratch, double, graph->node_count + 1);
-    if (!measure_layers(&plan, sqnr)) return false;
+    if (!measure_noise(&plan, sqnr)) return false;
   }
+  if (pass_option_bool(context, "correct_bias") && !measure_shifts(&plan)) return false;
   quantize_tie(&plan);
   if (!quantize_rewrite(&plan)) return false;
   if (context->report) report_layers(&plan, sqnr);

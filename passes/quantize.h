@@ -20,6 +20,8 @@ typedef struct QuantPlan {
   bool *known;            // the value was observed
   Value **codes;          // by id: the quantized value; NULL: none yet
   Value **numbers;        // by id: dequantized codes, where an op wants floats
+  bool sums;              // isolated layers give their accumulators
+  float **shifts;         // by number of the layer: the mean error of each output channel, which its bias takes back; NULL: none
   bool isolated;          // every layer gets its input from the original floats (to measure its own error)
   // Layers that became integers, for the report.
   struct QuantLayer {

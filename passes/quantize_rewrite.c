@@ -219,8 +219,10 @@ static Value *build_bias(Builder *builder, const Node *node, const Weights *w, c
     double code = rint((double)bias[c] / ((double)x_scale * (double)scales[c]));
     codes[c] = (int32_t)fmin(fmax(code, INT32_MIN), INT32_MAX);
   }
-  const Value *old = node->operands[2];
-  return build_constant(builder, type_with_element(old->type, I32), codes, module_constant_name(builder->graph->module, value_constant(old)->name));
+  const Value *old = node_operand(node, 2);
+  const char *name = old ? value_constant(old)->name : "bias";
+  Type type = type_static(builder->graph->module->dims, I32, 1, &w->channels);
+  return build_constant(builder, type, codes, module_constant_name(builder->graph->module, name));
 }
 
 // Is the value only read as numbers? Then the accumulator goes to them as it is: logits and the like, on whose last bits a
@@ -245,6 +247,15 @@ static Type accumulator_type(QuantPlan *plan, const Node *node, const Weights *w
   return type;
 }
 
+// The bias less the layer's mean error (Nagel 2019, "Data-Free Quantization", section 4.2, with the means from calibration data).
+static const float *corrected_bias(const QuantPlan *plan, const Weights *w, const float *bias) {
+  const float *shift = plan->shifts ? plan->shifts[plan->layer_count] : NULL;
+  if (!shift) return bias;
+  float *corrected = NEW_ARRAY(plan->context->scratch, float, w->channels + 1);
+  for (int64_t c = 0; c < w->channels; c++) corrected[c] = (bias ? bias[c] : 0) - shift[c];
+  return corrected;
+}
+
 static bool quantize_product(QuantPlan *plan, Node *node) {
   Builder builder = builder_before(node);
   Arena *arena = plan->graph->module->arena;
@@ -253,15 +264,15 @@ static bool quantize_product(QuantPlan *plan, Node *node) {
   Tensor weights, bias_values = {0};
   value_tensor(node->operands[1], &weights);
   bool has_bias = node_operand(node, 2) && value_tensor(node->operands[2], &bias_values);
-  const float *data = weights.data, *bias = has_bias ? bias_values.data : NULL;
   Weights w = weights_of(node);
+  const float *data = weights.data, *bias = corrected_bias(plan, &w, has_bias ? bias_values.data : NULL);
   float *scales = NEW_ARRAY(arena, float, w.channels + 1), x_scale = x->type.quant->scale[0];
   weight_scales(plan, &w, data, bias, x_scale, scales);
   Value *codes = build_codes(&builder, node, &w, data, scales);
   Value *operands[] = {x, codes, build_bias(&builder, node, &w, bias, x_scale, scales)};
   Node *product = begin_like(&builder, node, operands, bias ? 3 : 2);
   if (!product) return false;
-  bool wide = is_read_as_numbers(plan, node->results[0]);
+  bool wide = plan->sums || is_read_as_numbers(plan, node->results[0]);
   product->results[0]->type = wide ? accumulator_type(plan, node, &w, x_scale, scales) : quant_plan_type(plan, target_of(plan, node));
   Value *result = build_end(&builder, product);
   struct QuantLayer layer = {node, node->results[0], result};
