@@ -207,7 +207,7 @@ bool compiled_write_llvm(Compiled *compiled, const char *path, bool bitcode, Dia
 
 CompiledSizes compiled_sizes(Compiled *compiled) {
   if (!compiled_link(compiled)) return (CompiledSizes){0};
-  CompiledSizes sizes = {.workspace = compiled->module->main->workspace_bytes, .open = compiled->module->main->open_count > 0, .stack = compiled->stack_bytes,
+  CompiledSizes sizes = {.workspace = compiled->module->main->workspace_bytes, .open = compiled->module->main->open_count + compiled->module->main->late_count > 0, .stack = compiled->stack_bytes,
                          .decoded = compiled->weights.bytes[HOME_DECODED]};
   ObjectSizes object = object_image_sizes(compiled->image);
   sizes.weights = compiled_weights_in_file(compiled) ? 0 : compiled->weights.bytes[HOME_WEIGHTS];

@@ -55,9 +55,14 @@ static View view_of(Compiled *compiled, Frame *frame, const Value *value) {
   return view;
 }
 
-// All of `from`, by the shape of `from`.
-static void copy_value(Compiled *compiled, Frame *frame, const Value *to, const Value *from) {
+// All of `from`, by the shape of `from`. `mark`: of the loop whose state `to` is; NULL: none.
+static void copy_value(Compiled *compiled, Frame *frame, const Value *to, const Value *from, Val mark) {
+  Val overflow = NULL;
   if (same_memory(to, from) || !has_memory(to)) return;
+  if (emit_is_late(to)) {
+    Val bytes = emit_checked_bytes(compiled, frame, &from->type, &overflow);
+    emit_late_fit(frame, to, bytes, NULL, overflow, mark);
+  }
   Kernel kernel = inline_kernel(compiled, frame);
   View view = view_of(compiled, frame, from);
   nest_copy(frame->nest, emit_pointer(compiled, frame, to), view.pointer, kernel_bytes(&kernel, &view));
@@ -113,7 +118,10 @@ static bool emit_branch(Compiled *compiled, Frame *frame, const Node *node, cons
   for (int i = 0; i < region->input_count; i++)
     bind_symbols(compiled, frame, &region->inputs[i]->type, &node->operands[1 + i]->type, -1);
   if (!emit_graph(compiled, frame, region)) return false;
-  for (int i = 0; i < region->output_count; i++) copy_value(compiled, frame, node->results[i], region->outputs[i]);
+  for (int i = 0; i < region->output_count; i++) {
+    emit_late_empty(frame, node->results[i]);
+    copy_value(compiled, frame, node->results[i], region->outputs[i], NULL);
+  }
   for (int i = 0; i < dims->count; i++) {
     const Dim *dim = region->outputs[dims->result[i]]->type.dims[dims->axis[i]];
     nest_store(frame->nest, emit_dim(compiled, frame, dim), dims->slots[i], 0);
@@ -143,13 +151,18 @@ typedef struct Turns {
   const Graph *region;
   int carried, first_operand, first_input, first_output;
   Loop loop;
+  Val mark; // what late places lie below from turn to turn
   int dim_count; // dims of carried values, which may change from turn to turn
   int dim_value[MAX_RUN_DIMS], dim_axis[MAX_RUN_DIMS], dim_carry[MAX_RUN_DIMS];
 } Turns;
 
 // The initial values into the memory of the results, where the state lies.
 static void start_state(Turns *t) {
-  for (int i = 0; i < t->carried; i++) copy_value(t->compiled, t->frame, t->node->results[i], t->node->operands[t->first_operand + i]);
+  for (int i = 0; i < t->carried; i++) {
+    const Value *result = t->node->results[i], *initial = t->node->operands[t->first_operand + i];
+    if (!same_memory(result, initial)) emit_late_empty(t->frame, result);
+    copy_value(t->compiled, t->frame, result, initial, NULL);
+  }
 }
 
 static bool symbol_is_carried(const Turns *t, int symbol) {
@@ -196,8 +209,9 @@ static void hand_on(Turns *t) {
   }
   for (int i = 0; i < t->carried; i++) {
     const Value *output = t->region->outputs[t->first_output + i], *input = t->region->inputs[t->first_input + i];
-    if (output != input) copy_value(t->compiled, t->frame, t->node->results[i], output);
+    if (output != input) copy_value(t->compiled, t->frame, t->node->results[i], output, t->mark);
   }
+  emit_late_fall_back(t->frame, t->mark);
 }
 
 // After the last turn: dims of the results that only the run knows.
@@ -228,6 +242,15 @@ static void check_room(Turns *t, Val turn) {
   }
 }
 
+// A stack without a bound grows by a slice.
+static void grow_stack(Turns *t, const Value *stack, const Value *slice, Val turn) {
+  Nest *nest = t->frame->nest;
+  if (!emit_is_late(stack)) return;
+  Val overflow = NULL, bytes = emit_checked_bytes(t->compiled, t->frame, &slice->type, &overflow);
+  Val kept = nest_mul_checked(nest, bytes, turn, &overflow);
+  emit_late_fit(t->frame, stack, nest_add_checked(nest, kept, bytes, &overflow), kept, overflow, t->mark);
+}
+
 static void write_turn(Turns *t, Val number, Val go_on) {
   Nest *nest = t->frame->nest;
   const Value *counter = t->region->inputs[0], *condition = t->region->inputs[1];
@@ -244,6 +267,8 @@ static bool emit_loop(Compiled *compiled, Frame *frame, const Node *node) {
   Val first = condition ? load_bool(compiled, frame, condition) : nest_int(nest->i1, 1), initial[MAX_RUN_DIMS];
   if (!find_carried_dims(&t, initial)) return false;
   start_state(&t);
+  for (int i = t.carried; i < node->result_count; i++) emit_late_empty(frame, node->results[i]);
+  t.mark = emit_late_mark(frame);
   t.loop = nest_while_begin(nest, nest->i64);
   int go_on = nest_carry(nest, &t.loop, first);
   if (!carry_dims(&t, initial)) return false;
@@ -256,6 +281,7 @@ static bool emit_loop(Compiled *compiled, Frame *frame, const Node *node) {
   check_room(&t, number);
   for (int i = t.carried; i < node->result_count; i++) {
     if (!dims_are_known(&t, &node->results[i]->type, 0)) return false;
+    grow_stack(&t, node->results[i], t.region->outputs[1 + i], number);
     copy_slice(compiled, frame, node->results[i], 0, number, t.region->outputs[1 + i], true);
   }
   hand_on(&t);
@@ -283,6 +309,7 @@ static void take_slices(Turns *t, Val turn, Val length) {
   for (int i = t->carried; i < node->operand_count; i++) {
     int axis = axis_of(node, ATTR_SCAN_INPUT_AXES, i - t->carried, node->operands[i]->type.rank);
     Val at = turned(t->frame->nest, node, i - t->carried, turn, length);
+    emit_late_value(t->compiled, t->frame, t->region->inputs[i], &t->region->inputs[i]->type);
     copy_slice(t->compiled, t->frame, node->operands[i], axis, at, t->region->inputs[i], false);
   }
 }
@@ -314,6 +341,11 @@ static bool emit_scan(Compiled *compiled, Frame *frame, const Node *node) {
   }
   if (!find_carried_dims(&t, initial)) return false;
   start_state(&t);
+  for (int i = t.carried; i < node->result_count; i++) {
+    if (emit_is_late(node->results[i]) && !dims_are_known(&t, &node->results[i]->type, -1)) return false;
+    emit_late_value(compiled, frame, node->results[i], &node->results[i]->type);
+  }
+  t.mark = emit_late_mark(frame);
   t.loop = nest_while_begin(nest, nest->index);
   if (!carry_dims(&t, initial)) return false;
   Val turn = t.loop.index;

@@ -65,6 +65,7 @@ Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   case PLACE_WORKSPACE: return at_offset(frame, frame->workspace, place->offset);
   case PLACE_FAST: return at_offset(frame, frame->fast, place->offset);
   case PLACE_OPEN: return nest_address(frame->nest, frame->workspace, frame->nest->i8, frame->open[place->offset]);
+  case PLACE_LATE: return emit_late_pointer(frame, value);
   case PLACE_INPUT: return frame->input_pointers[value->index];
   case PLACE_OUTPUT: return frame->output_pointers[output_number(value)];
   case PLACE_ALIAS: return emit_pointer(compiled, frame, place->alias);
@@ -360,6 +361,8 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
   KernelFunction *kernel = kernel_function_of(compiled, node, row, pack.count);
   if (!kernel) return false;
   if (!symbols_are_known(compiled, frame, node, kernel)) return false;
+  if (frame->late) set_op(compiled, frame, op);
+  emit_late_results(compiled, frame, node);
   Val arguments[2 * MAX_VIEWS + MAX_PACKED + 64];
   int count = 0;
   for (int i = 0; i < node->operand_count; i++)

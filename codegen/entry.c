@@ -115,27 +115,32 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
   return pointers;
 }
 
+void emit_store_needed(Frame *frame, Val needed) {
+  Nest *nest = frame->nest;
+  nest_store(nest, needed, field_address(nest, frame->context, CONTEXT_NEEDED), nest->target->pointer_bits / 8);
+}
+
 // The bytes that these dims need, into context->needed too.
 static Val needed_bytes(Compiled *compiled, Frame *frame) {
   Nest *nest = frame->nest;
   Val too_large, needed = emit_open_places(compiled, frame, &too_large);
   if (too_large) return_if(nest, too_large, TENON_E_DIM);
-  nest_store(nest, needed, field_address(nest, frame->context, CONTEXT_NEEDED), nest->target->pointer_bits / 8);
+  emit_store_needed(frame, needed);
   return needed;
 }
 
-static Val load_workspace(Compiled *compiled, Frame *frame) {
+static void load_workspace(Compiled *compiled, Frame *frame) {
   Nest *nest = &compiled->nest;
   const Graph *graph = compiled->module->main;
-  Val context = frame->context, workspace = load_field(nest, context, CONTEXT_WORKSPACE, nest->pointer);
-  if (!graph->workspace_bytes && !graph->open_count) return workspace;
+  Val context = frame->context, workspace = frame->workspace = load_field(nest, context, CONTEXT_WORKSPACE, nest->pointer);
+  if (!graph->workspace_bytes && !graph->open_count && !graph->late_count) return;
   Val needed = needed_bytes(compiled, frame), room = load_field(nest, context, CONTEXT_WORKSPACE_BYTES, nest->index);
   Val small = nest_compare(nest, LLVMIntULT, room, needed);
   return_if(nest, nest_or(nest, small, is_null(nest, workspace)), TENON_E_WORKSPACE);
   Val number = LLVMBuildPtrToInt(nest->builder, workspace, nest->index, "");
   Val low = nest_and(nest, number, nest_const(nest, target_alignment(compiled->target) - 1));
   return_if(nest, nest_compare(nest, LLVMIntNE, low, nest_const(nest, 0)), TENON_E_POINTER);
-  return workspace;
+  emit_late_begin(compiled, frame, needed, room);
 }
 
 static bool has_coded_constants(const Graph *graph) {
@@ -225,7 +230,7 @@ static bool emit_run(Compiled *compiled) {
   check_dims(compiled, &frame);
   frame.input_pointers = load_pointers(compiled, inputs, interface->inputs, interface->input_count, false);
   frame.output_pointers = load_pointers(compiled, outputs, interface->outputs, interface->output_count, true);
-  frame.workspace = load_workspace(compiled, &frame);
+  load_workspace(compiled, &frame);
   frame.weights = weights_base(compiled, context);
   Val missing;
   frame.decoded = decoded_base(compiled, context, &missing);

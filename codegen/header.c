@@ -112,7 +112,11 @@ static void write_model_macros(HeaderWriter *w) {
   Compiled *compiled = w->compiled;
   CompiledSizes sizes = compiled_sizes(compiled);
   write_macro(w, arena_printf(w->arena, "UINT32_C(0x%08" PRIx32 ")", w->interface->abi), "ABI");
-  if (compiled->module->main->open_count)
+  const Graph *graph = compiled->module->main;
+  if (graph->late_count)
+    sink_text(w->out, "/* Of the workspace only what does not depend on dims and data: a run that needs more returns TENON_E_WORKSPACE, and\n"
+                      "   context->needed says how far it got: at least as many bytes are needed. _shapes knows what dims decide. */\n");
+  else if (graph->open_count)
     sink_text(w->out, "/* Of the workspace only what does not depend on dims: _shapes says in context->needed how many bytes a run takes. */\n");
   write_macro(w, number(w, sizes.workspace), "WORKSPACE_BYTES");
   write_macro(w, number(w, target_alignment(compiled->target)), "WORKSPACE_ALIGN");

@@ -147,7 +147,7 @@ static PlaceKind place_of(const Value *value) {
   return value->placement.kind;
 }
 
-bool interface_is_open(const InterfaceValue *value) { return place_of(value->value) == PLACE_OPEN; }
+bool interface_is_open(const InterfaceValue *value) { return place_of(value->value) == PLACE_OPEN || place_of(value->value) == PLACE_LATE; }
 
 int64_t interface_workspace_offset(const InterfaceValue *value) {
   const Value *holder = value->value;

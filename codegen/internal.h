@@ -64,6 +64,8 @@ typedef struct KernelFunction {
   struct KernelFunction *next;
 } KernelFunction;
 
+typedef struct LatePlace LatePlace;
+
 // What surrounds the call of a node: base pointers and dims in the function that is being emitted.
 typedef struct Frame {
   Nest *nest;
@@ -72,6 +74,8 @@ typedef struct Frame {
   Val *symbols;                                   // by symbol index; NULL where unknown
   const Val *given;                               // the same at the start of the run: dims of the inputs
   Val *open;                                      // offsets of places behind the planned part of the workspace
+  LatePlace *late;                                // by number; NULL: there are none
+  Val room, top;                                  // bytes of the workspace; where the taken ones are counted
   Val executor;                                   // NULL: serial
   Val task_words;                                 // arguments of a parallel_for on the stack; NULL: none yet
   int task_word_count;
@@ -122,6 +126,24 @@ bool emit_control(Compiled *compiled, Frame *frame, const Node *node);
 // Offsets of the places behind the planned part of the workspace into frame->open (open.c). Returns the bytes of
 // all the workspace; *too_large (NULL: never) is true where that is no number of bytes.
 Val emit_open_places(Compiled *compiled, Frame *frame, Val *too_large);
+
+// Bytes of a tensor with the dims of the run, checked: *overflow as in nest_add_checked.
+Val emit_checked_bytes(Compiled *compiled, Frame *frame, const Type *type, Val *overflow);
+
+// --- places for values whose size only the run knows (late.c)
+void emit_late_begin(Compiled *compiled, Frame *frame, Val planned, Val room); // behind the planned bytes
+bool emit_is_late(const Value *value);
+Val emit_late_pointer(Frame *frame, const Value *value);
+// Memory for a value of that type, unless it shares the place of an earlier one.
+void emit_late_value(Compiled *compiled, Frame *frame, const Value *value, const Type *type);
+void emit_late_results(Compiled *compiled, Frame *frame, const Node *node);
+void emit_late_empty(Frame *frame, const Value *value); // no memory yet: what emit_late_fit starts from
+// Room for `bytes`, in a new place if need be, into which the first `kept` (NULL: 0) are copied. A place taken in a
+// loop's turn outlives it: `mark`, of emit_late_mark before the loop, moves behind it.
+void emit_late_fit(Frame *frame, const Value *value, Val bytes, Val kept, Val overflow, Val mark);
+Val emit_late_mark(Frame *frame);
+void emit_late_fall_back(Frame *frame, Val mark); // the top returns to the mark
+void emit_store_needed(Frame *frame, Val needed); // context->needed
 
 // --- entry points (entry.c): _run, _shapes, _init, _model
 bool emit_entry_points(Compiled *compiled);

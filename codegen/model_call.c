@@ -197,6 +197,13 @@ bool model_call_run(ModelCall *call, const Tensor *inputs, Tensor *outputs, Aren
   context = context_of(call);
   copy_into_workspace(call, inputs);
   code = model->run(&context, in, out);
+  // Where data decides the size only a run knows what it needs, and says no more than how far it got.
+  while (code == TENON_E_WORKSPACE && context.needed > call->workspace_bytes) {
+    size_t twice = call->workspace_bytes > SIZE_MAX / 2 ? SIZE_MAX : 2 * call->workspace_bytes;
+    if (!make_room(call, context.needed > twice ? context.needed : twice, diag)) return false;
+    context = context_of(call);
+    code = model->run(&context, in, out);
+  }
   if (!code) copy_from_workspace(call, outputs);
   if (code) return report(&context, model, code, diag);
   if (!copy_open_outputs(call, in, out, outputs, arena, diag)) return false;

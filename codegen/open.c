@@ -50,6 +50,17 @@ static Val size_of(Sizes *s, const Dim *dim) {
   return nest_select(nest, below, nest_const(nest, 0), nest_sub(nest, sum, less));
 }
 
+Val emit_checked_bytes(Compiled *compiled, Frame *frame, const Type *type, Val *overflow) {
+  DimTable *dims = compiled->module->dims;
+  Sizes s = {compiled, frame, *overflow};
+  int bits = element_info[type->element].bits;
+  const Dim *count = type_count(dims, type), *bytes = dim_mul_int(dims, count, bits / 8);
+  if (bits % 8) bytes = dim_ceildiv(dims, dim_mul_int(dims, count, bits), dim_constant(dims, 8));
+  Val result = size_of(&s, bytes);
+  *overflow = s.overflow;
+  return result;
+}
+
 static Val rounded_up(Sizes *s, Val bytes) {
   Nest *nest = s->frame->nest;
   int64_t align = target_alignment(nest->target);

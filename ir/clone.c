@@ -126,6 +126,7 @@ static void clone_graph(Cloner *c, Graph *to, const Graph *from) {
   }
   to->open = open;
   to->open_count = from->open_count;
+  to->late_count = from->late_count;
 }
 
 static void clone_node(Cloner *c, Graph *to, const Node *from) {

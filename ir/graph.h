@@ -40,6 +40,7 @@ typedef enum PlaceKind {
   PLACE_OUTPUT,
   PLACE_WEIGHTS,
   PLACE_OPEN, // behind the planned part of the workspace: offset is the number of an OpenPlace
+  PLACE_LATE, // behind these, where the workspace is free when the size is known: offset is a number
   PLACE_ALIAS
 } PlaceKind;
 typedef struct Placement {
@@ -126,7 +127,7 @@ struct Graph {
   bool placed;
   int64_t workspace_bytes, fast_bytes;
   const OpenPlace *open; // each behind those below it
-  int open_count;
+  int open_count, late_count;
 };
 
 struct Module {

@@ -460,10 +460,14 @@ static bool open_element(Parser *p, void *user) {
 
 static bool parse_open(Parser *p, Graph *graph) {
   OpenList list = {0};
-  if (!parse_is_mark(p, ',')) return true;
-  lexer_next(&p->lexer);
-  if (!parse_accept_word(p, "open")) return parse_expected(p, "'open'");
-  if (!parse_mark(p, '=') || !parse_list(p, open_element, &list)) return false;
+  while (parse_accept_mark(p, ',')) {
+    bool late = parse_accept_word(p, "late");
+    if (!late && !parse_accept_word(p, "open")) return parse_expected(p, "'open' or 'late'");
+    if (!parse_mark(p, '=')) return false;
+    if (late ? !parse_small(p, 0, INT32_MAX, &graph->late_count)
+             : !parse_list(p, open_element, &list))
+      return false;
+  }
   graph->open = list.items;
   graph->open_count = list.count;
   return true;

@@ -123,7 +123,7 @@ static void print_typed(const Printer *p, const Value *value) {
     print_use(p, place->alias);
   }
   if (place->offset || place->kind == PLACE_WORKSPACE || place->kind == PLACE_FAST ||
-      place->kind == PLACE_OPEN)
+      place->kind == PLACE_OPEN || place->kind == PLACE_LATE)
     fprintf(p->out, "+%lld", (long long)place->offset);
 }
 
@@ -398,7 +398,9 @@ static void print_placed(const Printer *p, const Graph *graph) {
       fprintf(p->out, "%s%d", k ? "," : "", place->below[k]);
     fputc(']', p->out);
   }
-  fputs(graph->open_count ? "])" : ")", p->out);
+  if (graph->open_count) fputc(']', p->out);
+  if (graph->late_count) fprintf(p->out, ", late=%d", graph->late_count);
+  fputc(')', p->out);
 }
 
 void graph_print(FILE *stream, const Graph *graph) {

@@ -7,7 +7,7 @@
 const char *const text_place_names[] = {
     [PLACE_NONE] = "nowhere", [PLACE_WORKSPACE] = "workspace", [PLACE_FAST] = "fast",
     [PLACE_INPUT] = "input",  [PLACE_OUTPUT] = "output",       [PLACE_WEIGHTS] = "weights",
-    [PLACE_OPEN] = "open",    [PLACE_ALIAS] = "alias"};
+    [PLACE_OPEN] = "open",    [PLACE_LATE] = "late",           [PLACE_ALIAS] = "alias"};
 
 // These begin something else where a region could stand.
 static const char *const reserved[] = {"return", "input", "store", "hash", "record", "loc", "at"};

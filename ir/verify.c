@@ -286,6 +286,8 @@ static bool check_placement(const Verifier *v, Loc loc, const Value *value) {
   if (place->offset < 0) return bad(v, loc, "placed at a negative offset");
   if (place->kind == PLACE_OPEN && place->offset >= main->open_count)
     return bad(v, loc, "placed at open+%lld of %d", (long long)place->offset, main->open_count);
+  if (place->kind == PLACE_LATE && place->offset >= main->late_count)
+    return bad(v, loc, "placed at late+%lld of %d", (long long)place->offset, main->late_count);
   if (place->kind != PLACE_WORKSPACE && place->kind != PLACE_FAST) return true;
   int64_t bytes = 0, limit = place->kind == PLACE_FAST ? main->fast_bytes : main->workspace_bytes;
   if (!main->placed) return bad(v, loc, "a placed value in a function that is not placed");

@@ -226,8 +226,9 @@ static const char tail[] =
     "TEST_WORKSPACE_BYTES;\n"
     "#if %s_NEEDS_INIT\n  test_context.weights = test_memory;\n  return %s_init(&test_context, 0, "
     "test_memory);\n#else\n  return 0;\n#endif\n}\n#endif\n\n"
-    "#ifdef TENON_TEST_MAIN\n#include <stdio.h>\n\nint main(void) {\n  int code = test_setup();\n  "
-    "if (!code) code = %s_selftest(&test_context);\n"
+    "#ifdef TENON_TEST_MAIN\n#include <stdio.h>\n#include <stdlib.h>\n\nint main(void) {\n  int "
+    "code = "
+    "test_setup();\n  if (!code) code = %s_selftest(&test_context);\n%s"
     "  if (code < 0) printf(\"%s: %%s\\n\", tenon_error_text(-code));\n  else printf(\"%s: %%d "
     "elements differ, worst relative error %%g\\n\", code, (double)test_worst);\n  return code != "
     "0;\n}\n#endif\n\n"
@@ -243,17 +244,37 @@ static void put_workspace(OutputSink *sink, const TestData *data, Diag *diag) {
   enum { ALIGNMENT = 64 };
   int64_t *symbols =
       NEW_ARRAY(graph->module->arena, int64_t, dim_symbol_count(graph->module->dims) + 1);
-  if (graph->open_count && bind_symbols(graph, data->inputs, symbols, diag))
-    sink_printf(sink, "#define TEST_WORKSPACE_BYTES %" PRId64 "\n",
-                open_workspace_bytes(graph, symbols, ALIGNMENT));
+  if (graph->late_count) // what data decides; a larger guess can be given
+    sink_text(sink, "#ifndef TEST_LATE_BYTES\n#define TEST_LATE_BYTES 16384\n#endif\n");
+  bool open = graph->open_count || graph->late_count;
+  if (open && bind_symbols(graph, data->inputs, symbols, diag))
+    sink_printf(sink, "#define TEST_WORKSPACE_BYTES (%" PRId64 "%s)\n",
+                open_workspace_bytes(graph, symbols, ALIGNMENT),
+                graph->late_count ? " + TEST_LATE_BYTES" : "");
   else
     sink_printf(sink, "#define TEST_WORKSPACE_BYTES %s_WORKSPACE_BYTES\n",
                 data->interface->macro_prefix);
 }
 
-static void put_tail(OutputSink *sink, const Interface *interface) {
-  const char *macro = interface->macro_prefix, *prefix = interface->prefix;
-  sink_printf(sink, tail, macro, macro, macro, macro, prefix, prefix, prefix, prefix, prefix);
+// Where data decides sizes only a run tells how much it needs, and no more than how far it got.
+static const char *growing_workspace(const TestData *data, Arena *arena) {
+  if (!data->graph->late_count) return "";
+  return arena_printf(
+      arena,
+      "  while (code == -TENON_E_WORKSPACE && test_context.needed > test_context.workspace_bytes) "
+      "{\n"
+      "    size_t bytes = 2 * test_context.needed;\n    char *memory = (char *)malloc(bytes + "
+      "64);\n"
+      "    if (!memory) break;\n    test_context.workspace = memory + (64 - (uintptr_t)memory %% "
+      "64);\n"
+      "    test_context.workspace_bytes = bytes;\n    code = %s_selftest(&test_context);\n  }\n",
+      data->interface->prefix);
+}
+
+static void put_tail(OutputSink *sink, const TestData *data, Arena *arena) {
+  const char *macro = data->interface->macro_prefix, *prefix = data->interface->prefix;
+  sink_printf(sink, tail, macro, macro, macro, macro, prefix, prefix,
+              growing_workspace(data, arena), prefix, prefix, prefix);
 }
 
 static bool can_be_tested(Tool *tool, const TestData *data) {
@@ -296,6 +317,6 @@ bool c_test_write(Tool *tool, const Module *module, const char *prefix, const ch
   put_comparisons(sink, &data);
   put_selftest(tool, sink, &data);
   put_workspace(sink, &data, &tool->diag);
-  put_tail(sink, data.interface);
+  put_tail(sink, &data, tool->arena);
   return output_commit(file, &tool->diag);
 }

@@ -21,6 +21,7 @@ import numpy
 ABI = 1
 NUMPY_TYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 14: "c8", 15: "c16"}
 BFLOAT16 = 16
+WORKSPACE = 4  # TENON_E_WORKSPACE
 
 
 class Dim(ctypes.Structure):
@@ -185,7 +186,12 @@ class Model:
         for value, array in zip(self.inputs, inputs):  # --io=workspace
             if value.workspace_offset >= 0:
                 ctypes.memmove(self.context.workspace + value.workspace_offset, array.ctypes.data, array.nbytes)
-        self.check(d.run(ctypes.byref(self.context), words, out))
+        code = d.run(ctypes.byref(self.context), words, out)
+        # Where data decides the size, a run says no more than how far it got.
+        while code == WORKSPACE and self.context.needed > self.context.workspace_bytes:
+            self.make_room(max(self.context.needed, 2 * self.context.workspace_bytes))
+            code = d.run(ctypes.byref(self.context), words, out)
+        self.check(code)
         return [self.finish(value, array, words, out) for value, array in zip(self.outputs, outputs)]
 
 

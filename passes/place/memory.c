@@ -42,9 +42,10 @@ static bool check_total(const MemoryPlan *plan) {
 bool place_memory(Graph *graph, PassContext *context, bool reuse) {
   MemoryPlan plan = {.context = context, .graph = graph, .reuse = reuse};
   if (!plan_lifetimes(&plan) || !check_total(&plan)) return false;
+  plan_find_late(&plan);
   plan_sharing(&plan);
   int alignment = context->target ? target_alignment(context->target) : DEFAULT_ALIGNMENT;
-  if (!plan_open(&plan, alignment)) return false;
+  plan_open(&plan, alignment);
   graph->workspace_bytes = plan_offsets(&plan, alignment);
   number_callers(&plan);
   write_placements(&plan);

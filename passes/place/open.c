@@ -131,7 +131,7 @@ static void find_meanings(Meanings *m, const Graph *graph) {
   }
 }
 
-static Meanings make_meanings(const MemoryPlan *plan) {
+static Meanings make_meanings(MemoryPlan *plan) {
   DimTable *table = plan->context->module->dims;
   int count = dim_symbol_count(table);
   Meanings m = {table, NEW_ARRAY(plan->context->scratch, const Dim *, count + 1)};
@@ -140,7 +140,20 @@ static Meanings make_meanings(const MemoryPlan *plan) {
     for (int k = 0; k < type->rank; k++) define(&m, type->dims[k], type->dims[k]);
   }
   find_meanings(&m, plan->graph);
+  plan->most = m.most;
   return m;
+}
+
+// Before anything is shared: late values share less.
+void plan_find_late(MemoryPlan *plan) {
+  bool any = false;
+  for (int i = 0; i < plan->group_count; i++) any |= plan->groups[i].open;
+  if (!any) return;
+  Meanings meanings = make_meanings(plan);
+  for (int i = 0; i < plan->group_count; i++) {
+    Group *group = &plan->groups[i];
+    group->late = group->open && !most_bytes(&meanings, &group->holder->type);
+  }
 }
 
 // --- the places
@@ -151,13 +164,12 @@ typedef struct Open {
   int count;
 } Open;
 
-static const Dim *group_bytes(const MemoryPlan *plan, const Meanings *m, const Group *group) {
-  const Dim *most = dim_constant(m->table, 0);
+static const Dim *group_bytes(const MemoryPlan *plan, const Group *group) {
+  Meanings m = {plan->context->module->dims, plan->most};
+  const Dim *most = dim_constant(m.table, 0);
   for (int i = group->first_member; i >= 0; i = plan->members[i].next) {
-    const Value *value = plan->members[i].value;
-    const Dim *bytes = most_bytes(m, &value->type);
-    if (!bytes) return plan_refuse_unbounded(plan, value), NULL;
-    if (bytes != most) most = dim_max(m->table, most, bytes);
+    const Dim *bytes = most_bytes(&m, &plan->members[i].value->type);
+    if (bytes != most) most = dim_max(m.table, most, bytes);
   }
   return most;
 }
@@ -175,23 +187,24 @@ static int64_t *sample_dims(const MemoryPlan *plan) {
   return sample;
 }
 
-static bool collect(Open *open, int alignment) {
+static void collect(Open *open, int alignment) {
   MemoryPlan *plan = open->plan;
-  Meanings meanings = make_meanings(plan);
   const int64_t *sample = sample_dims(plan);
   for (int i = 0; i < plan->group_count; i++) {
     Group *group = &plan->groups[i];
     if (group->first_member < 0 || !group->open || group->kind != PLACE_WORKSPACE) continue;
-    const Dim *bytes = group_bytes(plan, &meanings, group);
-    if (!bytes) return false;
-    int64_t size = dim_evaluate(bytes, sample);
+    if (group->late) {
+      group->kind = PLACE_LATE;
+      group->offset = plan->graph->late_count++;
+      continue;
+    }
+    group->open_bytes = group_bytes(plan, group);
+    int64_t size = dim_evaluate(group->open_bytes, sample);
     if (size < 1) size = 1; // so that no two places that live together begin at one offset
     if (size > INT64_C(1) << 40) size = INT64_C(1) << 40;
-    group->open_bytes = bytes;
     open->items[open->count++] =
         (OffsetItem){group, (size + alignment - 1) / alignment * alignment};
   }
-  return true;
 }
 
 static int by_sample_offset(const void *x, const void *y) {
@@ -225,15 +238,13 @@ static OpenPlace *order_places(const Open *open) {
   return places;
 }
 
-bool plan_open(MemoryPlan *plan, int alignment) {
+void plan_open(MemoryPlan *plan, int alignment) {
   Arena *scratch = plan->context->scratch;
   Open open = {.plan = plan, .items = NEW_ARRAY(scratch, OffsetItem, plan->group_count + 1)};
   plan->graph->open = NULL;
-  plan->graph->open_count = 0;
-  bool any = false;
-  for (int i = 0; i < plan->group_count; i++) any |= plan->groups[i].open;
-  if (!any) return true;
-  if (!collect(&open, alignment)) return false;
+  plan->graph->open_count = plan->graph->late_count = 0;
+  if (!plan->most) return; // every value has a bound
+  collect(&open, alignment);
   plan_best_fit(plan, open.items, open.count);
   qsort(open.items, (size_t)open.count, sizeof *open.items, by_sample_offset);
   plan->graph->open = order_places(&open);
@@ -242,5 +253,4 @@ bool plan_open(MemoryPlan *plan, int alignment) {
     open.items[i].group->offset = i;
     open.items[i].group->kind = PLACE_OPEN;
   }
-  return true;
 }

@@ -41,6 +41,7 @@ typedef struct Group {
   int first_member, last_member;
   int64_t offset;
   bool open;             // a member's size has no bound: the dims of a run decide
+  bool late;             // not even these do: it has a place when the run knows its size
   const Dim *open_bytes; // of the largest member, as a dim of the model's inputs
 } Group;
 
@@ -60,6 +61,7 @@ typedef struct MemoryPlan {
   int *node_end; // by the time at which the node starts (Node.mark)
   int time_count;
   bool reuse;
+  const Dim **most; // by symbol: what it is at most, as a dim of the model's inputs
 } MemoryPlan;
 
 bool place_memory(Graph *graph, PassContext *context, bool reuse);
@@ -77,7 +79,8 @@ typedef struct OffsetItem {
 int64_t plan_best_fit(MemoryPlan *plan, OffsetItem *items, int count);
 bool plan_live_together(const Group *a, const Group *b);
 // open.c: places behind the planned part, for groups without a bound
-bool plan_open(MemoryPlan *plan, int alignment);
+void plan_find_late(MemoryPlan *plan);
+void plan_open(MemoryPlan *plan, int alignment);
 bool plan_refuse_unbounded(const MemoryPlan *plan, const Value *value);
 
 static inline Member *plan_member(const MemoryPlan *plan, const Value *value) {

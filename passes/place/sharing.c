@@ -56,6 +56,7 @@ static void merge(MemoryPlan *plan, Group *from, Group *into) {
   into->last_member = from->last_member;
   if (from->bytes > into->bytes) into->bytes = from->bytes;
   into->open |= from->open;
+  into->late |= from->late;
   if (from->start < into->start) into->start = from->start;
   if (from->end > into->end) into->end = from->end;
   from->first_member = from->last_member = -1;
@@ -110,7 +111,7 @@ static bool uses_group_once(const MemoryPlan *plan, const Node *node, int operan
 static void share_initial(MemoryPlan *plan, const Node *loop, int operand, const Value *result) {
   const Value *initial = loop->operands[operand];
   Group *from = plan_group(plan, initial), *into = plan_group(plan, result);
-  if (!plan->reuse || from == into || from->kind != PLACE_WORKSPACE ||
+  if (!plan->reuse || from == into || from->kind != PLACE_WORKSPACE || from->late || into->late ||
       from->end > plan->node_end[loop->mark])
     return;
   if (from->bytes != into->bytes || !type_same_shape(&initial->type, &result->type)) return;
@@ -154,7 +155,7 @@ static void share_branch_outputs(MemoryPlan *plan, const Node *node, const Graph
     bool claimed = false;
     for (int k = 0; k < i; k++) claimed |= view_source(branch->outputs[k]) == source;
     Group *from = plan_group(plan, output), *into = plan_group(plan, node->results[i]);
-    if (claimed || from->kind != PLACE_WORKSPACE ||
+    if (claimed || from->kind != PLACE_WORKSPACE || from->late || into->late ||
         !type_same_shape(&output->type, &node->results[i]->type))
       continue;
     merge(plan, from, into);
@@ -170,13 +171,20 @@ static void share_branches(MemoryPlan *plan, const Node *node) {
   }
 }
 
+// The caller's memory is as large as the result: an operand that only a check makes as small is
+// copied there.
+static bool has_equal_count(const MemoryPlan *plan, const Node *view) {
+  DimTable *table = plan->context->module->dims;
+  return type_count(table, &view->operands[0]->type) == type_count(table, &view->results[0]->type);
+}
+
 static void share_nodes(MemoryPlan *plan, const Graph *graph) {
   for (const Node *node = graph->first; node; node = node->next) {
     if (node_has_trait(node, VIEW)) {
       Group *from = plan_group(plan, node->operands[0]), *into = plan_group(plan, node->results[0]);
       if (into->kind == PLACE_WORKSPACE)
         merge(plan, into, from);
-      else
+      else if (has_equal_count(plan, node))
         merge(plan, from, into); // an output: the operand is written there
     } else if (is_control_flow(node)) {
       if (node->op == OP_IF)
