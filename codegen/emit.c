@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codegen/dim_checks.h"
+#include "codegen/entry.h"
 #include "codegen/internal.h"
 #include "codegen/key.h"
 #include "ir/builder.h"
@@ -55,6 +56,16 @@ static int output_number(const Value *value) {
   return number;
 }
 
+static Val input_pointer(Compiled *compiled, Frame *frame, int number) {
+  if (frame->input_pointers) return frame->input_pointers[number];
+  return entry_load_word(frame->nest, frame->input_words, compiled->interface->inputs[number].word, frame->nest->pointer);
+}
+
+static Val output_pointer(Compiled *compiled, Frame *frame, int number) {
+  if (frame->output_pointers) return frame->output_pointers[number];
+  return entry_load_word(frame->nest, frame->output_words, compiled->interface->outputs[number].word, frame->nest->pointer);
+}
+
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   const Constant *constant = value_constant(value);
   if (constant && !constant->bytes) return frame->workspace; // nothing is read there, and there may be no weights
@@ -66,8 +77,8 @@ Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   case PLACE_FAST: return at_offset(frame, frame->fast, place->offset);
   case PLACE_OPEN: return nest_address(frame->nest, frame->workspace, frame->nest->i8, frame->open[place->offset]);
   case PLACE_LATE: return emit_late_pointer(frame, value);
-  case PLACE_INPUT: return frame->input_pointers[value->index];
-  case PLACE_OUTPUT: return frame->output_pointers[output_number(value)];
+  case PLACE_INPUT: return input_pointer(compiled, frame, value->index);
+  case PLACE_OUTPUT: return output_pointer(compiled, frame, output_number(value));
   case PLACE_ALIAS: return emit_pointer(compiled, frame, place->alias);
   case PLACE_WEIGHTS:
   case PLACE_NONE: break;
@@ -122,10 +133,15 @@ static bool overlaps(const Node *node, const Value *value) {
 }
 
 typedef struct Parameters {
-  LLVMTypeRef types[2 * MAX_VIEWS + MAX_PACKED + 64];
-  const Value *values[2 * MAX_VIEWS + MAX_PACKED + 64]; // NULL: a packed segment or a number
+  LLVMTypeRef *types;
+  const Value **values; // NULL: a packed segment or a number
   int count;
 } Parameters;
+
+// Pointers to tensors, packed segments and found sizes, the values of symbols, begin and end.
+static int most_parameters(const Node *node, int packed, int symbols) {
+  return node->operand_count + node->result_count + packed + 1 + symbols + 2;
+}
 
 static void add_parameter(Parameters *parameters, LLVMTypeRef type, const Value *value) {
   parameters->types[parameters->count] = type;
@@ -134,7 +150,8 @@ static void add_parameter(Parameters *parameters, LLVMTypeRef type, const Value 
 
 static Parameters list_parameters(Compiled *compiled, const KernelRow *row, const Node *node, int packed, int symbols) {
   Nest *nest = &compiled->nest;
-  Parameters parameters = {.count = 0};
+  int most = most_parameters(node, packed, symbols);
+  Parameters parameters = {.types = NEW_ARRAY(compiled->arena, LLVMTypeRef, most), .values = NEW_ARRAY(compiled->arena, const Value *, most)};
   for (int i = 0; i < node->operand_count; i++)
     if (is_parameter(row, node, i)) add_parameter(&parameters, nest->pointer, node->operands[i]);
   for (int i = 0; i < node->result_count; i++) add_parameter(&parameters, nest->pointer, node->results[i]);
@@ -238,8 +255,8 @@ static Val task_function(Compiled *compiled, KernelFunction *kernel, LLVMTypeRef
   LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
   const char *name = arena_printf(compiled->arena, "%s_task", LLVMGetValueName(kernel->function));
   Val task = nest_function_begin(nest, name, nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index}, 2);
-  Val words = LLVMGetParam(task, 0), arguments[2 * MAX_VIEWS + MAX_PACKED + 64];
-  LLVMTypeRef types[2 * MAX_VIEWS + MAX_PACKED + 64];
+  Val words = LLVMGetParam(task, 0), *arguments = NEW_ARRAY(compiled->arena, Val, count);
+  LLVMTypeRef *types = NEW_ARRAY(compiled->arena, LLVMTypeRef, count);
   LLVMGetParamTypes(type, types);
   for (int i = 0; i < count; i++)
     arguments[i] = nest_load(nest, types[i], nest_address(nest, words, nest->index, nest_const(nest, i)), nest->target->pointer_bits / 8);
@@ -356,6 +373,9 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
   }
   const KernelRow *row = kernel_of(node);
   if (!row) return diag_error(compiled->diag, node->loc, "there is no kernel for %s", op_info[node->op].text);
+  if (node->operand_count > MAX_VIEWS || node->result_count > MAX_VIEWS)
+    return diag_error(compiled->diag, node->loc, "%s with %d operands and %d results: a kernel takes at most %d", op_info[node->op].text,
+                      node->operand_count, node->result_count, MAX_VIEWS);
   Pack pack = {.node = node, .target = compiled->target, .arena = compiled->arena, .diag = compiled->diag};
   if (row->pack && !row->pack(&pack)) return false;
   KernelFunction *kernel = kernel_function_of(compiled, node, row, pack.count);
@@ -363,7 +383,7 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
   if (!symbols_are_known(compiled, frame, node, kernel)) return false;
   if (frame->late) set_op(compiled, frame, op);
   emit_late_results(compiled, frame, node);
-  Val arguments[2 * MAX_VIEWS + MAX_PACKED + 64];
+  Val *arguments = NEW_ARRAY(compiled->arena, Val, most_parameters(node, pack.count, kernel->symbol_count));
   int count = 0;
   for (int i = 0; i < node->operand_count; i++)
     if (is_parameter(row, node, i)) arguments[count++] = emit_pointer(compiled, frame, node->operands[i]);

@@ -39,7 +39,7 @@ static Val is_null(Nest *nest, Val pointer) {
   return nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, pointer, nest->index, ""), nest_const(nest, 0));
 }
 
-static Val load_word(Nest *nest, Val words, int word, LLVMTypeRef type) {
+Val entry_load_word(Nest *nest, Val words, int word, LLVMTypeRef type) {
   return nest_load(nest, type, nest_address(nest, words, nest->index, nest_const(nest, word)), nest->target->pointer_bits / 8);
 }
 
@@ -71,7 +71,7 @@ static Val *load_symbols(Compiled *compiled, Val inputs) {
   for (int i = 0; i < interface->input_dim_count; i++) {
     const InterfaceWord *word = &interface->input_dims[i];
     const Atom *atom = dim_terms(word->dim)[0].atoms[0];
-    Val value = load_word(nest, inputs, word->word, nest->index);
+    Val value = entry_load_word(nest, inputs, word->word, nest->index);
     symbols[atom->index] = value;
     Val outside = nest_compare(nest, LLVMIntUGT, value, nest_const(nest, atom->high));
     if (atom->high == DIM_UNBOUNDED) outside = nest_compare(nest, LLVMIntSLT, value, nest_const(nest, 0));
@@ -93,13 +93,16 @@ static void check_dims(Compiled *compiled, Frame *frame) {
   if (bad) return_if(frame->nest, bad, TENON_E_DIM);
 }
 
-// Pointers of inputs or outputs; a missing or misaligned one that is needed is an error.
+// More pointers than this would be kept on the stack from the start to their use.
+enum { MOST_KEPT_POINTERS = 24 };
+
+// Pointers of inputs or outputs, NULL if too many to keep; a missing or misaligned one that is needed is an error.
 static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *values, int count, bool outputs) {
   Nest *nest = &compiled->nest;
   Val *pointers = NEW_ARRAY(compiled->arena, Val, count);
   Val bad = NULL;
   for (int i = 0; i < count; i++) {
-    pointers[i] = load_word(nest, words, values[i].word, nest->pointer);
+    pointers[i] = entry_load_word(nest, words, values[i].word, nest->pointer);
     if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || interface_is_open(&values[i]) || (!outputs && value_is_unused(values[i].value))) continue;
     Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
     Val wrong = nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0));
@@ -112,7 +115,7 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
     bad = bad ? nest_or(nest, bad, wrong) : wrong;
   }
   if (bad) return_if(nest, bad, TENON_E_POINTER);
-  return pointers;
+  return count > MOST_KEPT_POINTERS ? NULL : pointers;
 }
 
 void emit_store_needed(Frame *frame, Val needed) {
@@ -224,7 +227,7 @@ static bool emit_run(Compiled *compiled) {
   check_abi(compiled, context);
   if (interface->input_words) return_if(nest, is_null(nest, inputs), TENON_E_POINTER);
   if (interface->output_words) return_if(nest, is_null(nest, outputs), TENON_E_POINTER);
-  Frame frame = {.nest = nest, .context = context};
+  Frame frame = {.nest = nest, .context = context, .input_words = inputs, .output_words = outputs};
   frame.given = load_symbols(compiled, inputs);
   frame.symbols = copy_symbols(compiled, frame.given);
   check_dims(compiled, &frame);

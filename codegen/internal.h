@@ -70,7 +70,8 @@ typedef struct LatePlace LatePlace;
 typedef struct Frame {
   Nest *nest;
   Val context, workspace, fast, weights, decoded; // weights, decoded: bases of the two homes
-  Val *input_pointers, *output_pointers;          // by number
+  Val *input_pointers, *output_pointers;          // by number; NULL: too many to keep, loaded where they are used
+  Val input_words, output_words;                  // the structs of the caller
   Val *symbols;                                   // by symbol index; NULL where unknown
   const Val *given;                               // the same at the start of the run: dims of the inputs
   Val *open;                                      // offsets of places behind the planned part of the workspace

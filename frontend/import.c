@@ -189,7 +189,7 @@ static bool outputs_complete(OnnxNode *node) {
 }
 
 static bool run_importer(OnnxNode *node) {
-  if (!import_check_elements(node) || !node->row->import(node) || node->builder.failed)
+  if (!import_check_signature(node) || !import_check_elements(node) || !node->row->import(node) || node->builder.failed)
     return false;
   return outputs_complete(node) && import_check_outputs(node);
 }
@@ -202,6 +202,17 @@ static void fold_outputs(OnnxNode *node) {
     if (!element_is_float(item->value->type.element))
       item->value = import_folded(node->importer, &node->builder, item->value);
   }
+}
+
+static bool check_output(OnnxNode *node, const char *name, const Value *value) {
+  const Importer *importer = node->importer;
+  const Scope *scope = node->scope;
+  if (scope_shadows(scope, name))
+    return onnx_error(node, "output '%s' is defined twice: the graph around has that name too",
+                      name);
+  bool own = !scope->parent && !scope->call && scope->graph == importer->module->main;
+  if (!own || !value || value->type.kind != TYPE_TENSOR) return true;
+  return import_check_declared(importer, node->loc, name, &value->type);
 }
 
 // Names that are defined already are the user's cuts (--inputs) in the model's own graph.
@@ -217,7 +228,7 @@ static void define_outputs(OnnxNode *node, bool good) {
       continue;
     }
     *item = node->outputs[i];
-    if (!good) *item = (Item){.poisoned = true};
+    if (!good || !check_output(node, name, item->value)) *item = (Item){.poisoned = true};
   }
 }
 

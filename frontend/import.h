@@ -19,6 +19,7 @@ typedef struct Item {
   bool is_optional; // an optional without element; one with an element is the element
   const Type *list_type; // of a sequence or optional that is known to be empty; NULL: not said
   const Onnx__TensorProto *initializer; // constant that has not been used yet
+  const Onnx__ValueInfoProto *declared; // in Importer.declared: what the file says of the name
 } Item;
 
 typedef struct NameMap NameMap;
@@ -26,6 +27,7 @@ typedef struct NameMap NameMap;
 // Names that are visible in one graph of the file; `parent` is the graph around it.
 typedef struct Scope {
   struct Scope *parent;
+  const struct Scope *outer; // of a region: the scope of its node, whose names it may not define again
   Graph *graph; // where the nodes go
   NameMap *names;
   const struct FunctionCall *call; // the function whose body this is; NULL: none
@@ -58,6 +60,7 @@ typedef struct Importer {
   int depth; // of functions and regions
   size_t inlined_nodes;
   struct BlockedWeights *blocked; // import_blocked.c
+  Scope *declared; // the types that the model's graph gives of its values
   bool *wanted; // by node of the model's graph; NULL: all
 } Importer;
 
@@ -149,6 +152,8 @@ Scope *scope_create(Importer *importer, Scope *parent, Graph *graph);
 Item *scope_define(Importer *importer, Scope *scope, const char *name); // NULL: defined already
 Item *scope_find(const Scope *scope, const char *name); // this scope and those around it
 Item *scope_find_here(const Scope *scope, const char *name);
+// Is the name defined in a graph around this one?
+bool scope_shadows(const Scope *scope, const char *name);
 // The value of an initializer becomes a constant of the scope's graph at first use.
 bool import_initializer(Importer *importer, Scope *scope, Item *item, const char *name);
 
@@ -172,6 +177,7 @@ char **import_captures(Importer *importer, const Scope *scope, const Onnx__Graph
                        char **names, int *count, int *capacity);
 
 // --- inputs and outputs of the model (import_inputs.c)
+void import_note_declared(Importer *importer);
 bool import_inputs(Importer *importer, Scope *scope);
 bool import_outputs(Importer *importer, Scope *scope);
 // With cuts: which nodes of the model's graph are needed.
@@ -184,6 +190,9 @@ ElementType onnx_number_type(int64_t code);
 
 // --- checks (import_check.c); false: reported
 bool import_check_attributes(OnnxNode *node);
+bool import_check_signature(OnnxNode *node); // numbers of inputs and outputs, names of attributes
+// The element type that the file gives a value of the model's own graph.
+bool import_check_declared(const Importer *importer, Loc loc, const char *name, const Type *type);
 bool import_check_elements(OnnxNode *node); // strings and complex numbers
 bool import_check_outputs(OnnxNode *node);
 bool import_check_size(const Importer *importer, Loc loc, const char *name, const Type *type);

@@ -1,5 +1,6 @@
 // Checks of what a node asks for, beside those of the single importers: attributes that contradict
 // themselves, results too large for any machine, constant indices outside their axis.
+#include <limits.h>
 #include <string.h>
 
 #include "frontend/import.h"
@@ -71,6 +72,56 @@ bool import_check_attributes(OnnxNode *node) {
     for (size_t k = 0; k < i && proto->n_attribute < 1000; k++)
       if (strcmp(proto->attribute[k]->name, name) == 0)
         return onnx_error(node, "attribute '%s' is given twice", name);
+  }
+  return true;
+}
+
+// --- what the standard allows of an operator
+
+typedef struct Signature {
+  const char *domain, *type;
+  int inputs, outputs;
+  const char *attributes; // separated by blanks
+} Signature;
+
+static const Signature *signature_of(const Operator *row) {
+  enum { MANY = INT_MAX };
+  static const Signature signatures[] = {
+#define SIGNATURE(domain, type, inputs, outputs, attributes)                                       \
+  {domain, #type, inputs, outputs, attributes},
+#include "frontend/signatures.def"
+  };
+  for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++)
+    if (strcmp(signatures[i].type, row->type) == 0 &&
+        strcmp(signatures[i].domain, row->domain) == 0)
+      return &signatures[i];
+  return NULL;
+}
+
+static bool is_listed(const char *list, const char *name) {
+  size_t length = strlen(name);
+  for (const char *at = list; (at = strstr(at, name)) != NULL; at += length)
+    if ((at == list || at[-1] == ' ') && (at[length] == ' ' || !at[length])) return true;
+  return false;
+}
+
+bool import_check_signature(OnnxNode *node) {
+  const Onnx__NodeProto *proto = node->proto;
+  const Signature *signature = signature_of(node->row);
+  if (!signature) return true;
+  for (int i = signature->inputs; i < node->input_count; i++)
+    if (proto->input[i] && proto->input[i][0])
+      return onnx_error(node, "input %d '%s' is one too many: %s takes at most %d", i,
+                        proto->input[i], proto->op_type, signature->inputs);
+  for (int i = signature->outputs; i < node->output_count; i++)
+    if (onnx_wants_output(node, i))
+      return onnx_error(node, "output %d '%s' is one too many: %s has at most %d", i,
+                        proto->output[i], proto->op_type, signature->outputs);
+  for (size_t i = 0; i < proto->n_attribute; i++) {
+    const char *name = proto->attribute[i]->name;
+    bool internal = strncmp(name, "__", 2) == 0; // tools' own notes
+    if (!internal && !is_listed(signature->attributes, name))
+      return onnx_error(node, "%s has no attribute '%s'", proto->op_type, name);
   }
   return true;
 }

@@ -134,6 +134,7 @@ static Scope *region_scope(const Region *region, Node *owner, const char *name) 
   Importer *importer = region->node->importer;
   Scope *scope = scope_create(importer, NULL, node_add_region(owner, name));
   scope->call = region->node->scope->call;
+  scope->outer = region->node->scope;
   return scope;
 }
 

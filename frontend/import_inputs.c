@@ -55,7 +55,8 @@ static const Dim *named_dim(Importer *importer, const char *name) {
 static const Dim *file_dim(Importer *importer, const char *tensor,
                            const Onnx__TensorShapeProto__Dimension *dim, int axis) {
   bool is_name = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-  if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && dim->dim_value > 0)
+  if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
+      dim->dim_value >= 0)
     return import_dim(importer, dim->dim_value);
   if (is_name && dim->dim_param[0] && strcmp(dim->dim_param, "?") != 0 &&
       strcmp(dim->dim_param, "-1") != 0)
@@ -231,20 +232,31 @@ static bool add_input(Importer *importer, Scope *scope, const Onnx__ValueInfoPro
   return true;
 }
 
-static const Onnx__ValueInfoProto *find_info(const Onnx__GraphProto *graph, const char *name) {
-  for (size_t i = 0; i < graph->n_input; i++)
-    if (strcmp(graph->input[i]->name, name) == 0) return graph->input[i];
-  for (size_t i = 0; i < graph->n_value_info; i++)
-    if (strcmp(graph->value_info[i]->name, name) == 0) return graph->value_info[i];
-  for (size_t i = 0; i < graph->n_output; i++)
-    if (strcmp(graph->output[i]->name, name) == 0) return graph->output[i];
-  return NULL;
+// The first that says something of a name counts.
+static void note_declared(Importer *importer, size_t count, Onnx__ValueInfoProto *const *infos) {
+  for (size_t i = 0; i < count; i++) {
+    Item *item = scope_define(importer, importer->declared, infos[i]->name);
+    if (item) item->declared = infos[i];
+  }
+}
+
+void import_note_declared(Importer *importer) {
+  const Onnx__GraphProto *graph = importer->model->graph;
+  importer->declared = scope_create(importer, NULL, NULL);
+  note_declared(importer, graph->n_input, graph->input);
+  note_declared(importer, graph->n_value_info, graph->value_info);
+  note_declared(importer, graph->n_output, graph->output);
+}
+
+static const Onnx__ValueInfoProto *find_info(const Importer *importer, const char *name) {
+  const Item *item = scope_find_here(importer->declared, name);
+  return item ? item->declared : NULL;
 }
 
 static bool import_cut_inputs(Importer *importer, Scope *scope) {
   const FrontendOptions *options = importer->options;
   for (int i = 0; i < options->input_count; i++) {
-    const Onnx__ValueInfoProto *info = find_info(importer->model->graph, options->inputs[i]);
+    const Onnx__ValueInfoProto *info = find_info(importer, options->inputs[i]);
     if (!info)
       return diag_error(importer->diag, loc_file(importer->module->source),
                         "--inputs: the file does not say the type of '%s'", options->inputs[i]);
@@ -255,6 +267,7 @@ static bool import_cut_inputs(Importer *importer, Scope *scope) {
 
 bool import_inputs(Importer *importer, Scope *scope) {
   const Onnx__GraphProto *graph = importer->model->graph;
+  import_note_declared(importer);
   import_find_wanted(importer);
   if (importer->options->input_count) return import_cut_inputs(importer, scope);
   bool good = true;
@@ -275,9 +288,8 @@ static bool is_output_already(const Graph *graph, const Value *value) {
   return false;
 }
 
-// An output carries its own name: what is an input or another output too is copied.
-static bool check_declared(const Importer *importer, Loc loc, const char *name, const Type *type) {
-  const Onnx__ValueInfoProto *info = find_info(importer->model->graph, name);
+bool import_check_declared(const Importer *importer, Loc loc, const char *name, const Type *type) {
+  const Onnx__ValueInfoProto *info = find_info(importer, name);
   const Onnx__TypeProto *declared = info ? info->type : NULL;
   if (!declared || declared->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
       !declared->tensor_type || !declared->tensor_type->elem_type)
@@ -290,7 +302,7 @@ static bool check_declared(const Importer *importer, Loc loc, const char *name, 
 
 // A list as the file declares it; without a declaration as it is.
 static Value *list_output(Importer *importer, Scope *scope, const Item *item, const char *name, Loc loc) {
-  const Onnx__ValueInfoProto *info = find_info(importer->model->graph, name);
+  const Onnx__ValueInfoProto *info = find_info(importer, name);
   TypeKind kind = item->is_optional || (item->list && item->list->type.kind == TYPE_OPTIONAL) ? TYPE_OPTIONAL : TYPE_SEQUENCE;
   Builder builder = builder_at_end(scope->graph, loc);
   Type declared = {.kind = kind};
@@ -304,10 +316,11 @@ static Value *list_output(Importer *importer, Scope *scope, const Item *item, co
 }
 
 static bool is_declared_optional(const Importer *importer, const char *name) {
-  const Onnx__ValueInfoProto *info = find_info(importer->model->graph, name);
+  const Onnx__ValueInfoProto *info = find_info(importer, name);
   return info && info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE;
 }
 
+// An output carries its own name: what is an input or another output too is copied.
 static bool add_output(Importer *importer, Scope *scope, const char *name) {
   Loc loc = {.file = importer->module->source, .node = name};
   Item *item = scope_find_here(scope, name);
@@ -317,7 +330,7 @@ static bool add_output(Importer *importer, Scope *scope, const char *name) {
   Value *value = item->value;
   if (!value || is_declared_optional(importer, name)) value = list_output(importer, scope, item, name, loc);
   if (!value) return false;
-  if (!type_is_list(&value->type) && !check_declared(importer, loc, name, &value->type)) return false;
+  if (!type_is_list(&value->type) && !import_check_declared(importer, loc, name, &value->type)) return false;
   bool same_name = value->name && strcmp(value->name, name) == 0;
   if (!value->definition || is_output_already(scope->graph, value)) {
     if (!value->definition || !same_name) {

@@ -20,6 +20,24 @@ static bool is_single(const Type *type) {
   return type->rank == 0 || (type->rank == 1 && dim_is(type->dims[0], 1));
 }
 
+// One scale for each block of the axis, and for each element of the other axes.
+static bool check_blocks(OnnxNode *node, const Type *x, const Type *scale,
+                         const QuantOperands *operands) {
+  int64_t size, count;
+  for (int i = 0; operands->block && scale->rank == x->rank && i < x->rank; i++) {
+    if (!dim_is_constant(x->dims[i], &size) || !dim_is_constant(scale->dims[i], &count)) continue;
+    bool blocked = i == operands->axis;
+    int64_t block = blocked ? operands->block : 1;
+    if (size / block + (size % block != 0) == count) continue;
+    return onnx_error(node, "%lld scales for axis %d of size %lld%s", (long long)count, i,
+                      (long long)size,
+                      blocked ? arena_printf(node->importer->arena, " in blocks of %lld",
+                                             (long long)block)
+                              : "");
+  }
+  return true;
+}
+
 static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *zero,
                            QuantOperands *operands) {
   *operands = (QuantOperands){scale, zero, -1, onnx_int(node, "block_size", 0)};
@@ -34,7 +52,8 @@ static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *z
   if (operands->block < 0) return onnx_error(node, "block_size %lld", (long long)operands->block);
   if (rank != 1 && (rank != x->rank || !operands->block))
     return onnx_error(node, "a scale of rank %d for an input of rank %d", rank, x->rank);
-  return onnx_axis(node, onnx_int(node, "axis", 1), x->rank, &operands->axis);
+  return onnx_axis(node, onnx_int(node, "axis", 1), x->rank, &operands->axis) &&
+         check_blocks(node, x, &scale->type, operands);
 }
 
 // The constant parameters of a quantized type; NULL: not constant, or of a kind that types do not

@@ -68,6 +68,12 @@ Item *scope_find(const Scope *scope, const char *name) {
   return NULL;
 }
 
+bool scope_shadows(const Scope *scope, const char *name) {
+  while ((scope = scope->parent ? scope->parent : scope->outer) != NULL)
+    if (scope_find_here(scope, name)) return true;
+  return false;
+}
+
 bool import_initializer(Importer *importer, Scope *scope, Item *item, const char *name) {
   Loc loc = {.file = importer->module->source, .node = name};
   Tensor tensor;

@@ -25,6 +25,7 @@ static bool order_nodes(Graph *graph, PassContext *context) {
 }
 
 bool pass_place(Graph *graph, PassContext *context) {
+  if (!for_each_function(graph, place_split_operands, context)) return false;
   if (!for_each_function(graph, place_planes, context)) return false;
   if (!for_each_function(graph, choose_kernels, context)) return false;
   if (!for_each_function(graph, place_legalise_outputs, context)) return false;

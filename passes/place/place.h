@@ -16,6 +16,9 @@ bool place_planes(Graph *graph, PassContext *context);
 // --- kernels.c: the attributes kernel_name and tile
 void place_choose_kernels(Graph *graph, const PassContext *context);
 
+// --- operands.c: ops with more operands than a kernel takes
+bool place_split_operands(Graph *graph, PassContext *context);
+
 // --- outputs.c: copies for outputs that no node can write where they have to be
 bool place_legalise_outputs(Graph *graph, PassContext *context);
 

@@ -91,4 +91,42 @@ def zero_stride():
     return model([node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[0, 1])], {"x": (FLOAT, [1, 1, 4, 4])}, "y")
 
 
+def too_many_inputs():
+    return model([node("Relu", "x x", "y")], {"x": (FLOAT, [3])}, "y")
+
+
+def too_many_outputs():
+    return model([node("Relu", "x", "y z")], {"x": (FLOAT, [3])}, "y")
+
+
+def unknown_attribute():
+    return model([node("Relu", "x", "y", colour=3, __note="a tool's own")], {"x": (FLOAT, [3])}, "y")
+
+
+def attribute_part():
+    return model([node("Gather", "x i", "y", axi=0)], {"x": (FLOAT, [3]), "i": (INT64, [2])}, "y")
+
+
+def declared_otherwise():
+    result = model([node("Relu", "x", "a"), node("Relu", "a", "y")], {"x": (FLOAT, [3])}, "y")
+    result.graph.value_info.append(helper.make_tensor_value_info("a", INT64, [3]))
+    return result
+
+
+def shadowed():
+    then = helper.make_graph([node("Relu", "x", "t")], "then", [], [helper.make_empty_tensor_value_info("t")])
+    return model([node("Abs", "x", "t"), node("If", "c", "y", then_branch=then, else_branch=branch("e", 1.0))],
+                 {"x": (FLOAT, []), "c": (BOOL, [])}, "y")
+
+
+def block_count():
+    nodes = [node("QuantizeLinear", "x s", "y", axis=1, block_size=5), node("DequantizeLinear", "q r", "z", axis=1, block_size=2)]
+    return model(nodes, {"x": (FLOAT, [2, 3]), "q": (TensorProto.UINT8, [2, 4])}, "y z",
+                 {"s": np.ones((2, 2), np.float32), "r": np.ones((3, 2), np.float32)}, opset=21)
+
+
+def empty_dim():
+    return model([node("Relu", "x", "y")], {"x": (FLOAT, [0, 3])}, "y")
+
+
 onnx.save(globals()[sys.argv[1]](), sys.argv[2])
