@@ -318,6 +318,13 @@ static bool worth_threads(const Node *node) {
   return elements / elements_per_cycle + products_of(node) / products_per_cycle >= parallel_cycles;
 }
 
+void emit_return_if_failed(Nest *nest, Val code) {
+  Branch branch = nest_if(nest, nest_compare(nest, LLVMIntNE, code, nest_int(nest->i32, 0)));
+  LLVMBuildRet(nest->builder, code);
+  LLVMPositionBuilderAtEnd(nest->builder, branch.otherwise);
+  LLVMDeleteBasicBlock(branch.join);
+}
+
 static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel, const Node *node, Val *arguments, int count) {
   Nest *nest = frame->nest;
   LLVMTypeRef type = LLVMGlobalGetValueType(kernel->function);
@@ -326,12 +333,7 @@ static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel
   arguments[count++] = extent;
   if (!kernel->parallel || !frame->executor || kernel->fallible || !worth_threads(node)) {
     Val code = LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
-    if (!kernel->fallible) return;
-    Val failed = nest_compare(nest, LLVMIntNE, code, nest_int(nest->i32, 0));
-    Branch branch = nest_if(nest, failed);
-    LLVMBuildRet(nest->builder, code);
-    LLVMPositionBuilderAtEnd(nest->builder, branch.otherwise);
-    LLVMDeleteBasicBlock(branch.join);
+    if (kernel->fallible) emit_return_if_failed(nest, code);
     return;
   }
   Val serial = nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, frame->executor, nest->index, ""), nest_const(nest, 0));
@@ -405,9 +407,9 @@ static const char *op_name(Compiled *compiled, const Node *node) {
   return result && result->name ? result->name : arena_printf(compiled->arena, "%s_%d", op_info[node->op].text, node->id);
 }
 
-bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph) {
+bool emit_nodes(Compiled *compiled, Frame *frame, const Node *first, const Node *end) {
   bool ok = true;
-  for (const Node *node = graph->first; node; node = node->next) {
+  for (const Node *node = first; node != end; node = node->next) {
     if (node->op == OP_CONST) continue;
     emit_late_dim_checks(compiled, frame, node);
     if (node_has_trait(node, VIEW) && node->results[0]->placement.kind == PLACE_ALIAS) continue;

@@ -111,7 +111,11 @@ struct Compiled {
 bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op);
 // With options.profile: calls the clock of the context, if it has one, with `op`.
 void emit_clock(Compiled *compiled, Frame *frame, int op);
-// All nodes of a graph in order.
+// Leaves the function with `code` unless it is 0.
+void emit_return_if_failed(Nest *nest, Val code);
+// The nodes from `first` to before `end` (NULL: to the last one), in order.
+bool emit_nodes(Compiled *compiled, Frame *frame, const Node *first, const Node *end);
+// All nodes of a graph in order; those of a long one in functions of their own (stretch.c).
 bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph);
 // Address of a placed value.
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value);

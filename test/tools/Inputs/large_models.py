@@ -19,6 +19,14 @@ def chain(count):
     return nodes, [value("x")], [value("y")], weights
 
 
+def indexed(count):
+    """Many small ops of unknown length, then rows by indices that only the run knows."""
+    nodes, inputs, outputs, weights = chain(count)
+    nodes.append(helper.make_node("Gather", ["y", "index"], ["rows"]))
+    index = helper.make_tensor_value_info("index", TensorProto.INT64, [2])
+    return nodes, [value("x", ("N", 3)), index], [value("rows", (2, 3))], weights
+
+
 def wide(count):
     """One input, many readers, summed."""
     operators = ("Relu", "Neg", "Sigmoid", "Abs", "Sin", "Tanh")
