@@ -105,16 +105,14 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
     pointers[i] = entry_load_word(nest, words, values[i].word, nest->pointer);
     if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || interface_is_open(&values[i]) || (!outputs && value_is_unused(values[i].value))) continue;
     Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
-    Val wrong = nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0));
+    // As numbers: a long `or` of conditions LLVM would make a branch each.
+    Val wrong = LLVMBuildZExt(nest->builder, nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0)), nest->index, "");
     ElementType element = values[i].value->type.element;
     int align = element == STR ? nest->target->pointer_bits / 8 : element_info[element].bits / 8;
-    if (align > 1) {
-      Val low = nest_and(nest, number, nest_const(nest, (align > 8 ? 8 : align) - 1));
-      wrong = nest_or(nest, wrong, nest_compare(nest, LLVMIntNE, low, nest_const(nest, 0)));
-    }
+    if (align > 1) wrong = nest_or(nest, wrong, nest_and(nest, number, nest_const(nest, (align > 8 ? 8 : align) - 1)));
     bad = bad ? nest_or(nest, bad, wrong) : wrong;
   }
-  if (bad) return_if(nest, bad, TENON_E_POINTER);
+  if (bad) return_if(nest, nest_compare(nest, LLVMIntNE, bad, nest_const(nest, 0)), TENON_E_POINTER);
   return count > MOST_KEPT_POINTERS ? NULL : pointers;
 }
 

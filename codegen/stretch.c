@@ -4,13 +4,14 @@
 
 enum { STRETCH = 512, MOST_BASES = 9 };
 
-// Dims that the run finds are values of the function in which they are found: such a graph stays whole.
+// Dims that the run finds, and places that follow from dims, are values of the function in which they are
+// computed: such a graph stays whole.
 static bool finds_dims(const Node *node) {
   return node_has_trait(node, SIZED) || (node_has_trait(node, REGIONS) && !node_has_trait(node, POINTWISE));
 }
 
 static bool is_cut(const Graph *graph) {
-  if (graph->owner || graph->node_count <= 2 * STRETCH) return false;
+  if (graph->owner || graph->open_count || graph->node_count <= 2 * STRETCH) return false;
   for (const Node *node = graph->first; node; node = node->next)
     if (finds_dims(node)) return false;
   return true;
