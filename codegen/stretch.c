@@ -11,7 +11,7 @@ static bool finds_dims(const Node *node) {
 }
 
 static bool is_cut(const Graph *graph) {
-  if (graph->owner || graph->open_count || graph->node_count <= 2 * STRETCH) return false;
+  if (graph->owner || graph->open_count || graph->late_count || graph->node_count <= 2 * STRETCH) return false;
   for (const Node *node = graph->first; node; node = node->next)
     if (finds_dims(node)) return false;
   return true;
