@@ -29,7 +29,10 @@ static bool takes_strings(const OnnxNode *node) {
                                                   import_category_mapper,
                                                   import_one_hot_encoder,
                                                   import_tfidf_vectorizer,
-                                                  import_where};
+                                                  import_where,
+                                                  import_string_normalizer,
+                                                  import_string_concat,
+                                                  import_string_split};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
     if (node->row->import == functions[i]) return true;
   return node->row->import == import_binary && node->row->argument == OP_EQUAL;

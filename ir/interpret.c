@@ -301,7 +301,7 @@ bool interpret_region(Interpretation *run, const Graph *region, const Tensor *in
 static bool interpret_with(InterpreterState *state, const Graph *graph, const Tensor *inputs,
                            Tensor *outputs, Arena *arena, Diag *diag) {
   int64_t *symbols = unbound_symbols(graph);
-  Interpretation run = {arena, diag, graph, symbols, state};
+  Interpretation run = {arena, diag, graph, symbols, arena, state};
   bool done = bind_inputs(graph, inputs, symbols, diag) && run_graph(&run, graph, inputs, outputs);
   free(symbols);
   return done;
@@ -319,7 +319,7 @@ bool interpret_node(const Node *node, const Tensor *operands, Tensor *results, A
                     Diag *diag) {
   InterpreterState state = {arena_create(), NULL};
   int64_t *symbols = unbound_symbols(node->graph);
-  Interpretation run = {arena, diag, node->graph, symbols, &state};
+  Interpretation run = {arena, diag, node->graph, symbols, arena, &state};
   for (int lone = 1; lone >= 0; lone--)
     for (int i = 0; i < node->operand_count; i++)
       if (node->operands[i]) bind_dims(&node->operands[i]->type, &operands[i], symbols, lone);

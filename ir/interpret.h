@@ -12,6 +12,7 @@ typedef struct Interpretation {
   Diag *diag;
   const Graph *graph;
   const int64_t *symbols;     // by index of dim_symbol_at; -1: not known (yet)
+  Arena *text;                // bytes of strings that ops make; lives as long as the outputs
   struct InterpreterState *state; // shared by the call and its regions; private to interpret.c
 } Interpretation;
 

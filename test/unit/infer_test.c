@@ -41,9 +41,18 @@ static const struct {
 static const struct {
   const char *text, *error;
 } refusals[] = {
+    {"input %x : f32[2]\n%z = string_case %x\nreturn %z",
+     "string_case: operand 0 is f32[2], wanted strings"},
+    {"input %x : str[2]\n%z = string_case %x {mode=\"title\"}\nreturn %z",
+     "string_case: mode 'title' is none of lower, upper"},
+    {"input %x : str[2]\ninput %y : str[3]\n%z = string_concat %x, %y\nreturn %z",
+     "string_concat: "},
+    {"input %x : i64[2]\n%z, %n = string_split %x\nreturn %z",
+     "string_split: operand 0 is i64[2], wanted strings"},
     {"input %x : f32[]\n%z = nonzero %x\nreturn %z", "nonzero: of a scalar"},
     {"input %x : str[2]\n%a, %b, %c, %d = unique %x\nreturn %a", "unique: of str"},
-    {"input %x : f32[2]\n%a, %b, %c, %d = unique %x {axis=1}\nreturn %a", "unique: axis 1 of rank 1"},
+    {"input %x : f32[2]\n%a, %b, %c, %d = unique %x {axis=1}\nreturn %a",
+     "unique: axis 1 of rank 1"},
     {"input %b : f32[1,5,4]\ninput %s : f32[1,2,6]\n%z, %h = non_max_suppression %b, %s\nreturn %z",
      "non_max_suppression: boxes: 5 and 6 differ"},
     {"input %b : f32[5,4]\ninput %s : f32[1,2,5]\n%z, %h = non_max_suppression %b, %s\nreturn %z",

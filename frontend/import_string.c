@@ -1,0 +1,91 @@
+// Operators that make strings.
+#include <string.h>
+
+#include "frontend/import.h"
+
+bool import_string_concat(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 2)) return false;
+  return onnx_output(node, 0,
+                     onnx_binary(node, OP_STRING_CONCAT, onnx_input(node, 0), onnx_input(node, 1)));
+}
+
+bool import_string_split(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0);
+  Node *split = build_begin(&node->builder, OP_STRING_SPLIT, &x, 1);
+  if (!split) return false;
+  node_set_string(split, ATTR_DELIMITER, onnx_string(node, "delimiter", ""));
+  node_set_int(split, ATTR_LIMIT,
+               onnx_attribute(node, "maxsplit") ? onnx_int(node, "maxsplit", -1) : -1);
+  return build_end(&node->builder, split) && onnx_output(node, 0, split->results[0]) &&
+         onnx_output(node, 1, split->results[1]);
+}
+
+// --- StringNormalizer
+
+static Value *in_case(OnnxNode *node, Value *x, const char *mode) {
+  Node *change = x ? build_begin(&node->builder, OP_STRING_CASE, &x, 1) : NULL;
+  if (!change) return NULL;
+  node_set_string(change, ATTR_MODE, mode);
+  return build_end(&node->builder, change);
+}
+
+static Value *string_list(OnnxNode *node, const char *const *texts, int64_t count) {
+  Tensor tensor = tensor_create(node->importer->arena, STR, 1, &count);
+  for (int64_t i = 0; i < count; i++)
+    ((TensorString *)tensor.data)[i] = (TensorString){texts[i], strlen(texts[i])};
+  return build_constant_tensor(&node->builder, &tensor, NULL);
+}
+
+// bool[c]: which of the words are stop words.
+static Value *is_stop_word(OnnxNode *node, Value *words, const char *const *stops, int count) {
+  bool exact = onnx_int(node, "is_case_sensitive", 0) != 0;
+  Value *list = string_list(node, stops, count);
+  if (!exact) words = in_case(node, words, "lower"), list = in_case(node, list, "lower");
+  Value *equal = onnx_binary(node, OP_EQUAL, onnx_unsqueeze(node, words, (int64_t[]){1}, 1), list);
+  Value *any = onnx_reduce_one(node, OP_REDUCE_MAX, onnx_convert(node, equal, I32), 1, false);
+  return onnx_convert(node, any, BOOL);
+}
+
+// The words that are none; "" if all are: it stands behind them and is kept when nothing else is.
+static Value *without_stop_words(OnnxNode *node, Value *words, const char *const *stops,
+                                 int count) {
+  const char *empty = "";
+  Value *keeps = onnx_unary(node, OP_NOT, is_stop_word(node, words, stops, count));
+  Value *any = onnx_reduce_one(node, OP_REDUCE_MAX, onnx_convert(node, keeps, I32), 0, true);
+  Value *none = onnx_unary(node, OP_NOT, onnx_convert(node, any, BOOL));
+  Value *all = string_list(node, &empty, 1);
+  if (!none || !all) return NULL;
+  keeps = build_concat(&node->builder, (Value *[]){keeps, none}, 2, 0);
+  all = build_concat(&node->builder, (Value *[]){words, all}, 2, 0);
+  Value *places = onnx_unary(node, OP_NONZERO, keeps);
+  if (!places || !all) return NULL;
+  places = onnx_squeeze(node, places, (int64_t[]){0}, 1);
+  Node *gather =
+      places ? build_begin(&node->builder, OP_GATHER, (Value *[]){all, places}, 2) : NULL;
+  if (!gather) return NULL;
+  node_set_int(gather, ATTR_CHECKED, 0);
+  return build_end(&node->builder, gather);
+}
+
+bool import_string_normalizer(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *x = onnx_input(node, 0), *words = x;
+  const char *action = onnx_string(node, "case_change_action", "NONE");
+  bool upper = strcmp(action, "UPPER") == 0, lower = strcmp(action, "LOWER") == 0,
+       is_row = x->type.rank == 2;
+  int count;
+  const char *const *stops = onnx_strings(node, "stopwords", &count);
+  if (x->type.element != STR)
+    return onnx_error(node, "input of %s", element_info[x->type.element].text);
+  if (!upper && !lower && strcmp(action, "NONE") != 0)
+    return onnx_error(node, "case_change_action '%s' is none of LOWER, UPPER, NONE", action);
+  if (x->type.rank != 1 && !(is_row && dim_is(x->type.dims[0], 1)))
+    return onnx_error(node, "input of shape %s, wanted [c] or [1,c]",
+                      type_shape_text(node->importer->arena, &x->type));
+  if (is_row) words = onnx_squeeze(node, words, (int64_t[]){0}, 1);
+  if (words && stops && count) words = without_stop_words(node, words, stops, count);
+  if (upper || lower) words = in_case(node, words, upper ? "upper" : "lower");
+  if (is_row) words = onnx_unsqueeze(node, words, (int64_t[]){0}, 1);
+  return onnx_output(node, 0, words);
+}
