@@ -32,7 +32,8 @@ static bool takes_strings(const OnnxNode *node) {
                                                   import_where,
                                                   import_string_normalizer,
                                                   import_string_concat,
-                                                  import_string_split};
+                                                  import_string_split,
+                                                  import_regex_full_match};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
     if (node->row->import == functions[i]) return true;
   return node->row->import == import_binary && node->row->argument == OP_EQUAL;

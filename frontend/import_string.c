@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "frontend/import.h"
+#include "frontend/pattern.h"
 
 bool import_string_concat(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
@@ -19,6 +20,29 @@ bool import_string_split(OnnxNode *node) {
                onnx_attribute(node, "maxsplit") ? onnx_int(node, "maxsplit", -1) : -1);
   return build_end(&node->builder, split) && onnx_output(node, 0, split->results[0]) &&
          onnx_output(node, 1, split->results[1]);
+}
+
+// The automaton of the pattern is made here; the model walks through its table.
+bool import_regex_full_match(OnnxNode *node) {
+  if (!onnx_need_inputs(node, 1)) return false;
+  const char *pattern = onnx_string(node, "pattern", NULL);
+  if (!pattern)
+    return node->builder.failed ? false : onnx_error(node, "attribute 'pattern' is missing");
+  Automaton automaton;
+  const char *error = pattern_automaton(node->importer->arena, pattern, &automaton);
+  if (error)
+    return onnx_error(node, "pattern '%.60s%s': %s", pattern, strlen(pattern) > 60 ? ".." : "",
+                      error);
+  Tensor classes = tensor_create(node->importer->arena, U8, 1, (int64_t[]){256});
+  memcpy(classes.data, automaton.class_of, sizeof automaton.class_of);
+  Tensor table = tensor_create(node->importer->arena, I32, 2,
+                               (int64_t[]){automaton.state_count, automaton.class_count + 1});
+  memcpy(table.data, automaton.table, table.bytes);
+  Value *operands[3] = {onnx_input(node, 0), build_constant_tensor(&node->builder, &classes, NULL),
+                        build_constant_tensor(&node->builder, &table, NULL)};
+  Node *match =
+      node->builder.failed ? NULL : build_begin(&node->builder, OP_STRING_MATCH, operands, 3);
+  return match && onnx_output(node, 0, build_end(&node->builder, match));
 }
 
 // --- StringNormalizer

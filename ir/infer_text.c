@@ -1,6 +1,7 @@
 // Types of ops on strings.
 #include <string.h>
 
+#include "ir/builder.h"
 #include "ir/infer_ops.h"
 #include "ir/infer_types.h"
 
@@ -25,6 +26,44 @@ bool infer_string_case(Node *node, Diag *diag) {
   if (strcmp(mode, "lower") && strcmp(mode, "upper"))
     return refuse(node, diag, "mode '%s' is none of lower, upper", mode);
   return set_result(node, diag, 0, *x);
+}
+
+// Every entry leads to a state, every byte to a class: nothing is checked when the model runs.
+static bool check_automaton(const Node *node, Diag *diag, const Tensor *classes,
+                            const Tensor *table) {
+  int64_t states = table->dims[0], columns = table->dims[1];
+  if (states < 1 || columns < 2)
+    return refuse(node, diag, "a table of %lld states and %lld columns", (long long)states,
+                  (long long)columns);
+  for (int i = 0; i < 256; i++)
+    if (element_load_int(U8, classes->data, i) >= columns - 1)
+      return refuse(node, diag, "byte %d has class %lld of %lld", i,
+                    (long long)element_load_int(U8, classes->data, i), (long long)columns - 1);
+  for (int64_t i = 0; i < states * columns; i++) {
+    int64_t next = element_load_int(I32, table->data, i);
+    if (i % columns != columns - 1 && (next < 0 || next >= states))
+      return refuse(node, diag, "state %lld leads to state %lld of %lld", (long long)(i / columns),
+                    (long long)next, (long long)states);
+  }
+  return true;
+}
+
+bool infer_string_match(Node *node, Diag *diag) {
+  const Type *x = string_operand(node, 0, diag), *classes = tensor_operand(node, 1, diag),
+             *table = tensor_operand(node, 2, diag);
+  Tensor known_classes, known_table;
+  int64_t count;
+  if (!x || !classes || !table) return false;
+  if (classes->element != U8 || classes->rank != 1 || !type_max_count(classes, &count) ||
+      count != 256 || table->element != I32 || table->rank != 2)
+    return refuse(node, diag,
+                  "classes %s and table %s, wanted u8[256] and i32[states, classes + 1]",
+                  type_text(node_arena(node), classes), type_text(node_arena(node), table));
+  if (!value_tensor(node->operands[1], &known_classes) ||
+      !value_tensor(node->operands[2], &known_table))
+    return refuse(node, diag, "the automaton is not constant");
+  return check_automaton(node, diag, &known_classes, &known_table) &&
+         set_result(node, diag, 0, type_with_element(*x, BOOL));
 }
 
 bool infer_string_split(Node *node, Diag *diag) {

@@ -73,6 +73,21 @@ bool interpret_string_case(Evaluation *e) {
   return true;
 }
 
+bool interpret_string_match(Evaluation *e) {
+  const TensorString *x = e->operands[0].data;
+  const uint8_t *classes = e->operands[1].data;
+  const int32_t *table = e->operands[2].data;
+  uint8_t *y = e->results[0].data;
+  int64_t columns = e->operands[2].dims[1];
+  for (int64_t i = 0, n = tensor_count(&e->operands[0]); i < n; i++) {
+    int64_t state = 0;
+    for (size_t k = 0; k < x[i].length; k++)
+      state = table[state * columns + classes[(unsigned char)x[i].data[k]]];
+    y[i] = table[state * columns + columns - 1] != 0;
+  }
+  return true;
+}
+
 // --- split
 
 typedef struct Splitter {

@@ -45,8 +45,17 @@ static const struct {
      "string_case: operand 0 is f32[2], wanted strings"},
     {"input %x : str[2]\n%z = string_case %x {mode=\"title\"}\nreturn %z",
      "string_case: mode 'title' is none of lower, upper"},
+    {"input %x : str[2]\ninput %c : u8[256]\ninput %t : i32[1,2]\n%z = string_match %x, %c, "
+     "%t\nreturn %z",
+     "string_match: the automaton is not constant"},
+    {"input %x : str[2]\n%c = const splat(1) : u8[256]\n%t = const [0, 1] : i32[1,2]\n"
+     "%z = string_match %x, %c, %t\nreturn %z",
+     "string_match: byte 0 has class 1 of 1"},
+    {"input %x : str[2]\n%c = const splat(0) : u8[256]\n%t = const [1, 1] : i32[1,2]\n"
+     "%z = string_match %x, %c, %t\nreturn %z",
+     "string_match: state 0 leads to state 1 of 1"},
     {"input %x : str[2]\ninput %y : str[3]\n%z = string_concat %x, %y\nreturn %z",
-     "string_concat: "},
+     "string_concat: shapes [2] and [3] do not broadcast: 2 and 3 differ"},
     {"input %x : i64[2]\n%z, %n = string_split %x\nreturn %z",
      "string_split: operand 0 is i64[2], wanted strings"},
     {"input %x : f32[]\n%z = nonzero %x\nreturn %z", "nonzero: of a scalar"},

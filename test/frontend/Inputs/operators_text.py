@@ -1,4 +1,6 @@
 """Strings: compared, moved, looked up and counted."""
+import re
+
 import numpy as np
 
 from operator_cases import case, integers
@@ -51,7 +53,20 @@ def moves():
     yield case("where_text", "Where", [X == "pear", X, words("other")], constants=(2,), opset=16)
 
 
+TEXTS = words("", "a", "ab", "abc", "www.google.com", "a@yahoo.com ", "äöü", "Hello World", "a\nb", "foo-bar", "aaaa", "日本", "_", "x{2}")
+PATTERNS = (r"www\.[\w.-]+\.\bcom\b", r"(\W|^)[\w.\-]{0,25}@(yahoo|gmail)\.com(\W|$)", r"a*b?", r"[^a-z]*", r".", r"a.b", r"(?i:hello)( [wW]orld)?", r"a{2,4}",
+            r"(ab|a)(b|bc)?", r"\w+\b\W\b\w+", r"x\{2\}", r"[ä-ü]+", r"(?:日|本)+", r"(a*)*", r"^$", r"", r"(?s:a.b)", r"\x61\x{62}", r"[[:alpha:]]+", r"[]a]+", r"\Babc", r"|a")
+
+
+def patterns():
+    for index, pattern in enumerate(PATTERNS):
+        plain = pattern.replace(r"\x{62}", "b").replace("[[:alpha:]]", "[A-Za-z]").replace("[]a]", r"[\]a]")
+        wanted = np.array([re.fullmatch(plain, text, re.ASCII) is not None for text in TEXTS])
+        yield case(f"pattern_{index}", "RegexFullMatch", [TEXTS], pattern=pattern, opset=20, expected=[wanted])
+
+
 def cases():
+    yield from patterns()
     yield from encoders()
     yield from counters()
     yield from moves()
