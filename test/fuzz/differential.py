@@ -149,6 +149,8 @@ def reduce(g):
 
 def transpose(g):
     x, shape = g.pick()
+    if not shape:
+        return
     perm = list(range(len(shape)))
     g.rng.shuffle(perm)
     g.add("Transpose", [x], [shape[i] for i in perm], perm=perm)
