@@ -75,12 +75,22 @@ static void check_concat(Checker *c, const Node *node) {
       if (axis != joined) require_equal(c, node->operands[i]->type.dims[axis], result->dims[axis], false);
 }
 
+static void check_top_k(Checker *c, const Node *node) {
+  const Type *x = &node->operands[0]->type, *y = &node->results[0]->type;
+  int64_t axis = node_int(node, ATTR_AXIS);
+  const Dim *size = x->dims[axis < 0 ? axis + x->rank : axis], *wanted = y->dims[axis < 0 ? axis + x->rank : axis];
+  if (dim_high(wanted) <= dim_low(size) || !is_due_either(c, size, wanted)) return;
+  Val most = emit_dim(c->compiled, c->frame, size);
+  require(c, nest_compare(c->frame->nest, LLVMIntSGT, emit_dim(c->compiled, c->frame, wanted), most));
+}
+
 static void check_node(Checker *c, const Node *node) {
   for (int i = 0; i < node->result_count; i++)
     if (node->results[i]->type.kind == TYPE_TENSOR) require_dims(c, &node->results[i]->type);
   DimTable *dims = c->compiled->module->dims;
   if (node_has_trait(node, ACCUMULATES)) check_product(c, node);
   else if (node->op == OP_CONCAT) check_concat(c, node);
+  else if (node->op == OP_TOP_K) check_top_k(c, node);
   else if (node_has_trait(node, VIEW))
     require_equal(c, type_count(dims, &node->operands[0]->type), type_count(dims, &node->results[0]->type), false);
   else if (node_has_trait(node, POINTWISE) || node->op == OP_EXPAND)

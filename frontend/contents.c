@@ -8,6 +8,7 @@
 
 #include "frontend/import.h"
 #include "ir/interpret.h"
+#include "ir/sized.h"
 
 enum {
   FOLLOWED_ELEMENTS = 4096,  // results that are computed without being asked for
@@ -471,6 +472,37 @@ static void report_data(OnnxNode *node, int index) {
     onnx_error(node, "the shape of the result depends on data: the values of '%s'", name);
 }
 
+// Numbers that data decides become dims that the run measures: in the model's own function, where each value
+// is made once. NULL: not there, or too many.
+static const Dim *const *measure(OnnxNode *node, Value *value, int *count) {
+  Importer *importer = node->importer;
+  int64_t elements;
+  if (node->builder.graph->owner || !static_count(value, &elements) || elements > MAX_SIZES)
+    return NULL;
+  ElementType element = value->type.element;
+  Value *list = element == I32 || element == I64 ? value : onnx_convert(node, value, I64);
+  if (!list) return NULL;
+  const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, elements + 1);
+  for (int64_t i = 0; i < elements; i++)
+    dims[i] = dim_fresh_symbol(importer->dims, "size", 0, DIM_UNBOUNDED);
+  Node *made = build_begin(&node->builder, OP_MEASURE, &list, 1);
+  node_set_dims(made, ATTR_DIMS, dims, (int)elements);
+  if (!build_end(&node->builder, made)) return NULL;
+  import_set_contents(importer, value,
+                      (Contents){.dims = dims, .count = (int)elements, .denominator = 1});
+  *count = (int)elements;
+  return dims;
+}
+
+const Dim *onnx_measured_dim(OnnxNode *node, Value *value) {
+  int count;
+  const Dim *const *dims = import_dims(node->importer, value, &count);
+  if (!dims) dims = measure(node, value, &count);
+  if (!dims)
+    onnx_error(node, "the shape of the result depends on data: the number of elements inside of a subgraph");
+  return dims ? dims[0] : NULL;
+}
+
 const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count) {
   if (!onnx_has_input(node, index)) {
     onnx_error(node, "input %d is missing", index);
@@ -484,6 +516,7 @@ const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count) {
     return NULL;
   }
   const Dim *const *dims = import_dims(node->importer, value, count);
+  if (!dims) dims = measure(node, value, count);
   if (!dims) report_data(node, index);
   return dims;
 }

@@ -132,6 +132,8 @@ bool import_constant_value(Importer *importer, Value *value, Tensor *tensor);
 const Dim *const *import_dims(Importer *importer, Value *value, int *count);
 // The same for operand `index`; reports "the shape depends on data" with the inputs to blame.
 const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count);
+// One integer as a dim that the run measures; NULL: reported.
+const Dim *onnx_measured_dim(OnnxNode *node, Value *value);
 // Constant integers of an operand; NULL: reported.
 const int64_t *onnx_ints_input(OnnxNode *node, int index, int *count);
 // A list that was an attribute up to some version and operand `index` since; NULL with *count 0:

@@ -74,42 +74,71 @@ static bool float_steps(const Tensor *start, const Tensor *limit, const Tensor *
   return true;
 }
 
-static const Dim *integer_steps(OnnxNode *node) {
-  int counts[3];
+// The same from what is known about the bounds; NULL: not enough.
+static const Dim *known_steps(OnnxNode *node) {
+  Importer *importer = node->importer;
+  DimTable *table = importer->dims;
   const Dim *bounds[3];
   int64_t step;
   for (int i = 0; i < 3; i++) {
-    const Dim *const *dims = onnx_dims_input(node, i, &counts[i]);
-    if (!dims) return NULL;
-    if (counts[i] != 1)
-      return onnx_error(node, "input %d has %d elements, wanted 1", i, counts[i]), NULL;
+    int count;
+    const Dim *const *dims = import_dims(importer, onnx_input(node, i), &count);
+    if (!dims || count != 1) return NULL;
     bounds[i] = dims[0];
   }
-  DimTable *table = node->importer->dims;
-  if (!dim_is_constant(bounds[2], &step) || step == 0 || step == INT64_MIN)
-    return onnx_error(node, "the step of the range must be constant and not 0"), NULL;
+  if (!dim_is_constant(bounds[2], &step) || step == 0 || step == INT64_MIN) return NULL;
   const Dim *length =
       step > 0 ? dim_sub(table, bounds[1], bounds[0]) : dim_sub(table, bounds[0], bounds[1]);
-  const Dim *steps =
-      dim_ceildiv(table, length, import_dim(node->importer, step > 0 ? step : -step));
-  return dim_max(table, steps, import_dim(node->importer, 0));
+  const Dim *steps = dim_ceildiv(table, length, import_dim(importer, step > 0 ? step : -step));
+  return dim_max(table, steps, import_dim(importer, 0));
+}
+
+// The same when the model runs: max(ceil((limit - start) / delta), 0). f64 is exact up to 2^53.
+static const Dim *measured_steps(OnnxNode *node) {
+  Value *bounds[3];
+  for (int i = 0; i < 3; i++) {
+    bounds[i] = onnx_convert(node, onnx_input(node, i), F64);
+    if (bounds[i] && bounds[i]->type.rank)
+      bounds[i] = build_reshape(&node->builder, bounds[i], 0, NULL);
+    if (!bounds[i]) return NULL;
+  }
+  Value *length = onnx_binary(node, OP_SUB, bounds[1], bounds[0]);
+  Value *steps = onnx_unary(node, OP_CEIL, onnx_binary(node, OP_DIV, length, bounds[2]));
+  Value *none = onnx_scalar_like(node, bounds[0], 0);
+  Value *count = onnx_convert(node, onnx_binary(node, OP_MAX, steps, none), I64);
+  return count ? onnx_measured_dim(node, count) : NULL;
+}
+
+static bool float_constants(OnnxNode *node, const Dim **count) {
+  Tensor values[3];
+  int64_t steps;
+  for (int i = 0; i < 3; i++)
+    if (!onnx_constant_input(node, i, &values[i])) return true;
+  if (!float_steps(&values[0], &values[1], &values[2], &steps))
+    return onnx_error(node, "the range has too many elements");
+  *count = import_dim(node->importer, steps);
+  return true;
 }
 
 bool import_range(OnnxNode *node) {
   if (!onnx_need_inputs(node, 3)) return false;
   Value *start = onnx_input(node, 0), *delta = onnx_input(node, 2);
-  const Dim *count;
-  if (element_is_float(start->type.element)) {
-    Tensor values[3];
-    int64_t steps;
-    for (int i = 0; i < 3; i++)
-      if (!onnx_constant_input(node, i, &values[i]) || tensor_count(&values[i]) != 1)
-        return onnx_error(node, "the shape of the result depends on data: the bounds of the range");
-    if (!float_steps(&values[0], &values[1], &values[2], &steps))
-      return onnx_error(node, "the range has too many elements");
-    count = import_dim(node->importer, steps);
-  } else if (!(count = integer_steps(node)))
+  const Dim *count = NULL;
+  Tensor step;
+  for (int i = 0; i < 3; i++) {
+    int64_t elements;
+    if (!type_max_count(&onnx_input(node, i)->type, &elements) || elements != 1)
+      return onnx_error(node, "input %d is %s, wanted one number", i,
+                        type_text(node->importer->arena, &onnx_input(node, i)->type));
+  }
+  if (onnx_constant_input(node, 2, &step) && element_load(step.element, step.data, 0) == 0)
+    return onnx_error(node, "the step of the range is 0");
+  if (!element_is_float(start->type.element))
+    count = known_steps(node);
+  else if (!float_constants(node, &count))
     return false;
+  if (!count) count = measured_steps(node);
+  if (!count) return false;
   if (start->type.rank) start = build_reshape(&node->builder, start, 0, NULL);
   if (delta->type.rank) delta = build_reshape(&node->builder, delta, 0, NULL);
   if (!start || !delta) return false;

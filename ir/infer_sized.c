@@ -88,7 +88,24 @@ bool infer_non_max_suppression(Node *node, Diag *diag) {
   return true;
 }
 
+bool infer_measure(Node *node, Diag *diag) {
+  const Type *x = index_operand(node, 0, diag);
+  int count;
+  int64_t elements;
+  const Dim *const *dims = node_dims(node, ATTR_DIMS, &count);
+  if (!x) return false;
+  if (x->rank > 1 || !type_is_static(x) || !type_max_count(x, &elements) || elements != count ||
+      count > MAX_SIZES)
+    return refuse(node, diag, "of %s into %d dims", type_text(node_arena(node), x), count);
+  for (int i = 0; i < count; i++)
+    if (!dim_symbol_name(dims[i]))
+      return refuse(node, diag, "dim %s is no symbol", dim_text(node_arena(node), dims[i]));
+  node->results[0]->type = *x;
+  return true;
+}
+
 const Dim *sized_limit(const Node *node) {
+  if (node->op == OP_MEASURE) return NULL;
   const Type *x = &node->operands[0]->type;
   if (node->op == OP_NONZERO) return type_count(node_dim_table(node), x);
   if (node->op == OP_NON_MAX_SUPPRESSION) return most_boxes(node, x, &node->operands[1]->type);

@@ -40,6 +40,23 @@ bool interpret_nonzero(Evaluation *e) {
   return true;
 }
 
+// Only the frame's own symbols are behind run->symbols, so binding new ones is the node's to do.
+bool interpret_measure(Evaluation *e) {
+  const Tensor *x = &e->operands[0];
+  int64_t *symbols = (int64_t *)(uintptr_t)e->run->symbols;
+  int count;
+  const Dim *const *dims = node_dims(e->node, ATTR_DIMS, &count);
+  for (int i = 0; i < count; i++) {
+    int64_t size = element_load_int(x->element, x->data, i);
+    if (size < 0 || size > dim_high(dims[i]))
+      return diag_error(e->run->diag, e->node->loc, "%lld is no size: %s is at most %lld",
+                        (long long)size, dim_symbol_name(dims[i]), (long long)dim_high(dims[i]));
+    symbols[dim_terms(dims[i])[0].atoms[0]->index] = size;
+  }
+  copy_elements(x->element, e->results[0].data, 0, x->data, 0, tensor_count(x));
+  return true;
+}
+
 // --- unique
 
 typedef struct Slices {

@@ -1,7 +1,15 @@
 // Which nodes find dims, and who needs these.
 #include "ir/sized.h"
 
+static int measured_dims(const Node *node, const Dim *found[MAX_SIZES]) {
+  int count;
+  const Dim *const *dims = node_dims(node, ATTR_DIMS, &count);
+  for (int i = 0; i < count; i++) found[i] = dims[i];
+  return count;
+}
+
 int sized_dims(const Node *node, const Dim *found[MAX_SIZES]) {
+  if (node->op == OP_MEASURE) return measured_dims(node, found);
   int64_t axis = node->op == OP_UNIQUE ? node_int(node, ATTR_AXIS) : node->op == OP_NONZERO;
   const Type *type = &node->results[0]->type;
   found[0] = type->dims[axis < 0 ? axis + type->rank : axis];
@@ -22,6 +30,10 @@ static bool is_dim_of_inputs(const Graph *graph, const Dim *dim) {
 
 // The next dim that the node finds, from *at on; NULL: no more.
 static const Dim *next_found(const Node *node, int *at) {
+  if (node->op == OP_MEASURE) {
+    const Dim *found[MAX_SIZES];
+    return *at < measured_dims(node, found) ? found[(*at)++] : NULL;
+  }
   for (; *at < node->result_count * MAX_RANK; ++*at) {
     const Type *type = &node->results[*at / MAX_RANK]->type;
     int axis = *at % MAX_RANK;

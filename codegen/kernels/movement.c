@@ -107,6 +107,10 @@ void move_fill(Kernel *kernel, ElementType element, Val to, Val to_offset, Val v
 
 // --- indices
 
+void move_check(Kernel *kernel, Val wrong) {
+  if (!kernel->trust_indices && node_int(kernel->node, ATTR_CHECKED)) nest_fail_if(kernel->nest, wrong, TENON_E_INDEX);
+}
+
 Val move_index(Kernel *kernel, const View *indices, Val offset, Val size) {
   Nest *nest = kernel->nest;
   Val index = kernel_load(kernel, indices->element, indices->pointer, offset, 1);
@@ -115,8 +119,7 @@ Val move_index(Kernel *kernel, const View *indices, Val offset, Val size) {
   Val limit = nest_extend(nest, size, LLVMTypeOf(index), false), zero = nest_int(LLVMTypeOf(index), 0);
   Val from_end = nest_add(nest, index, limit);
   index = nest_select(nest, nest_compare(nest, LLVMIntSLT, index, zero), from_end, index);
-  if (!kernel->trust_indices && node_int(kernel->node, ATTR_CHECKED))
-    nest_fail_if(nest, nest_compare(nest, LLVMIntUGE, index, limit), TENON_E_INDEX);
+  move_check(kernel, nest_compare(nest, LLVMIntUGE, index, limit));
   return nest_extend(nest, index, nest->index, true);
 }
 

@@ -24,6 +24,9 @@ Val move_index(Kernel *kernel, const View *indices, Val offset, Val size);
 enum { MAX_TRANSPOSED = 16 };
 void transpose_registers(Nest *nest, Val *rows, int side);
 
+// Leaves the kernel with TENON_E_INDEX where `wrong` holds, if the node and the options want checks.
+void move_check(Kernel *kernel, Val wrong);
+
 // --- nests: to[base + sum index * to] = from[base + sum index * from]
 
 typedef struct MoveAxis {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codegen/kernels/lower.h"
+#include "codegen/kernels/movement.h"
 #include "codegen/kernels/strip.h"
 #include "codegen/kernels/window.h"
 
@@ -289,6 +290,7 @@ bool lower_max_unpool(Kernel *kernel) {
   FOR(nest, i, zero, view_extent(kernel, x->type, 0, x->rank), 1) {
     Val index = nest_load(nest, nest->i64, nest_address(nest, indices->pointer, nest->i64, i), 8);
     Val inside = nest_compare(nest, LLVMIntULT, index, nest_extend(nest, count, nest->i64, false));
+    move_check(kernel, nest_compare(nest, LLVMIntUGE, index, nest_extend(nest, count, nest->i64, false)));
     Branch branch = nest_if(nest, inside);
     Val position = nest_urem(nest, index, spatial), plane = nest_udiv(nest, index, spatial);
     Val pixel = nest_add(nest, nest_mul(nest, nest_udiv(nest, plane, channels), spatial), position);

@@ -41,6 +41,8 @@ static void reverse_axes(Reversal *r, int axis, Val base) {
   }
   Val at = r->index[r->time], one = nest_const(nest, 1), zero = nest_const(nest, 0);
   Val length = kernel_load(kernel, r->lengths->element, r->lengths->pointer, r->index[r->batch], 1);
+  Val longest = nest_extend(nest, r->x->dims[r->time], LLVMTypeOf(length), false);
+  move_check(kernel, nest_compare(nest, LLVMIntUGT, length, longest));
   length = nest_extend(nest, length, nest->index, true);
   length = nest_max(nest, nest_min(nest, length, r->x->dims[r->time]), zero);
   Val mirrored = nest_sub(nest, nest_sub(nest, length, one), at);

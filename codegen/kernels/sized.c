@@ -4,6 +4,7 @@
 
 #include "codegen/kernels/lower.h"
 #include "codegen/kernels/movement.h"
+#include "runtime/tenon.h"
 
 // --- nonzero
 
@@ -59,6 +60,23 @@ bool lower_nonzero(Kernel *kernel) {
   nest_store(nest, s.total, kernel->sizes, 0);
   nest_store(nest, zero, s.column, 0);
   search_axes(&s, 0, zero);
+  return true;
+}
+
+// --- measure
+
+bool lower_measure(Kernel *kernel) {
+  Nest *nest = kernel->nest;
+  const View *x = &kernel->operands[0];
+  int64_t count = x->rank ? type_dim(x->type, 0) : 1;
+  for (int64_t i = 0; i < count; i++) {
+    Val at = nest_const(nest, i), size = kernel_load(kernel, x->element, x->pointer, at, 1);
+    kernel_store(kernel, x->element, size, kernel->results[0].pointer, at);
+    Val word = nest_extend(nest, size, nest->index, true), back = nest_extend(nest, word, LLVMTypeOf(size), true);
+    nest_fail_if(nest, nest_compare(nest, LLVMIntSLT, size, nest_int(LLVMTypeOf(size), 0)), TENON_E_INDEX);
+    nest_fail_if(nest, nest_or(nest, nest_compare(nest, LLVMIntSLT, word, nest_const(nest, 0)), nest_compare(nest, LLVMIntNE, back, size)), TENON_E_INDEX);
+    nest_store(nest, word, nest_address(nest, kernel->sizes, nest->index, at), 0);
+  }
   return true;
 }
 

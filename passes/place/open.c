@@ -120,8 +120,8 @@ static void find_meanings(Meanings *m, const Graph *graph) {
   for (const Node *node = graph->first; node; node = node->next) {
     const Dim *found[MAX_SIZES];
     if (node_has_trait(node, SIZED)) {
-      sized_dims(node, found);
-      define(m, found[0], bound(m, sized_limit(node), true));
+      const Dim *limit = sized_limit(node);
+      if (sized_dims(node, found) && limit) define(m, found[0], bound(m, limit, true));
     } else if (is_control_flow(node) && node->op == OP_IF) {
       for (int i = 0; i < 2; i++) enter_branch(m, node, node->regions[i]);
       leave_branches(m, node);

@@ -80,7 +80,7 @@ def twice():
 
 
 def data_shape():
-    return model([node("Reshape", "x s", "y")], {"x": (FLOAT, [6]), "s": (INT64, [2])}, "y")
+    return model([node("Reshape", "x s", "y")], {"x": (FLOAT, [6]), "s": (INT64, [9])}, "y")
 
 
 def bad_axis():
