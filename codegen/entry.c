@@ -136,8 +136,10 @@ static void load_workspace(Compiled *compiled, Frame *frame) {
   Val context = frame->context, workspace = frame->workspace = load_field(nest, context, CONTEXT_WORKSPACE, nest->pointer);
   if (!graph->workspace_bytes && !graph->open_count && !graph->late_count) return;
   Val needed = needed_bytes(compiled, frame), room = load_field(nest, context, CONTEXT_WORKSPACE_BYTES, nest->index);
-  Val small = nest_compare(nest, LLVMIntULT, room, needed);
-  return_if(nest, nest_or(nest, small, is_null(nest, workspace)), TENON_E_WORKSPACE);
+  Val small = nest_compare(nest, LLVMIntULT, room, needed), none = is_null(nest, workspace);
+  // Nothing planned: what data decides takes the first byte, if any.
+  if (graph->late_count) none = nest_and(nest, none, nest_compare(nest, LLVMIntNE, nest_or(nest, needed, room), nest_const(nest, 0)));
+  return_if(nest, nest_or(nest, small, none), TENON_E_WORKSPACE);
   Val number = LLVMBuildPtrToInt(nest->builder, workspace, nest->index, "");
   Val low = nest_and(nest, number, nest_const(nest, target_alignment(compiled->target) - 1));
   return_if(nest, nest_compare(nest, LLVMIntNE, low, nest_const(nest, 0)), TENON_E_POINTER);
