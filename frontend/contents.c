@@ -472,8 +472,8 @@ static void report_data(OnnxNode *node, int index) {
     onnx_error(node, "the shape of the result depends on data: the values of '%s'", name);
 }
 
-// Numbers that data decides become dims that the run measures: in the model's own function, where each value
-// is made once. NULL: not there, or too many.
+// Numbers that data decides become dims that the run measures: in the model's own function, where
+// each value is made once. NULL: not there, or too many.
 static const Dim *const *measure(OnnxNode *node, Value *value, int *count) {
   Importer *importer = node->importer;
   int64_t elements;
@@ -499,7 +499,9 @@ const Dim *onnx_measured_dim(OnnxNode *node, Value *value) {
   const Dim *const *dims = import_dims(node->importer, value, &count);
   if (!dims) dims = measure(node, value, &count);
   if (!dims)
-    onnx_error(node, "the shape of the result depends on data: the number of elements inside of a subgraph");
+    onnx_error(
+        node,
+        "the shape of the result depends on data: the number of elements inside of a subgraph");
   return dims ? dims[0] : NULL;
 }
 

@@ -314,6 +314,30 @@ static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *t
   return true;
 }
 
+// The only node but for constants; NULL: there are more, or none.
+static const Onnx__NodeProto *only_node(const Onnx__GraphProto *graph) {
+  const Onnx__NodeProto *found = NULL;
+  for (size_t i = 0; i < graph->n_node; i++) {
+    if (!strcmp(graph->node[i]->op_type, "Constant")) continue;
+    if (found) return NULL;
+    found = graph->node[i];
+  }
+  return found;
+}
+
+// How exporters write a squeeze of an axis that may have another size than 1. The ranks differ
+// then, and only one of them fits what follows: the squeeze, which checks the size when the model
+// runs.
+static bool squeezes(const Onnx__GraphProto *branch) {
+  const Onnx__NodeProto *only = only_node(branch);
+  return only && !strcmp(only->op_type, "Squeeze");
+}
+
+static bool hands_on(const Onnx__GraphProto *branch) {
+  const Onnx__NodeProto *only = only_node(branch);
+  return !only || !strcmp(only->op_type, "Identity");
+}
+
 // Tried with both branches without a word first. A branch that only fits other dims (the other
 // sampling rate's, say) is no error where the caller knows the value that decides: then the other
 // one is the model.
@@ -328,14 +352,16 @@ bool import_if(OnnxNode *node) {
                       element_info[condition->type.element].text);
   Tensor decided;
   const Tensor *known = import_contents(importer, condition).tensor;
-  if (!known && importer->options->value_of_input) {
+  if (!known) {
     Attempt attempt;
     attempt_begin(node, &attempt);
     if (attempt_end(node, &attempt, build_if(node, condition, then, otherwise))) return true;
-    if (import_constant_value(importer, condition, &decided)) known = &decided;
+    if (importer->options->value_of_input && import_constant_value(importer, condition, &decided))
+      known = &decided;
   }
   if (known && tensor_count(known) == 1)
     return inline_branch(node, element_load_int(BOOL, known->data, 0) ? then : otherwise);
+  if (squeezes(then) && hands_on(otherwise)) return inline_branch(node, then);
   return build_if(node, condition, then, otherwise);
 }
 

@@ -76,7 +76,8 @@ static void set_range(Dim *dim) {
     for (int k = 0; k < term->atom_count; k++)
       product_range(&low, &high, term->atoms[k]->low, term->atoms[k]->high);
     dim->low = saturating_add(dim->low, low);
-    dim->high = saturating_add(dim->high, high);
+    bool unbounded = dim->high == DIM_UNBOUNDED || high == DIM_UNBOUNDED; // N - 1 too
+    dim->high = unbounded ? DIM_UNBOUNDED : saturating_add(dim->high, high);
   }
 }
 
