@@ -59,6 +59,10 @@ static View view_of(Compiled *compiled, Frame *frame, const Value *value) {
 static void copy_value(Compiled *compiled, Frame *frame, const Value *to, const Value *from, Val mark) {
   Val overflow = NULL;
   if (same_memory(to, from) || !has_memory(to)) return;
+  if (type_is_list(&to->type)) {
+    emit_late_set(frame, to, emit_pointer(compiled, frame, from));
+    return;
+  }
   if (emit_is_late(to)) {
     Val bytes = emit_checked_bytes(compiled, frame, &from->type, &overflow);
     emit_late_fit(frame, to, bytes, NULL, overflow, mark);
@@ -155,6 +159,13 @@ typedef struct Turns {
   int dim_count; // dims of carried values, which may change from turn to turn
   int dim_value[MAX_RUN_DIMS], dim_axis[MAX_RUN_DIMS], dim_carry[MAX_RUN_DIMS];
 } Turns;
+
+// What a list points to was made in any turn: then nothing falls back.
+static bool carries_lists(const Turns *t) {
+  bool any = false;
+  for (int i = 0; i < t->carried; i++) any |= type_is_list(&t->node->results[i]->type);
+  return any;
+}
 
 // The initial values into the memory of the results, where the state lies.
 static void start_state(Turns *t) {
@@ -268,7 +279,7 @@ static bool emit_loop(Compiled *compiled, Frame *frame, const Node *node) {
   if (!find_carried_dims(&t, initial)) return false;
   start_state(&t);
   for (int i = t.carried; i < node->result_count; i++) emit_late_empty(frame, node->results[i]);
-  t.mark = emit_late_mark(frame);
+  t.mark = carries_lists(&t) ? NULL : emit_late_mark(frame);
   t.loop = nest_while_begin(nest, nest->i64);
   int go_on = nest_carry(nest, &t.loop, first);
   if (!carry_dims(&t, initial)) return false;
@@ -345,7 +356,7 @@ static bool emit_scan(Compiled *compiled, Frame *frame, const Node *node) {
     if (emit_is_late(node->results[i]) && !dims_are_known(&t, &node->results[i]->type, -1)) return false;
     emit_late_value(compiled, frame, node->results[i], &node->results[i]->type);
   }
-  t.mark = emit_late_mark(frame);
+  t.mark = carries_lists(&t) ? NULL : emit_late_mark(frame);
   t.loop = nest_while_begin(nest, nest->index);
   if (!carry_dims(&t, initial)) return false;
   Val turn = t.loop.index;

@@ -47,7 +47,7 @@ static Val describe_dim(Describer *d, const InterfaceDim *dim) {
   return structure(d, fields, 4);
 }
 
-static int type_code(ElementType element) {
+int describe_type_code(ElementType element) {
   static const int codes[ELEMENT_COUNT] = {
       [F32] = TENON_F32, [F64] = TENON_F64, [F16] = TENON_F16, [BF16] = TENON_BF16, [F8E4M3FN] = TENON_F8E4M3FN,
       [F8E4M3FNUZ] = TENON_F8E4M3FNUZ, [F8E5M2] = TENON_F8E5M2, [F8E5M2FNUZ] = TENON_F8E5M2FNUZ, [F8E8M0] = TENON_F8E8M0,
@@ -71,6 +71,12 @@ static void describe_quant(Describer *d, const Quant *quant, Val *scale, Val *ze
   *axis = number32(d, quant->axis);
 }
 
+static int kind_code(const Type *type) {
+  if (type->kind == TYPE_SEQUENCE) return TENON_SEQUENCE;
+  if (type->kind != TYPE_OPTIONAL) return TENON_TENSOR;
+  return type_is_list(type->inner) ? TENON_OPTIONAL_SEQUENCE : TENON_OPTIONAL;
+}
+
 static Val describe_values(Describer *d, const InterfaceValue *values, int count, const char *what) {
   Val *described = NEW_ARRAY(d->compiled->arena, Val, count);
   for (int i = 0; i < count; i++) {
@@ -79,8 +85,8 @@ static Val describe_values(Describer *d, const InterfaceValue *values, int count
     for (int k = 0; k < type->rank; k++) dims[k] = describe_dim(d, &values[i].dims[k]);
     describe_quant(d, type->quant, &scale, &zero, &axis);
     Val fields[] = {text(d, values[i].name), text(d, values[i].field), array_of(d, dims, type->rank, "dims"), number32(d, type->rank),
-                    number32(d, type_code(type->element)), scale, zero, axis, number32(d, values[i].word),
-                    number64(d, interface_workspace_offset(&values[i]))};
+                    number32(d, describe_type_code(type_element(type)->element)), scale, zero, axis, number32(d, values[i].word),
+                    number64(d, interface_workspace_offset(&values[i])), number32(d, kind_code(type)), number32(d, 0)};
     described[i] = structure(d, fields, sizeof fields / sizeof *fields);
   }
   return array_of(d, described, count, what);

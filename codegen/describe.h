@@ -6,6 +6,8 @@
 
 void describe_model(Compiled *compiled); // after _run, _shapes, _init exist
 
+int describe_type_code(ElementType element); // TENON_F32, ..
+
 // Where stack_bytes lies in <prefix>_model, in bytes.
 int64_t describe_stack_offset(const Compiled *compiled);
 

@@ -373,6 +373,10 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
     set_op(compiled, frame, op);
     return emit_control(compiled, frame, node);
   }
+  if (emit_is_list_node(node)) {
+    set_op(compiled, frame, op);
+    return emit_list_node(compiled, frame, node);
+  }
   const KernelRow *row = kernel_of(node);
   if (!row) return diag_error(compiled->diag, node->loc, "there is no kernel for %s", op_info[node->op].text);
   if (node->operand_count > MAX_VIEWS || node->result_count > MAX_VIEWS)

@@ -103,12 +103,15 @@ static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *v
   Val bad = NULL;
   for (int i = 0; i < count; i++) {
     pointers[i] = entry_load_word(nest, words, values[i].word, nest->pointer);
-    if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || interface_is_open(&values[i]) || (!outputs && value_is_unused(values[i].value))) continue;
+    const Type *type = &values[i].value->type;
+    bool set_by_run = outputs && interface_is_open(&values[i]), unused = !outputs && value_is_unused(values[i].value);
+    if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || set_by_run || unused) continue;
+    if (type->kind == TYPE_OPTIONAL) continue; // NULL: no element
     Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
     // As numbers: a long `or` of conditions LLVM would make a branch each.
     Val wrong = LLVMBuildZExt(nest->builder, nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0)), nest->index, "");
-    ElementType element = values[i].value->type.element;
-    int align = element == STR ? nest->target->pointer_bits / 8 : element_info[element].bits / 8;
+    bool of_pointers = type_is_list(type) || type->element == STR;
+    int align = of_pointers ? nest->target->pointer_bits / 8 : element_info[type->element].bits / 8;
     if (align > 1) wrong = nest_or(nest, wrong, nest_and(nest, number, nest_const(nest, (align > 8 ? 8 : align) - 1)));
     bad = bad ? nest_or(nest, bad, wrong) : wrong;
   }

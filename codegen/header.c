@@ -55,7 +55,14 @@ static const char *float_text(Arena *arena, float value) {
   return arena_printf(arena, "%s%sf", text, strpbrk(text, ".en") ? "" : ".0");
 }
 
+static const char *field_type(const Type *type, bool output) {
+  if (type->kind == TYPE_SEQUENCE || (type->kind == TYPE_OPTIONAL && type_is_list(type->inner))) return "const tenon_sequence";
+  if (type->kind == TYPE_OPTIONAL) return "const tenon_tensor";
+  return output ? c_type(type->element) : NULL;
+}
+
 static const char *shape_text(HeaderWriter *w, const Type *type) {
+  if (type_is_list(type)) return comment_text(w->arena, type_text(w->arena, type));
   return comment_text(w->arena, arena_printf(w->arena, "%s%s", element_info[type->element].text, type_shape_text(w->arena, type)));
 }
 
@@ -74,7 +81,10 @@ static void write_field(HeaderWriter *w, const InterfaceValue *value, bool outpu
   const char *place = w->compiled->options.io_workspace ? "; lies in the workspace, this pointer is not read" : "";
   if (output && interface_is_open(value)) place = "; set by _run: lies in the workspace until its next use";
   const char *unused = !output && value_is_unused(value->value) ? "; not read, may be NULL" : "";
-  sink_printf(w->out, "  %s%s *%s; /* %s \"%s\"%s%s */\n", output ? "" : "const ", c_type(type->element), value->field,
+  if (type->kind == TYPE_OPTIONAL && !*unused && !output) unused = "; NULL: no element";
+  if (type->kind == TYPE_OPTIONAL && output) place = "; set by _run: NULL, or lies in the workspace until its next use";
+  const char *c = field_type(type, output);
+  sink_printf(w->out, "  %s *%s; /* %s \"%s\"%s%s */\n", c ? c : arena_printf(w->arena, "const %s", c_type(type->element)), value->field,
               shape_text(w, type), comment_text(w->arena, value->name), quant_text(w, type->quant), *place ? place : unused);
 }
 

@@ -147,7 +147,10 @@ static PlaceKind place_of(const Value *value) {
   return value->placement.kind;
 }
 
-bool interface_is_open(const InterfaceValue *value) { return place_of(value->value) == PLACE_OPEN || place_of(value->value) == PLACE_LATE; }
+bool interface_is_open(const InterfaceValue *value) {
+  PlaceKind place = place_of(value->value);
+  return type_is_list(&value->value->type) || place == PLACE_OPEN || place == PLACE_LATE;
+}
 
 int64_t interface_workspace_offset(const InterfaceValue *value) {
   const Value *holder = value->value;
@@ -192,15 +195,6 @@ static uint32_t interface_hash(const Interface *interface, const CodegenOptions 
   return (uint32_t)(hash ^ hash >> 32);
 }
 
-static bool check_kinds(const Interface *interface, Diag *diag) {
-  for (int i = 0; i < interface->input_count + interface->output_count; i++) {
-    const InterfaceValue *value = i < interface->input_count ? &interface->inputs[i] : &interface->outputs[i - interface->input_count];
-    if (value->value->type.kind == TYPE_TENSOR) continue;
-    return diag_error(diag, (Loc){.node = value->name}, "inputs and outputs of compiled models are tensors, not sequences or optionals");
-  }
-  return true;
-}
-
 Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
   const Graph *graph = module->main;
   Interface *interface = NEW(arena, Interface);
@@ -216,7 +210,6 @@ Interface *interface_create(const Module *module, const CodegenOptions *options,
   interface->output_dims = NEW_ARRAY(arena, InterfaceWord, dims);
   for (int i = 0; i < graph->input_count; i++) name_value(&names, &interface->inputs[i], graph->inputs[i], i, false);
   for (int i = 0; i < graph->output_count; i++) name_value(&names, &interface->outputs[i], graph->outputs[i], i, true);
-  if (!check_kinds(interface, diag)) return NULL;
   for (int i = 0; i < graph->input_count; i++) add_input_dims(interface, &names, &interface->inputs[i]);
   for (int i = 0; i < graph->output_count; i++) add_output_dims(interface, &names, &interface->outputs[i]);
   if (!check_overrides(&names)) return NULL;

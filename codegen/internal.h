@@ -141,6 +141,10 @@ bool emit_is_late(const Value *value);
 Val emit_late_pointer(Frame *frame, const Value *value);
 // Memory for a value of that type, unless it shares the place of an earlier one.
 void emit_late_value(Compiled *compiled, Frame *frame, const Value *value, const Type *type);
+// Bytes that stay where they are for the rest of the run (within a loop's turn: see emit_late_mark).
+Val emit_late_memory(Frame *frame, Val bytes, Val overflow);
+// What a sequence or optional is from here on.
+void emit_late_set(Frame *frame, const Value *list, Val pointer);
 void emit_late_results(Compiled *compiled, Frame *frame, const Node *node);
 void emit_late_empty(Frame *frame, const Value *value); // no memory yet: what emit_late_fit starts from
 // Room for `bytes`, in a new place if need be, into which the first `kept` (NULL: 0) are copied. A place taken in a
@@ -149,6 +153,10 @@ void emit_late_fit(Frame *frame, const Value *value, Val bytes, Val kept, Val ov
 Val emit_late_mark(Frame *frame);
 void emit_late_fall_back(Frame *frame, Val mark); // the top returns to the mark
 void emit_store_needed(Frame *frame, Val needed); // context->needed
+
+// --- sequences and optionals (lists.c); false: reported
+bool emit_is_list_node(const Node *node);
+bool emit_list_node(Compiled *compiled, Frame *frame, const Node *node);
 
 // --- entry points (entry.c): _run, _shapes, _init, _model
 bool emit_entry_points(Compiled *compiled);

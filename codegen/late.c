@@ -50,7 +50,8 @@ static void fail_for_room(Frame *frame, Val small, Val needed) {
   LLVMDeleteBasicBlock(branch.join);
 }
 
-static void take(Frame *frame, LatePlace *place, Val bytes, Val overflow) {
+// Advances the top by the bytes, rounded up to *rounded; returns where it was.
+static Val take_memory(Frame *frame, Val bytes, Val overflow, Val *rounded) {
   Nest *nest = frame->nest;
   int64_t align = target_alignment(nest->target);
   Val top = nest_load(nest, nest->index, frame->top, 0);
@@ -59,8 +60,23 @@ static void take(Frame *frame, LatePlace *place, Val bytes, Val overflow) {
   nest_fail_if(nest, overflow, TENON_E_DIM);
   fail_for_room(frame, nest_compare(nest, LLVMIntUGT, end, frame->room), end);
   nest_store(nest, end, frame->top, 0);
-  nest_store(nest, nest_address(nest, frame->workspace, nest->i8, top), place->pointer, 0);
-  nest_store(nest, whole, place->capacity, 0);
+  *rounded = whole;
+  return nest_address(nest, frame->workspace, nest->i8, top);
+}
+
+static void take(Frame *frame, LatePlace *place, Val bytes, Val overflow) {
+  Val whole, memory = take_memory(frame, bytes, overflow, &whole);
+  nest_store(frame->nest, memory, place->pointer, 0);
+  nest_store(frame->nest, whole, place->capacity, 0);
+}
+
+Val emit_late_memory(Frame *frame, Val bytes, Val overflow) {
+  Val whole;
+  return take_memory(frame, bytes, overflow, &whole);
+}
+
+void emit_late_set(Frame *frame, const Value *list, Val pointer) {
+  if (emit_is_late(list)) nest_store(frame->nest, pointer, late_place(frame, list)->pointer, 0);
 }
 
 void emit_late_value(Compiled *compiled, Frame *frame, const Value *value, const Type *type) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/codegen.h"
+#include "codegen/list_call.h"
 #include "runtime/tenon.h"
 
 struct ModelCall {
@@ -94,6 +95,11 @@ static bool bind_inputs(const ModelCall *call, const Tensor *inputs, size_t *wor
   for (uint32_t i = 0; i < model->input_count; i++) {
     const tenon_value *value = &model->inputs[i];
     Loc loc = {.file = model->name, .node = value->name};
+    if (value->kind != TENON_TENSOR) {
+      if (!list_to_word(value, &inputs[i], &words[value->word], arena, diag, loc)) return false;
+      continue;
+    }
+    if (inputs[i].list) return diag_error(diag, loc, "input is a list of tensors, wanted a tensor");
     if (value->rank != inputs[i].rank) return diag_error(diag, loc, "input has rank %d, wanted %d", inputs[i].rank, value->rank);
     if (element_of_code[value->type] != inputs[i].element)
       return diag_error(diag, loc, "input is %s, wanted %s", element_info[inputs[i].element].text, element_info[element_of_code[value->type]].text);
@@ -126,7 +132,7 @@ static bool is_open(const tenon_value *value) {
 static void set_final_dims(const ModelCall *call, uint32_t number, const size_t *in, const size_t *out, Tensor *output) {
   const tenon_value *value = &call->model->outputs[number];
   int64_t count, bytes, dims[MAX_RANK];
-  if (is_open(value)) return;
+  if (is_open(value) || value->kind != TENON_TENSOR) return;
   for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(call->model, &value->dims[axis], in, out);
   if (!tensor_checked_bytes(output->element, output->rank, dims, &count, &bytes) || (size_t)bytes > output->bytes) return;
   memcpy(output->dims, dims, (size_t)value->rank * sizeof *dims);
@@ -137,6 +143,10 @@ static bool copy_open_outputs(const ModelCall *call, const size_t *in, const siz
   for (uint32_t i = 0; i < call->model->output_count; i++) {
     const tenon_value *value = &call->model->outputs[i];
     int64_t dims[MAX_RANK], count, bytes;
+    if (value->kind != TENON_TENSOR) {
+      if (!list_from_word(value, out[value->word], &outputs[i], arena, diag, (Loc){.file = call->model->name, .node = value->name})) return false;
+      outputs[i].name = value->name;
+    }
     if (!is_open(value)) continue;
     for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(call->model, &value->dims[axis], in, out);
     if (!tensor_checked_bytes(outputs[i].element, value->rank, dims, &count, &bytes))
@@ -157,7 +167,7 @@ static bool allocate_outputs(const ModelCall *call, const size_t *in, size_t *ou
     int64_t dims[MAX_RANK], count, bytes;
     for (int axis = 0; axis < value->rank; axis++) dims[axis] = output_dim(model, &value->dims[axis], in, out);
     ElementType element = element_of_code[value->type];
-    if (is_open(value)) {
+    if (is_open(value) || value->kind != TENON_TENSOR) {
       outputs[i] = (Tensor){.element = element, .rank = value->rank, .name = value->name};
       continue;
     }

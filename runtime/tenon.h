@@ -68,6 +68,10 @@ typedef struct tenon_tensor { /* one element of a sequence, or an operand of a c
 } tenon_tensor;
 typedef struct tenon_sequence { const tenon_tensor *items; size_t count; } tenon_sequence;
 
+/* tenon_value.kind: a field is a pointer to elements, to a tenon_sequence, or for optionals to a tenon_tensor or
+   tenon_sequence, NULL where there is no element. */
+enum tenon_kind { TENON_TENSOR = 0, TENON_SEQUENCE = 1, TENON_OPTIONAL = 2, TENON_OPTIONAL_SEQUENCE = 3 };
+
 /* A dim: a constant (word < 0, min == max), or within min .. max (max < 0: no bound). word < input_words: read from
    that word of the inputs struct; else written to word - input_words of the outputs struct. */
 typedef struct tenon_dim { int64_t min, max; int32_t word; int32_t step; } tenon_dim;
@@ -79,6 +83,8 @@ typedef struct tenon_value {
   const float *scale; const int32_t *zero_point; int32_t quantized_axis; /* real = scale * (q - zero_point); NULL: plain */
   int32_t word;                   /* of its own struct */
   int64_t workspace_offset;       /* where it lies in the workspace (--io=workspace); -1: the pointer says where */
+  int32_t kind;                   /* enum tenon_kind; of lists `type` is that of the elements, and dims are not said */
+  int32_t reserved;
 } tenon_value;
 
 typedef struct tenon_model {

@@ -287,12 +287,19 @@ static bool can_be_tested(Tool *tool, const TestData *data) {
   return true;
 }
 
+static bool has_lists(Tool *tool, const Graph *graph) {
+  bool any = false;
+  for (int i = 0; i < graph->input_count; i++) any |= type_is_list(&graph->inputs[i]->type);
+  for (int i = 0; i < graph->output_count; i++) any |= type_is_list(&graph->outputs[i]->type);
+  return any && !diag_error(&tool->diag, (Loc){0}, "--emit=c-test: sequences and optionals are not supported");
+}
+
 bool c_test_write(Tool *tool, const Module *module, const char *prefix, const char *header,
                   const char *path) {
   TestData data;
   CodegenOptions options = {.prefix = prefix, .version = TENON_VERSION};
   const char *slash = strrchr(header, '/');
-  if (!make_data(tool, module, &data) || !can_be_tested(tool, &data)) return false;
+  if (has_lists(tool, module->main) || !make_data(tool, module, &data) || !can_be_tested(tool, &data)) return false;
   data.interface = interface_create(module, &options, tool->arena, &tool->diag);
   if (!data.interface) return false;
   OutputFile *file = output_open(tool->arena, &tool->diag, path);

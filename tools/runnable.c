@@ -75,8 +75,13 @@ static ElementType element_of_port(const tenon_value *value) {
   return onnx_element_type(value->type);
 }
 
+static ValueKind kind_of_description(const tenon_value *value) {
+  if (value->kind == TENON_SEQUENCE) return VALUE_SEQUENCE;
+  return value->kind == TENON_TENSOR ? VALUE_TENSOR : VALUE_OPTIONAL;
+}
+
 static PortInfo port_of_description(const tenon_value *value) {
-  PortInfo port = {.name = value->name, .element = element_of_port(value), .rank = value->rank};
+  PortInfo port = {.name = value->name, .kind = kind_of_description(value), .element = element_of_port(value), .rank = value->rank};
   if (value->scale && value->quantized_axis < 0) {
     port.scale = value->scale[0];
     port.zero = value->zero_point[0];

@@ -30,7 +30,7 @@ bool plan_refuse_unbounded(const MemoryPlan *plan, const Value *value) {
   const char *text = type_text(plan->context->scratch, &value->type);
   const char *name = value->name ? value->name : "result";
   if (value->type.kind != TYPE_TENSOR)
-    return diag_error(diag, loc, "value '%s' is %s; only tensors can be given memory", name, text);
+    return diag_error(diag, loc, "value '%s' is %s: with --io=workspace there are only tensors", name, text);
   const char *symbol = NULL;
   for (int i = 0; i < value->type.rank && !symbol; i++)
     if (dim_high(value->type.dims[i]) == DIM_UNBOUNDED)
@@ -49,8 +49,9 @@ static bool is_open(const Type *type) {
 
 static bool add_value(MemoryPlan *plan, Value *value, PlaceKind kind, int start) {
   int64_t bytes = 0;
-  bool callers = kind == PLACE_INPUT && value->type.kind == TYPE_TENSOR; // of any size
-  bool open = !callers && value->type.kind == TYPE_TENSOR && is_open(&value->type);
+  bool list = type_is_list(&value->type); // a pointer, to what the run makes
+  bool callers = kind == PLACE_INPUT;     // of any size
+  bool open = !callers && (list || is_open(&value->type));
   if (!callers && !open && !type_max_bytes(&value->type, &bytes))
     return plan_refuse_unbounded(plan, value);
   if (open && plan->context->io_workspace) return plan_refuse_unbounded(plan, value);
@@ -61,6 +62,7 @@ static bool add_value(MemoryPlan *plan, Value *value, PlaceKind kind, int start)
                  .holder = value,
                  .bytes = bytes,
                  .open = open,
+                 .late = open && list,
                  .start = start,
                  .end = start,
                  .first_member = plan->member_count,

@@ -152,7 +152,7 @@ void plan_find_late(MemoryPlan *plan) {
   Meanings meanings = make_meanings(plan);
   for (int i = 0; i < plan->group_count; i++) {
     Group *group = &plan->groups[i];
-    group->late = group->open && !most_bytes(&meanings, &group->holder->type);
+    group->late |= group->open && !most_bytes(&meanings, &group->holder->type);
   }
 }
 
