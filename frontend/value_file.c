@@ -240,8 +240,10 @@ static uint32_t kind_field(ValueKind kind) {
                                   : FIELD_OPTIONAL;
 }
 
+// An empty sequence is one of tensors: readers refuse one of nothing.
 static uint64_t holds(const FileValue *value) {
-  return value->count ? kind_field(value->items[0].kind) - FIELD_TENSOR + HOLDS_TENSOR : 0;
+  if (!value->count) return value->kind == VALUE_SEQUENCE ? HOLDS_TENSOR : 0;
+  return kind_field(value->items[0].kind) - FIELD_TENSOR + HOLDS_TENSOR;
 }
 
 static uint64_t value_size(const FileValue *value);

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-#define TENON_ABI 1u
+#define TENON_ABI 2u
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENON_ALIGNED(n) __attribute__((aligned(n)))

@@ -30,9 +30,14 @@ static size_t size_of_dim(const tenon_model *model, const tenon_dim *dim, const 
 }
 
 static size_t print_value(const tenon_model *model, const tenon_value *value, const char *what, const size_t *in, const size_t *out) {
+  static const char *const kinds[] = {"tensor", "sequence", "optional", "optional sequence"};
   size_t count = 1;
   int32_t i;
   printf("%s \"%s\" (%s):", what, value->name, value->field);
+  if (value->kind != TENON_TENSOR) {
+    printf(" %s\n", kinds[value->kind]);
+    return sizeof(tenon_sequence); /* of 0 bytes: it is empty */
+  }
   for (i = 0; i < value->rank; i++) {
     size_t size = size_of_dim(model, &value->dims[i], in, out);
     printf("%s%zu", i ? "x" : " ", size);
@@ -69,6 +74,8 @@ static int run(const tenon_model *model) {
   }
   for (i = 0; i < model->input_count; i++)
     in[model->inputs[i].word] = (size_t)(uintptr_t)calloc(print_value(model, &model->inputs[i], "input", in, out) + 1, 1);
+  for (i = 0; i < model->input_count; i++)
+    if (model->inputs[i].kind > TENON_SEQUENCE) in[model->inputs[i].word] = 0; /* no element */
   for (i = 0; i < model->output_count; i++)
     out[model->outputs[i].word] = (size_t)(uintptr_t)calloc(print_value(model, &model->outputs[i], "output", in, out) + 1, 1);
   return model->run(&context, in, out);

@@ -6,7 +6,7 @@
     predict = tenon.predictor("resnet18.onnx")          # compiles first, for this machine
     logits, = predict({"image": image})
 
-All that is needed stands in the object: its description, <name>_model, says names, types, shapes and entry points.
+A sequence is a list of arrays, an optional an array (or a list) or None. All that is needed stands in the object: its description, <name>_model, says names, types, shapes and entry points.
 """
 import ctypes
 import os
@@ -18,10 +18,11 @@ import tempfile
 
 import numpy
 
-ABI = 1
+ABI = 2
 NUMPY_TYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 14: "c8", 15: "c16"}
 BFLOAT16 = 16
 WORKSPACE = 4  # TENON_E_WORKSPACE
+TENSOR, SEQUENCE, OPTIONAL, OPTIONAL_SEQUENCE = range(4)  # enum tenon_kind
 
 
 class Dim(ctypes.Structure):
@@ -31,7 +32,39 @@ class Dim(ctypes.Structure):
 class Value(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("field", ctypes.c_char_p), ("dims", ctypes.POINTER(Dim)), ("rank", ctypes.c_int32),
                 ("type", ctypes.c_int32), ("scale", ctypes.POINTER(ctypes.c_float)), ("zero_point", ctypes.POINTER(ctypes.c_int32)),
-                ("quantized_axis", ctypes.c_int32), ("word", ctypes.c_int32), ("workspace_offset", ctypes.c_int64)]
+                ("quantized_axis", ctypes.c_int32), ("word", ctypes.c_int32), ("workspace_offset", ctypes.c_int64),
+                ("kind", ctypes.c_int32), ("reserved", ctypes.c_int32)]
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("dims", ctypes.POINTER(ctypes.c_size_t)), ("rank", ctypes.c_int32), ("type", ctypes.c_int32)]
+
+    @classmethod
+    def of(cls, array, kind):
+        """Describes an array, which must stay alive as long as the description."""
+        array = numpy.asarray(array, numpy.dtype(NUMPY_TYPES[kind]), order="C")
+        made = cls(array.ctypes.data, (ctypes.c_size_t * max(1, array.ndim))(*array.shape), array.ndim, kind)
+        made.array = array
+        return made
+
+    def copy(self):
+        array = numpy.empty([self.dims[axis] for axis in range(self.rank)], NUMPY_TYPES[self.type])
+        ctypes.memmove(array.ctypes.data, self.data, array.nbytes)
+        return array
+
+
+class Sequence(ctypes.Structure):
+    _fields_ = [("items", ctypes.POINTER(Tensor)), ("count", ctypes.c_size_t)]
+
+    @classmethod
+    def of(cls, arrays, kind):
+        items = [Tensor.of(array, kind) for array in arrays]
+        made = cls((Tensor * max(1, len(items)))(*items), len(items))
+        made.kept = items
+        return made
+
+    def copy(self):
+        return [self.items[index].copy() for index in range(self.count)]
 
 
 class Context(ctypes.Structure):
@@ -112,6 +145,9 @@ class Model:
         if missing or unknown:
             raise ValueError(f"missing inputs {missing}, unknown inputs {unknown}; the model has {self.input_names}")
         for value, name in zip(self.inputs, self.input_names):
+            if value.kind != TENSOR:
+                arrays.append(self.bind_list(value, values[name], words))
+                continue
             array = numpy.asarray(values[name], order="C")
             if value.type in NUMPY_TYPES:
                 wanted = numpy.dtype(NUMPY_TYPES[value.type])
@@ -131,6 +167,15 @@ class Model:
             words[value.word] = array.ctypes.data
             arrays.append(array)
         return arrays
+
+    @staticmethod
+    def bind_list(value, given, words):
+        words[value.word] = 0
+        if given is None and value.kind != SEQUENCE:
+            return None
+        made = (Tensor if value.kind == OPTIONAL else Sequence).of(given, value.type)
+        words[value.word] = ctypes.addressof(made)
+        return made
 
     def shape(self, value, words, out):
         """The dims of an output: constants, words of the inputs, words of the outputs."""
@@ -154,6 +199,9 @@ class Model:
         """Arrays for the outputs, as large as _shapes said; None where _run says where the output is."""
         arrays = []
         for value in self.outputs:
+            if value.kind != TENSOR:
+                arrays.append(None)
+                continue
             kind = "u2" if value.type == BFLOAT16 else NUMPY_TYPES.get(value.type)
             if kind is None:
                 raise ValueError(f"output '{value.name.decode()}' has a type that numpy lacks")
@@ -166,6 +214,9 @@ class Model:
 
     def finish(self, value, array, words, out):
         """An output with the dims that _run has written, where they depend on data: as many or fewer than allocated."""
+        if value.kind != TENSOR:
+            made = Tensor if value.kind == OPTIONAL else Sequence
+            return made.from_address(out[value.word]).copy() if out[value.word] else None
         if value.workspace_offset >= 0:
             ctypes.memmove(array.ctypes.data, self.context.workspace + value.workspace_offset, array.nbytes)
         shape = self.shape(value, words, out)
@@ -193,6 +244,10 @@ class Model:
             code = d.run(ctypes.byref(self.context), words, out)
         self.check(code)
         return [self.finish(value, array, words, out) for value, array in zip(self.outputs, outputs)]
+
+
+def shape_of(value):
+    return () if isinstance(value, (list, type(None))) else numpy.shape(value)
 
 
 def find_tenon():
@@ -224,7 +279,7 @@ class Predictor:
         return Model(output)
 
     def __call__(self, values):
-        key = tuple(sorted((name, numpy.shape(value)) for name, value in values.items()))
+        key = tuple(sorted((name, shape_of(value)) for name, value in values.items()))
         if key not in self.models:
             self.models[key] = self.choose(values)
         return self.models[key](values)
@@ -239,7 +294,7 @@ class Predictor:
                     raise
                 if isinstance(error, ValueError) and "dim" not in str(error):
                     raise
-        return self.compile([f"{name}={'x'.join(map(str, numpy.shape(value)))}" for name, value in values.items() if numpy.ndim(value)])
+        return self.compile([f"{name}={'x'.join(map(str, numpy.shape(value)))}" for name, value in values.items() if not isinstance(value, (list, type(None))) and numpy.ndim(value)])
 
 
 def predictor(onnx_path):
