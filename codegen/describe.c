@@ -41,8 +41,9 @@ static Val array_of(Describer *d, Val *items, int count, const char *what) {
   return constant_global(d, LLVMConstArray2(LLVMTypeOf(items[0]), items, (uint64_t)count), what);
 }
 
-static Val describe_dim(Describer *d, const InterfaceDim *dim) {
-  int64_t high = dim->high == DIM_UNBOUNDED ? -1 : dim->high;
+// Of an output that the run places, every dim that is no constant counts as without a bound.
+static Val describe_dim(Describer *d, const InterfaceDim *dim, bool open) {
+  int64_t high = dim->high == DIM_UNBOUNDED || (open && dim->word >= 0) ? -1 : dim->high;
   Val fields[] = {number64(d, dim->low), number64(d, high), number32(d, dim->word), number32(d, 1)};
   return structure(d, fields, 4);
 }
@@ -82,7 +83,7 @@ static Val describe_values(Describer *d, const InterfaceValue *values, int count
   for (int i = 0; i < count; i++) {
     const Type *type = &values[i].value->type;
     Val dims[MAX_RANK], scale, zero, axis;
-    for (int k = 0; k < type->rank; k++) dims[k] = describe_dim(d, &values[i].dims[k]);
+    for (int k = 0; k < type->rank; k++) dims[k] = describe_dim(d, &values[i].dims[k], interface_is_open(&values[i]));
     describe_quant(d, type->quant, &scale, &zero, &axis);
     Val fields[] = {text(d, values[i].name), text(d, values[i].field), array_of(d, dims, type->rank, "dims"), number32(d, type->rank),
                     number32(d, describe_type_code(type_element(type)->element)), scale, zero, axis, number32(d, values[i].word),

@@ -144,7 +144,7 @@ static void write_model_macros(HeaderWriter *w) {
 static void write_value_macros(HeaderWriter *w, const InterfaceValue *value) {
   const Type *type = &value->value->type;
   bool exact = type_is_static(type);
-  if (value->bytes >= 0) write_macro(w, number(w, value->bytes), exact ? "%s_BYTES" : "%s_BYTES_MAX", value->macro);
+  if (value->bytes >= 0 && !interface_is_open(value)) write_macro(w, number(w, value->bytes), exact ? "%s_BYTES" : "%s_BYTES_MAX", value->macro);
   if (type->quant && type->quant->count == 1) {
     write_macro(w, float_text(w->arena, type->quant->scale[0]), "%s_SCALE", value->macro);
     write_macro(w, number(w, type->quant->zero[0]), "%s_ZERO_POINT", value->macro);

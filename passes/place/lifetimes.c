@@ -41,10 +41,14 @@ bool plan_refuse_unbounded(const MemoryPlan *plan, const Value *value) {
   return false;
 }
 
+// Without a bound, or with one that nobody means: exporters write min(1000000000, N) for N.
 static bool is_open(const Type *type) {
+  enum { MEANT_DIM = 1 << 28 };
+  int64_t bytes;
+  if (type_is_static(type)) return false;
   for (int i = 0; i < type->rank; i++)
-    if (dim_high(type->dims[i]) == DIM_UNBOUNDED) return true;
-  return false;
+    if (!dim_is_constant(type->dims[i], NULL) && dim_high(type->dims[i]) > MEANT_DIM) return true;
+  return !type_max_bytes(type, &bytes);
 }
 
 static bool add_value(MemoryPlan *plan, Value *value, PlaceKind kind, int start) {
