@@ -16,7 +16,6 @@ typedef struct CodegenOptions {
   bool debug;           // -g
   bool trust_indices;
   bool profile;         // calls context->reserved[0] before each op, see model_call_set_clock; not for objects
-  int threads;          // compile threads; the bytes do not depend on it
   const char *weights;  // "embed", "section:NAME", "file:PATH"
   bool io_workspace;    // --io=workspace: inputs and outputs lie in the workspace
   const char *const *names; // --name: "TENSOR=field" of the header's structs, NULL-terminated; NULL: none

@@ -66,7 +66,7 @@ static Program *prepare(Executor *executor, const Graph *graph, Arena *arena, Di
   const JitState *state = executor->state;
   Module *copy = module_clone(arena, diag, graph->module);
   if (!copy || !state->place(copy, state->target, diag)) return NULL;
-  CodegenOptions options = {.target = state->target, .prefix = "jit", .level = 2, .version = "", .threads = 1};
+  CodegenOptions options = {.target = state->target, .prefix = "jit", .level = 2, .version = ""};
   Compiled *compiled = codegen_module(copy, &options, arena, diag);
   Loaded *loaded = compiled ? jit_load(compiled, arena, diag) : NULL;
   if (!loaded) return NULL;

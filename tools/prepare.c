@@ -104,7 +104,6 @@ bool plan_run_passes(Tool *tool, const Plan *plan, Module *module, bool optimise
 }
 
 Compiled *plan_compile(Tool *tool, const Plan *plan, Module *module, const char *prefix) {
-  const OptionValue *threads = tool_value(tool, OPTION_THREADS);
   const char *io = tool_text(tool, OPTION_IO);
   CodegenOptions options = {.target = plan->target,
                             .prefix = prefix,
@@ -113,8 +112,6 @@ Compiled *plan_compile(Tool *tool, const Plan *plan, Module *module, const char 
                             .pic = tool_flag(tool, OPTION_PIC),
                             .debug = tool_flag(tool, OPTION_DEBUG),
                             .trust_indices = tool_flag(tool, OPTION_TRUST_INDICES),
-                            .threads =
-                                threads->given && threads->number > 0 ? (int)threads->number : 1,
                             .weights = tool_text(tool, OPTION_WEIGHTS),
                             .io_workspace = io && strcmp(io, "workspace") == 0,
                             .profile = tool_flag(tool, OPTION_PROFILE),

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "ir/weight_matrix.h"
-
 typedef struct FieldWriter {
   const void *symbols;
   int size, bits; // of a symbol in memory, of a field
@@ -24,6 +22,37 @@ void fields_add(Pack *pack, const char *what, const void *symbols, int size, int
   PackedSegment *segment = pack_add(pack, (size_t)field_bytes(count, bits), size * 8 == bits ? size : 1, key, write_fields, data);
   segment->symbol_bits = bits > 16 ? 8 : bits;
   segment->symbol_count = bits > 16 ? count * size : count;
+}
+
+static void add_table(Pack *pack, const char *what, const void *symbols, int64_t count) {
+  fields_add(pack, what, symbols, 4, count, 32);
+  pack->segments[pack->count - 1].entropy = false;
+}
+
+static void add_gaps(Pack *pack, const char *order, const WeightStreams *streams, const StreamShape *shape) {
+  const char *counts = arena_printf(pack->arena, "%s-counts", order), *gaps = arena_printf(pack->arena, "%s-gaps", order);
+  if (shape->count_bits == 8) {
+    uint8_t *narrow = NEW_ARRAY(pack->arena, uint8_t, streams->count_count);
+    for (int64_t i = 0; i < streams->count_count; i++) narrow[i] = (uint8_t)streams->counts[i];
+    fields_add(pack, counts, narrow, 1, streams->count_count, 8);
+  } else fields_add(pack, counts, streams->counts, 2, streams->count_count, 16);
+  fields_add(pack, gaps, streams->gaps, 1, streams->entries, shape->gap_bits);
+}
+
+bool fields_add_streams(Pack *pack, const WeightMatrix *matrix, const StreamShape *shape) {
+  const Stage *codebook = storage_find(&value_constant(pack->node->operands[1])->storage, STAGE_CODEBOOK);
+  const char *order = matrix->by_output ? "by-output" : "by-input"; // equal weights, other streams
+  WeightStreams streams = weight_streams(pack->arena, matrix, shape, codebook);
+  if (streams.entries > INT32_MAX) return diag_error(pack->diag, pack->node->loc, "the compressed weights have more than 2^31 entries");
+  if (shape->gap_bits) add_gaps(pack, order, &streams, shape);
+  if (shape->index_bits) {
+    fields_add(pack, arena_printf(pack->arena, "%s-indices", order), streams.indices, 1, streams.entries, shape->index_bits);
+    float *table = NEW_ARRAY(pack->arena, float, 1 << shape->index_bits);
+    memcpy(table, codebook->centroids, (size_t)codebook->centroid_count * sizeof *table);
+    add_table(pack, "table", table, (int64_t)1 << shape->index_bits);
+  } else fields_add(pack, arena_printf(pack->arena, "%s-values", order), streams.values, 4, streams.entries, 32);
+  if (shape->blocks > 1) add_table(pack, "starts", streams.starts, shape->blocks);
+  return true;
 }
 
 Val fields_load(Nest *nest, Val base, Val at, int bits) {

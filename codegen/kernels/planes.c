@@ -77,30 +77,11 @@ static void pack_offsets(Pack *pack, const WeightMatrix *matrix) {
   pack->segments[pack->count - 1].entropy = false;
 }
 
-static void pack_gaps(Pack *pack, const StreamShape *shape, const WeightStreams *streams) {
-  if (shape->count_bits == 8) {
-    uint8_t *counts = NEW_ARRAY(pack->arena, uint8_t, streams->count_count);
-    for (int64_t i = 0; i < streams->count_count; i++) counts[i] = (uint8_t)streams->counts[i];
-    fields_add(pack, "planes-counts", counts, 1, streams->count_count, 8);
-  } else fields_add(pack, "planes-counts", streams->counts, 2, streams->count_count, 16);
-  fields_add(pack, "planes-gaps", streams->gaps, 1, streams->entries, shape->gap_bits);
-}
-
 static bool pack_planes(Pack *pack) {
   WeightMatrix matrix;
   StreamShape shape;
   describe_weights(pack->node, &matrix, &shape);
-  const Stage *codebook = storage_find(storage_of(pack->node), STAGE_CODEBOOK);
-  WeightStreams streams = weight_streams(pack->arena, &matrix, &shape, codebook);
-  if (streams.entries > INT32_MAX) return diag_error(pack->diag, pack->node->loc, "the compressed weights have more than 2^31 entries");
-  if (shape.gap_bits) pack_gaps(pack, &shape, &streams);
-  if (shape.index_bits) {
-    fields_add(pack, "planes-indices", streams.indices, 1, streams.entries, shape.index_bits);
-    float *table = NEW_ARRAY(pack->arena, float, 1 << shape.index_bits);
-    memcpy(table, codebook->centroids, (size_t)codebook->centroid_count * sizeof *table);
-    fields_add(pack, "table", table, 4, (int64_t)1 << shape.index_bits, 32);
-    pack->segments[pack->count - 1].entropy = false;
-  } else fields_add(pack, "planes-values", streams.values, 4, streams.entries, 32);
+  if (!fields_add_streams(pack, &matrix, &shape)) return false;
   pack_offsets(pack, &matrix);
   return true;
 }

@@ -49,29 +49,7 @@ static bool pack_streams(Pack *pack) {
   WeightMatrix matrix;
   StreamShape shape;
   shape_of(pack->node, &matrix, &shape);
-  const Stage *codebook = storage_find(storage_of(pack->node), STAGE_CODEBOOK);
-  WeightStreams streams = weight_streams(pack->arena, &matrix, &shape, codebook);
-  if (streams.entries > INT32_MAX) return diag_error(pack->diag, pack->node->loc, "the compressed weights have more than 2^31 entries");
-  if (shape.gap_bits) {
-    if (shape.count_bits == 8) { // a narrow copy
-      uint8_t *counts = NEW_ARRAY(pack->arena, uint8_t, streams.count_count);
-      for (int64_t i = 0; i < streams.count_count; i++) counts[i] = (uint8_t)streams.counts[i];
-      fields_add(pack, "counts", counts, 1, streams.count_count, 8);
-    } else fields_add(pack, "counts", streams.counts, 2, streams.count_count, 16);
-    fields_add(pack, "gaps", streams.gaps, 1, streams.entries, shape.gap_bits);
-  }
-  if (shape.index_bits) {
-    fields_add(pack, "indices", streams.indices, 1, streams.entries, shape.index_bits);
-    float *table = NEW_ARRAY(pack->arena, float, 1 << shape.index_bits);
-    memcpy(table, codebook->centroids, (size_t)codebook->centroid_count * sizeof *table);
-    fields_add(pack, "table", table, 4, (int64_t)1 << shape.index_bits, 32);
-    pack->segments[pack->count - 1].entropy = false;
-  } else fields_add(pack, "values", streams.values, 4, streams.entries, 32);
-  if (shape.blocks > 1) {
-    fields_add(pack, "starts", streams.starts, 4, shape.blocks, 32);
-    pack->segments[pack->count - 1].entropy = false;
-  }
-  return true;
+  return fields_add_streams(pack, &matrix, &shape);
 }
 
 bool pack_matmul_sparse(Pack *pack) { return pack_streams(pack); }

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "codegen/kernels/lower.h"
+#include "codegen/kernels/pixels.h"
 #include "ir/winograd.h"
 
 enum { MAX_ELEMENTS = WINOGRAD_MAX_TILE * WINOGRAD_MAX_TILE };
@@ -176,17 +177,6 @@ static void input_channels(Transform *t, const void *tile, Val channel, Val coun
     store(t, results[k], offset_address(t, to, nest_const(nest, k * t->tiles * t->channels)), count);
 }
 
-static Val zeros(Transform *t) {
-  Nest *nest = t->nest;
-  LLVMTypeRef type = LLVMArrayType2(nest->f32, (uint64_t)t->channels);
-  Val line = LLVMAddGlobal(nest->module, type, "outside");
-  LLVMSetInitializer(line, LLVMConstNull(type));
-  LLVMSetGlobalConstant(line, true);
-  LLVMSetLinkage(line, LLVMPrivateLinkage);
-  LLVMSetAlignment(line, 4);
-  return line;
-}
-
 static Val is_below(Nest *nest, Val index, Val size) { return nest_compare(nest, LLVMIntULT, index, size); }
 
 // Pixels outside the image are a line of zeros.
@@ -223,7 +213,8 @@ static void input_tile(Transform *t, const Place *place) {
   Branch branch = nest_if(nest, nest_and(nest, all_inside(t, top, 1), all_inside(t, left, 2)));
   each_channels(t, input_channels, &tile);
   nest_else(nest, &branch);
-  border_pixels(t, top, left, zeros(t), tile.pixels);
+  Pixels outside = {.nest = nest, .x = t->image};
+  border_pixels(t, top, left, pixels_line(&outside, t->channels, 0), tile.pixels);
   each_channels(t, input_channels, &tile);
   nest_end_if(nest, &branch);
 }

@@ -2,7 +2,6 @@
 small a run ends with TENON_E_WORKSPACE and writes nothing behind it."""
 import ctypes
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -10,15 +9,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "examples" / "python"))
 import tenon
-
-
-def expect(command, path, arrays, folder):
-    for name, array in arrays.items():
-        np.save(f"{folder}/{name}.npy", array)
-    inputs = [f"{name}={folder}/{name}.npy" for name in arrays]
-    subprocess.run([command, "run", path, *inputs, "--interpret", "-o", f"{folder}/out.npz"], check=True, stdout=subprocess.DEVNULL)
-    with np.load(f"{folder}/out.npz") as found:
-        return dict(found)
+from interpreted import expect
 
 
 def check_room(model, arrays, room):

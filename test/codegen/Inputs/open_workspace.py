@@ -2,7 +2,6 @@
 and dims that no memory can hold are errors."""
 import ctypes
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -10,17 +9,9 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "examples" / "python"))
 import tenon
+from interpreted import expect
 
 E_WORKSPACE, E_DIM = 4, 6
-
-
-def expect(tenon_command, path, arrays, folder):
-    for name, array in arrays.items():
-        np.save(f"{folder}/{name}.npy", array)
-    inputs = [f"{name}={folder}/{name}.npy" for name in arrays]
-    subprocess.run([tenon_command, "run", path, *inputs, "--interpret", "-o", f"{folder}/out.npz"], check=True, stdout=subprocess.DEVNULL)
-    with np.load(f"{folder}/out.npz") as found:
-        return dict(found)
 
 
 def close(found, wanted):
