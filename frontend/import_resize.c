@@ -14,19 +14,37 @@ typedef struct Resizing {
   int axis_count;
 } Resizing;
 
-// floor(dim * scale); a dim that is a symbol needs a scale that is a fraction with a power of two
-// below.
+// The fraction with the smallest denominator that is `scale` in float32, by continued fractions;
+// false where there is none below 2^20. Exporters write 17 / 9 as a float32, and mean the fraction.
+static bool fraction_of(double scale, int64_t *numerator, int64_t *denominator) {
+  int64_t low_n = 0, low_d = 1, n = 1, d = 0;
+  double rest = scale;
+  for (int step = 0; step < 32; step++) {
+    double whole = floor(rest);
+    if (whole * (double)n + (double)low_n > 1e9 || whole * (double)d + (double)low_d > 1 << 20)
+      return false;
+    int64_t next_n = (int64_t)whole * n + low_n, next_d = (int64_t)whole * d + low_d;
+    low_n = n, low_d = d, n = next_n, d = next_d;
+    if ((float)((double)n / (double)d) == (float)scale)
+      return *numerator = n, *denominator = d, true;
+    rest = 1 / (rest - whole);
+  }
+  return false;
+}
+
+// floor(dim * scale), the product in float32 as ONNX's own shape inference has it: 9 * (float32)(17
+// / 9) is 17. A dim that is a symbol needs a scale that is a fraction.
 static const Dim *scaled_dim(OnnxNode *node, const Dim *dim, double scale) {
-  int64_t size, denominator = 1;
+  int64_t size, numerator, denominator;
   if (!(scale > 0) || scale > 1e6) return onnx_error(node, "scale %g", scale), NULL;
-  if (dim_is_constant(dim, &size))
-    return import_dim(node->importer, (int64_t)floor((double)size * scale + 1e-9));
-  double numerator = scale;
-  while (numerator != floor(numerator) && denominator < 1 << 20) numerator *= 2, denominator *= 2;
-  if (numerator != floor(numerator))
+  if (dim_is_constant(dim, &size)) {
+    float product = (float)size * (float)scale;
+    return import_dim(node->importer, (int64_t)floorf(product));
+  }
+  if (!fraction_of(scale, &numerator, &denominator))
     return onnx_error(node, "scale %g of a dim that is not static", scale), NULL;
   DimTable *table = node->importer->dims;
-  return dim_floordiv(table, dim_mul_int(table, dim, (int64_t)numerator),
+  return dim_floordiv(table, dim_mul_int(table, dim, numerator),
                       import_dim(node->importer, denominator));
 }
 

@@ -9,7 +9,7 @@ FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
 
 def node(op, inputs, outputs, **attributes):
-    return helper.make_node(op, inputs.split(), outputs.split(), name=outputs.split()[0], **attributes)
+    return helper.make_node(op, inputs.split(" ") if inputs else [], outputs.split(), name=outputs.split()[0], **attributes)
 
 
 def model(nodes, inputs, outputs, constants=None, opset=17, functions=()):
@@ -123,6 +123,12 @@ def block_count():
     nodes = [node("QuantizeLinear", "x s", "y", axis=1, block_size=5), node("DequantizeLinear", "q r", "z", axis=1, block_size=2)]
     return model(nodes, {"x": (FLOAT, [2, 3]), "q": (TensorProto.UINT8, [2, 4])}, "y z",
                  {"s": np.ones((2, 2), np.float32), "r": np.ones((3, 2), np.float32)}, opset=21)
+
+
+def resize_ratio():
+    scales = np.array([1, 1, 17 / 9, 23 / 11], np.float32)
+    return model([node("Resize", "x  s", "y", mode="nearest"), node("Resize", "z  s", "w", mode="nearest")],
+                 {"x": (FLOAT, [1, 3, 9, 11]), "z": (FLOAT, [1, 3, "H", "W"])}, "y w", {"s": scales})
 
 
 def empty_dim():
