@@ -160,10 +160,13 @@ typedef struct Turns {
   int dim_value[MAX_RUN_DIMS], dim_axis[MAX_RUN_DIMS], dim_carry[MAX_RUN_DIMS];
 } Turns;
 
-// What a list points to was made in any turn: then nothing falls back.
-static bool carries_lists(const Turns *t) {
+// What a list or a string points to was made in any turn: then nothing falls back.
+static bool keeps_memory(const Turns *t) {
   bool any = false;
-  for (int i = 0; i < t->carried; i++) any |= type_is_list(&t->node->results[i]->type);
+  for (int i = 0; i < t->node->result_count; i++) {
+    const Type *type = &t->node->results[i]->type;
+    any |= type_is_list(type) || type->element == STR;
+  }
   return any;
 }
 
@@ -279,7 +282,7 @@ static bool emit_loop(Compiled *compiled, Frame *frame, const Node *node) {
   if (!find_carried_dims(&t, initial)) return false;
   start_state(&t);
   for (int i = t.carried; i < node->result_count; i++) emit_late_empty(frame, node->results[i]);
-  t.mark = carries_lists(&t) ? NULL : emit_late_mark(frame);
+  t.mark = keeps_memory(&t) ? NULL : emit_late_mark(frame);
   t.loop = nest_while_begin(nest, nest->i64);
   int go_on = nest_carry(nest, &t.loop, first);
   if (!carry_dims(&t, initial)) return false;
@@ -356,7 +359,7 @@ static bool emit_scan(Compiled *compiled, Frame *frame, const Node *node) {
     if (emit_is_late(node->results[i]) && !dims_are_known(&t, &node->results[i]->type, -1)) return false;
     emit_late_value(compiled, frame, node->results[i], &node->results[i]->type);
   }
-  t.mark = carries_lists(&t) ? NULL : emit_late_mark(frame);
+  t.mark = keeps_memory(&t) ? NULL : emit_late_mark(frame);
   t.loop = nest_while_begin(nest, nest->index);
   if (!carry_dims(&t, initial)) return false;
   Val turn = t.loop.index;

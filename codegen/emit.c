@@ -135,12 +135,17 @@ static bool overlaps(const Node *node, const Value *value) {
 typedef struct Parameters {
   LLVMTypeRef *types;
   const Value **values; // NULL: a packed segment or a number
-  int count;
+  int count, text;      // which one is memory for strings, -1: none
 } Parameters;
 
-// Pointers to tensors, packed segments and found sizes, the values of symbols, begin and end.
+// Pointers that traits ask for: found sizes, memory for strings and its room.
+static int trait_parameters(const Node *node) {
+  return node_has_trait(node, SIZED) + 2 * node_has_trait(node, MAKES_TEXT);
+}
+
+// Pointers to tensors and packed segments, those of traits, the values of symbols, begin and end.
 static int most_parameters(const Node *node, int packed, int symbols) {
-  return node->operand_count + node->result_count + packed + 1 + symbols + 2;
+  return node->operand_count + node->result_count + packed + trait_parameters(node) + symbols + 2;
 }
 
 static void add_parameter(Parameters *parameters, LLVMTypeRef type, const Value *value) {
@@ -151,12 +156,13 @@ static void add_parameter(Parameters *parameters, LLVMTypeRef type, const Value 
 static Parameters list_parameters(Compiled *compiled, const KernelRow *row, const Node *node, int packed, int symbols) {
   Nest *nest = &compiled->nest;
   int most = most_parameters(node, packed, symbols);
-  Parameters parameters = {.types = NEW_ARRAY(compiled->arena, LLVMTypeRef, most), .values = NEW_ARRAY(compiled->arena, const Value *, most)};
+  Parameters parameters = {.types = NEW_ARRAY(compiled->arena, LLVMTypeRef, most), .values = NEW_ARRAY(compiled->arena, const Value *, most), .text = -1};
   for (int i = 0; i < node->operand_count; i++)
     if (is_parameter(row, node, i)) add_parameter(&parameters, nest->pointer, node->operands[i]);
   for (int i = 0; i < node->result_count; i++) add_parameter(&parameters, nest->pointer, node->results[i]);
   for (int i = 0; i < packed; i++) add_parameter(&parameters, nest->pointer, NULL);
-  if (node_has_trait(node, SIZED)) add_parameter(&parameters, nest->pointer, NULL);
+  if (node_has_trait(node, MAKES_TEXT)) parameters.text = parameters.count + node_has_trait(node, SIZED);
+  for (int i = trait_parameters(node); i > 0; i--) add_parameter(&parameters, nest->pointer, NULL);
   for (int i = 0; i < symbols + 2; i++) add_parameter(&parameters, nest->index, NULL); // and begin, end
   return parameters;
 }
@@ -164,7 +170,7 @@ static Parameters list_parameters(Compiled *compiled, const KernelRow *row, cons
 static void mark_parameters(Compiled *compiled, const Node *node, Val function, const Parameters *parameters) {
   Nest *nest = &compiled->nest;
   for (int i = 0; i < parameters->count; i++) {
-    if (parameters->types[i] != nest->pointer) continue;
+    if (parameters->types[i] != nest->pointer || i == parameters->text) continue; // which results point to
     nest_attribute(nest, function, i + 1, "nocapture", 0);
     if (!parameters->values[i] || !overlaps(node, parameters->values[i])) nest_attribute(nest, function, i + 1, "noalias", 0);
   }
@@ -178,8 +184,7 @@ static void fill_views(Kernel *kernel, const KernelRow *row, Val function) {
   kernel->result_count = node->result_count;
   unsigned pointers = 0;
   for (int i = 0; i < node->operand_count; i++) pointers += is_parameter(row, node, i);
-  bool sized = node_has_trait(node, SIZED);
-  pointers += (unsigned)(node->result_count + kernel->packed_count + sized);
+  pointers += (unsigned)(node->result_count + kernel->packed_count + trait_parameters(node));
   for (int i = 0; i < node->operand_count; i++) {
     if (!node->operands[i]) continue;
     Val pointer = is_parameter(row, node, i) ? LLVMGetParam(function, next++) : NULL;
@@ -188,7 +193,11 @@ static void fill_views(Kernel *kernel, const KernelRow *row, Val function) {
   for (int i = 0; i < node->result_count; i++)
     make_view(kernel, &kernel->results[i], &node->results[i]->type, LLVMGetParam(function, next++));
   for (int i = 0; i < kernel->packed_count; i++) kernel->packed[i] = LLVMGetParam(function, next++);
-  if (sized) kernel->sizes = LLVMGetParam(function, next++);
+  if (node_has_trait(node, SIZED)) kernel->sizes = LLVMGetParam(function, next++);
+  if (node_has_trait(node, MAKES_TEXT)) {
+    kernel->text = LLVMGetParam(function, next++);
+    kernel->room = LLVMGetParam(function, next++);
+  }
   assert(next == pointers);
 }
 
@@ -398,10 +407,16 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
     arguments[count++] = segment_pointer(compiled, frame, weights_add(&compiled->weights, &pack.segments[i]));
   Val sizes = node_has_trait(node, SIZED) ? nest_local(frame->nest, frame->nest->index, MAX_SIZES, 0) : NULL;
   if (sizes) arguments[count++] = sizes;
+  Val text, room = node_has_trait(node, MAKES_TEXT) ? emit_late_rest(frame, &text) : NULL;
+  if (room) {
+    arguments[count++] = text;
+    arguments[count++] = room;
+  }
   for (int i = 0; i < kernel->symbol_count; i++) arguments[count++] = frame->symbols[kernel->symbols[i]];
   if (kernel->fallible || sizes) set_op(compiled, frame, op);
   call_kernel(compiled, frame, kernel, node, arguments, count);
   if (sizes) define_sizes(frame, node, sizes);
+  if (room) emit_late_take(frame, room);
   return true;
 }
 

@@ -143,6 +143,10 @@ Val emit_late_pointer(Frame *frame, const Value *value);
 void emit_late_value(Compiled *compiled, Frame *frame, const Value *value, const Type *type);
 // Bytes that stay where they are for the rest of the run (within a loop's turn: see emit_late_mark).
 Val emit_late_memory(Frame *frame, Val bytes, Val overflow);
+// The same in two steps: where all that is left begins, and a word with its bytes; then how many of these are taken,
+// according to the word.
+Val emit_late_rest(Frame *frame, Val *memory);
+void emit_late_take(Frame *frame, Val word);
 // What a sequence or optional is from here on.
 void emit_late_set(Frame *frame, const Value *list, Val pointer);
 void emit_late_results(Compiled *compiled, Frame *frame, const Node *node);

@@ -88,6 +88,15 @@ Val view_address(Nest *nest, const View *view, const Val *indices) {
   return nest_address(nest, view->pointer, nest_element_type(nest, view->element), view_at(nest, view, indices));
 }
 
+Val view_broadcast_stride(Nest *nest, const View *operand, const View *result, int axis) {
+  int own = axis - (result->rank - operand->rank);
+  if (own < 0 || dim_is(operand->type->dims[own], 1)) return nest_const(nest, 0);
+  const Dim *dim = operand->type->dims[own];
+  if (dim == result->type->dims[axis] || dim_is_constant(dim, NULL)) return operand->strides[own];
+  Val is_one = nest_compare(nest, LLVMIntEQ, operand->dims[own], nest_const(nest, 1));
+  return nest_select(nest, is_one, nest_const(nest, 0), operand->strides[own]);
+}
+
 void kernel_split(Kernel *kernel, const Dim *extent) {
   assert(!kernel->parallel && "a kernel splits once");
   kernel->parallel = extent;

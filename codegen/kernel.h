@@ -34,6 +34,7 @@ typedef struct Kernel {
   Val packed[MAX_PACKED]; // pointers to what the row's pack function made, in that order
   int packed_count;
   Val sizes;              // trait SIZED: where the kernel writes the dims that it has found, index words
+  Val text, room;         // trait MAKES_TEXT: where bytes of new strings go, and a word: how many may, at the end how many it takes
   const Dim *parallel; // set by kernel_split: number of independent units
   Val begin, end;      // the units of this call
   Arena *arena;        // scratch of this lowering
@@ -47,6 +48,8 @@ typedef struct Kernel {
 Val kernel_dim(Kernel *kernel, const Dim *dim);                // the value of a dim expression
 Val view_at(Nest *nest, const View *view, const Val *indices); // element offset
 Val view_address(Nest *nest, const View *view, const Val *indices);
+// Stride of an operand along an axis of the result to whose shape it broadcasts.
+Val view_broadcast_stride(Nest *nest, const View *operand, const View *result, int axis);
 // Loads/stores `lanes` consecutive elements in arithmetic form: f16/bf16 and smaller floats as f32,
 // bool and sub-byte integers as i8, others as they lie in memory. `offset` counts elements.
 LLVMTypeRef kernel_arithmetic_type(Nest *nest, ElementType element);

@@ -75,6 +75,19 @@ Val emit_late_memory(Frame *frame, Val bytes, Val overflow) {
   return take_memory(frame, bytes, overflow, &whole);
 }
 
+Val emit_late_rest(Frame *frame, Val *memory) {
+  Nest *nest = frame->nest;
+  Val top = nest_load(nest, nest->index, frame->top, 0), word = nest_local(nest, nest->index, 1, 0);
+  *memory = nest_address(nest, frame->workspace, nest->i8, top);
+  nest_store(nest, nest_sub(nest, frame->room, nest_umin(nest, top, frame->room)), word, 0);
+  return word;
+}
+
+void emit_late_take(Frame *frame, Val word) {
+  Val whole, bytes = nest_load(frame->nest, frame->nest->index, word, 0);
+  take_memory(frame, bytes, NULL, &whole);
+}
+
 void emit_late_set(Frame *frame, const Value *list, Val pointer) {
   if (emit_is_late(list)) nest_store(frame->nest, pointer, late_place(frame, list)->pointer, 0);
 }

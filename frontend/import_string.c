@@ -10,16 +10,41 @@ bool import_string_concat(OnnxNode *node) {
                      onnx_binary(node, OP_STRING_CONCAT, onnx_input(node, 0), onnx_input(node, 1)));
 }
 
+static Value *string_list(OnnxNode *node, const char *const *texts, int64_t count) {
+  Tensor tensor = tensor_create(node->importer->arena, STR, 1, &count);
+  for (int64_t i = 0; i < count; i++)
+    ((TensorString *)tensor.data)[i] = (TensorString){texts[i], strlen(texts[i])};
+  return build_constant_tensor(&node->builder, &tensor, NULL);
+}
+
+static Value *split_node(OnnxNode *node, OpCode op, Value *x, Value *delimiter, const Dim *size) {
+  Node *made = x && delimiter ? build_begin(&node->builder, op, (Value *[]){x, delimiter}, 2) : NULL;
+  if (!made) return NULL;
+  node_set_int(made, ATTR_LIMIT, onnx_int(node, "maxsplit", -1));
+  if (size) node_set_dims(made, ATTR_SIZES, &size, 1);
+  return build_end(&node->builder, made);
+}
+
+// The largest of the counts, of none 0, is measured: it is a dim of the parts.
+static const Dim *most_parts(OnnxNode *node, Value *counts) {
+  const Dim *all = type_count(node->importer->dims, &counts->type);
+  Value *list = build_reshape(&node->builder, counts, 1, &all), *zero = build_scalar(&node->builder, I64, 0);
+  Value *most = onnx_binary(node, OP_MAX, onnx_reduce_one(node, OP_REDUCE_MAX, list, 0, false), zero);
+  Node *measure = most ? build_begin(&node->builder, OP_MEASURE, &most, 1) : NULL;
+  if (!measure) return NULL;
+  const Dim *size = dim_fresh_symbol(node->importer->dims, "parts", 0, DIM_UNBOUNDED);
+  node_set_dims(measure, ATTR_DIMS, &size, 1);
+  return build_end(&node->builder, measure) ? size : NULL;
+}
+
 bool import_string_split(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
-  Value *x = onnx_input(node, 0);
-  Node *split = build_begin(&node->builder, OP_STRING_SPLIT, &x, 1);
-  if (!split) return false;
-  node_set_string(split, ATTR_DELIMITER, onnx_string(node, "delimiter", ""));
-  node_set_int(split, ATTR_LIMIT,
-               onnx_attribute(node, "maxsplit") ? onnx_int(node, "maxsplit", -1) : -1);
-  return build_end(&node->builder, split) && onnx_output(node, 0, split->results[0]) &&
-         onnx_output(node, 1, split->results[1]);
+  const char *text = onnx_string(node, "delimiter", "");
+  Value *x = onnx_input(node, 0), *delimiter = string_list(node, &text, 1);
+  Value *counts = split_node(node, OP_STRING_COUNT, x, delimiter, NULL);
+  const Dim *size = counts ? most_parts(node, counts) : NULL;
+  if (!size) return false;
+  return onnx_output(node, 0, split_node(node, OP_STRING_SPLIT, x, delimiter, size)) && onnx_output(node, 1, counts);
 }
 
 // The automaton of the pattern is made here; the model walks through its table.
@@ -52,13 +77,6 @@ static Value *in_case(OnnxNode *node, Value *x, const char *mode) {
   if (!change) return NULL;
   node_set_string(change, ATTR_MODE, mode);
   return build_end(&node->builder, change);
-}
-
-static Value *string_list(OnnxNode *node, const char *const *texts, int64_t count) {
-  Tensor tensor = tensor_create(node->importer->arena, STR, 1, &count);
-  for (int64_t i = 0; i < count; i++)
-    ((TensorString *)tensor.data)[i] = (TensorString){texts[i], strlen(texts[i])};
-  return build_constant_tensor(&node->builder, &tensor, NULL);
 }
 
 // bool[c]: which of the words are stop words.

@@ -105,7 +105,7 @@ bool infer_measure(Node *node, Diag *diag) {
 }
 
 const Dim *sized_limit(const Node *node) {
-  if (node->op == OP_MEASURE || node->op == OP_STRING_SPLIT) return NULL;
+  if (node->op == OP_MEASURE) return NULL;
   const Type *x = &node->operands[0]->type;
   if (node->op == OP_NONZERO) return type_count(node_dim_table(node), x);
   if (node->op == OP_NON_MAX_SUPPRESSION) return most_boxes(node, x, &node->operands[1]->type);

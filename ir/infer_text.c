@@ -66,13 +66,26 @@ bool infer_string_match(Node *node, Diag *diag) {
          set_result(node, diag, 0, type_with_element(*x, BOOL));
 }
 
+static bool check_delimiter(const Node *node, Diag *diag) {
+  const Type *delimiter = string_operand(node, 1, diag);
+  if (!delimiter) return false;
+  if (delimiter->rank == 1 && dim_is(delimiter->dims[0], 1)) return true;
+  return refuse(node, diag, "the delimiter is %s, wanted str[1]", type_text(node_arena(node), delimiter));
+}
+
+bool infer_string_count(Node *node, Diag *diag) {
+  const Type *x = string_operand(node, 0, diag);
+  return x && check_delimiter(node, diag) && set_result(node, diag, 0, type_with_element(*x, I64));
+}
+
 bool infer_string_split(Node *node, Diag *diag) {
   const Type *x = string_operand(node, 0, diag);
-  if (!x) return false;
+  int count;
+  const Dim *const *sizes = node_dims(node, ATTR_SIZES, &count);
+  if (!x || !check_delimiter(node, diag)) return false;
   if (x->rank == MAX_RANK) return refuse(node, diag, "the operand has rank %d", x->rank);
+  if (count != 1 || dim_low(sizes[0]) < 0) return refuse(node, diag, "%d sizes, wanted one, not negative", count);
   Type parts = *x;
-  parts.dims[parts.rank++] = infer_run_dim(node, 0, x->rank, x->rank + 1, 0, DIM_UNBOUNDED);
-  node->results[0]->type = parts;
-  node->results[1]->type = type_tensor(I64, x->rank, x->dims);
-  return true;
+  parts.dims[parts.rank++] = sizes[0];
+  return set_result(node, diag, 0, parts);
 }

@@ -26,16 +26,12 @@ bool interpret_string_concat(Evaluation *e) {
 // --- case
 
 typedef struct Letters {
-  uint16_t first, last; // code points
-  uint16_t forms; // 1: upper and lower case alternate; else how far upper case is below lower case
+  uint16_t first, last, forms;
 } Letters;
 
-// Upper case letters; those with alternating forms begin with an upper case one.
 static const Letters letters[] = {
-    {'A', 'Z', 32},     {0xc0, 0xd6, 32},   {0xd8, 0xde, 32},   {0x100, 0x12f, 1},
-    {0x132, 0x137, 1},  {0x139, 0x148, 1},  {0x14a, 0x177, 1},  {0x179, 0x17e, 1},
-    {0x391, 0x3a1, 32}, {0x3a3, 0x3ab, 32}, {0x400, 0x40f, 80}, {0x410, 0x42f, 32},
-    {0x460, 0x481, 1},  {0x48a, 0x4bf, 1},  {0x4d0, 0x52f, 1},
+#define LETTERS(first, last, forms) {first, last, forms},
+#include "ir/letters.def"
 };
 
 static unsigned changed_case(unsigned code, bool upper) {
@@ -103,12 +99,18 @@ static size_t skip_space(TensorString x, size_t at) {
   return at;
 }
 
-static int64_t put(TensorString *parts, int64_t count, TensorString x, size_t from, size_t to) {
-  if (parts) parts[count] = (TensorString){x.data + from, to - from};
+// The places for the parts of one string; those that find none are only counted.
+typedef struct Parts {
+  TensorString *items;
+  int64_t room;
+} Parts;
+
+static int64_t put(Parts parts, int64_t count, TensorString x, size_t from, size_t to) {
+  if (count < parts.room) parts.items[count] = (TensorString){x.data + from, to - from};
   return count + 1;
 }
 
-static int64_t split_at_space(const Splitter *s, TensorString x, TensorString *parts) {
+static int64_t split_at_space(const Splitter *s, TensorString x, Parts parts) {
   int64_t count = 0;
   for (size_t at = skip_space(x, 0); at < x.length; at = skip_space(x, at)) {
     size_t end = at;
@@ -120,7 +122,7 @@ static int64_t split_at_space(const Splitter *s, TensorString x, TensorString *p
   return count;
 }
 
-static int64_t split_at_delimiter(const Splitter *s, TensorString x, TensorString *parts) {
+static int64_t split_at_delimiter(const Splitter *s, TensorString x, Parts parts) {
   int64_t count = 0;
   size_t from = 0;
   for (size_t at = 0; at + s->length <= x.length && count != s->limit;) {
@@ -134,30 +136,34 @@ static int64_t split_at_delimiter(const Splitter *s, TensorString x, TensorStrin
   return put(parts, count, x, from, x.length);
 }
 
-// How many parts; they are stored unless `parts` is NULL.
-static int64_t split(const Splitter *s, TensorString x, TensorString *parts) {
+// How many parts there are.
+static int64_t split(const Splitter *s, TensorString x, Parts parts) {
   if (!x.length) return s->length ? put(parts, 0, (TensorString){"", 0}, 0, 0) : 0;
   return s->length ? split_at_delimiter(s, x, parts) : split_at_space(s, x, parts);
 }
 
+static Splitter splitter_of(const Evaluation *e) {
+  const TensorString *delimiter = e->operands[1].data;
+  return (Splitter){delimiter->data, delimiter->length, node_int(e->node, ATTR_LIMIT)};
+}
+
+bool interpret_string_count(Evaluation *e) {
+  const TensorString *x = e->operands[0].data;
+  Splitter s = splitter_of(e);
+  int64_t *counts = e->results[0].data;
+  for (int64_t i = 0, n = tensor_count(&e->operands[0]); i < n; i++)
+    counts[i] = split(&s, x[i], (Parts){NULL, 0});
+  return true;
+}
+
 bool interpret_string_split(Evaluation *e) {
-  const Tensor *x = &e->operands[0];
-  const TensorString *strings = x->data;
-  Tensor *parts = &e->results[0];
-  const char *delimiter = node_string(e->node, ATTR_DELIMITER);
-  Splitter s = {delimiter, strlen(delimiter), node_int(e->node, ATTR_LIMIT)};
-  int64_t *counts = e->results[1].data, most = 0, count, bytes;
-  for (int64_t i = 0, n = tensor_count(x); i < n; i++) {
-    counts[i] = split(&s, strings[i], NULL);
-    if (counts[i] > most) most = counts[i];
+  const TensorString *x = e->operands[0].data;
+  Splitter s = splitter_of(e);
+  TensorString *y = e->results[0].data;
+  int64_t room = e->results[0].dims[e->operands[0].rank];
+  for (int64_t i = 0, n = tensor_count(&e->operands[0]); i < n; i++, y += room) {
+    for (int64_t k = 0; k < room; k++) y[k] = (TensorString){"", 0};
+    split(&s, x[i], (Parts){y, room});
   }
-  parts->dims[x->rank] = most;
-  if (!tensor_checked_bytes(STR, parts->rank, parts->dims, &count, &bytes))
-    return diag_error(e->run->diag, e->node->loc, "string_split: the result is too large");
-  parts->bytes = (size_t)bytes;
-  TensorString *out = parts->data = arena_alloc(e->run->arena, (size_t)bytes + 1);
-  for (int64_t i = 0; i < count; i++) out[i] = (TensorString){"", 0};
-  for (int64_t i = 0, n = most ? count / most : 0; i < n; i++)
-    split(&s, strings[i], out + i * most);
   return true;
 }

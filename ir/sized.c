@@ -10,9 +10,7 @@ static int measured_dims(const Node *node, const Dim *found[MAX_SIZES]) {
 
 int sized_dims(const Node *node, const Dim *found[MAX_SIZES]) {
   if (node->op == OP_MEASURE) return measured_dims(node, found);
-  int64_t axis = node->op == OP_UNIQUE         ? node_int(node, ATTR_AXIS)
-                 : node->op == OP_STRING_SPLIT ? -1
-                                               : node->op == OP_NONZERO;
+  int64_t axis = node->op == OP_UNIQUE ? node_int(node, ATTR_AXIS) : node->op == OP_NONZERO;
   const Type *type = &node->results[0]->type;
   found[0] = type->dims[axis < 0 ? axis + type->rank : axis];
   return 1;

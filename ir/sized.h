@@ -9,7 +9,7 @@ enum { MAX_SIZES = 8 };
 
 // The symbols that a node with trait SIZED finds, in the order in which its kernel leaves them.
 int sized_dims(const Node *node, const Dim *found[MAX_SIZES]);
-// What the first of them is at most, as a dim of the operands; NULL: these do not tell (measure, string_split).
+// What the first of them is at most, as a dim of the operands; NULL: these do not tell (measure).
 const Dim *sized_limit(const Node *node);
 // Does the node find dims: symbols of its results that no input of the model has?
 bool sized_finds_dims(const Node *node);

@@ -25,6 +25,7 @@ static const struct {
     {FALLIBLE, "fallible", "data can make it fail at run time"},
     {OF_LISTS, "of lists", "operands or results may be sequences or optionals"},
     {SIZED, "sized", "data decides a dim of the results: pure, but two of them are never merged"},
+    {MAKES_TEXT, "makes text", "makes strings with bytes of their own, as many as data decides"},
 };
 enum { TRAIT_COUNT = sizeof traits / sizeof *traits };
 

@@ -33,15 +33,6 @@ static Run operand_run(const View *operand, const View *result, int axis) {
   return dim_is_constant(operand->type->dims[own], NULL) ? RUN_FULL : RUN_MAYBE;
 }
 
-static Val operand_stride(Kernel *kernel, const View *operand, const View *result, int axis, Run run) {
-  Nest *nest = kernel->nest;
-  int own = axis - (result->rank - operand->rank);
-  if (run == RUN_BROADCAST) return nest_const(nest, 0);
-  if (run == RUN_FULL) return operand->strides[own];
-  Val is_one = nest_compare(nest, LLVMIntEQ, operand->dims[own], nest_const(nest, 1));
-  return nest_select(nest, is_one, nest_const(nest, 0), operand->strides[own]);
-}
-
 static bool can_merge(const Plan *plan, const Axis *outer, const Axis *inner) {
   for (int i = 0; i < plan->kernel->operand_count; i++)
     if (outer->run[i] != inner->run[i] || outer->run[i] == RUN_MAYBE) return false;
@@ -54,7 +45,7 @@ static void add_axis(Plan *plan, const View *result, int axis) {
   Axis next = {.size = result->dims[axis], .dim = result->type->dims[axis], .result_stride = result->strides[axis]};
   for (int i = 0; i < kernel->operand_count; i++) {
     next.run[i] = kernel->operands[i].pointer ? operand_run(&kernel->operands[i], result, axis) : RUN_BROADCAST;
-    next.stride[i] = kernel->operands[i].pointer ? operand_stride(kernel, &kernel->operands[i], result, axis, next.run[i])
+    next.stride[i] = kernel->operands[i].pointer ? view_broadcast_stride(kernel->nest, &kernel->operands[i], result, axis)
                                                  : nest_const(kernel->nest, 0);
   }
   Axis *last = plan->axis_count ? &plan->axes[plan->axis_count - 1] : NULL;

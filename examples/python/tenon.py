@@ -6,7 +6,7 @@
     predict = tenon.predictor("resnet18.onnx")          # compiles first, for this machine
     logits, = predict({"image": image})
 
-A sequence is a list of arrays, an optional an array (or a list) or None. All that is needed stands in the object: its description, <name>_model, says names, types, shapes and entry points.
+A tensor of strings is an array of str, a sequence a list of arrays, an optional an array (or a list) or None. All that is needed stands in the object: its description, <name>_model, says names, types, shapes and entry points.
 """
 import ctypes
 import os
@@ -19,10 +19,26 @@ import tempfile
 import numpy
 
 ABI = 2
-NUMPY_TYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 14: "c8", 15: "c16"}
+STRING = 8  # elements are tenon_string
+NUMPY_TYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", STRING: [("data", "P"), ("bytes", "P")], 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 14: "c8", 15: "c16"}
 BFLOAT16 = 16
 WORKSPACE = 4  # TENON_E_WORKSPACE
 TENSOR, SEQUENCE, OPTIONAL, OPTIONAL_SEQUENCE = range(4)  # enum tenon_kind
+
+
+def to_strings(texts):
+    """Elements for an array of str or bytes, and what they point to."""
+    texts = numpy.asarray(texts, dtype=object)
+    kept = [numpy.frombuffer(text if isinstance(text, bytes) else str(text).encode(), numpy.uint8) for text in texts.ravel()]
+    elements = numpy.array([(text.ctypes.data, text.size) for text in kept], NUMPY_TYPES[STRING]).reshape(texts.shape)
+    return elements, kept
+
+
+def from_strings(elements):
+    texts = [ctypes.string_at(int(text["data"]), int(text["bytes"])).decode(errors="surrogateescape") for text in elements.ravel()]
+    made = numpy.empty(len(texts), object)
+    made[:] = texts
+    return made.reshape(elements.shape)
 
 
 class Dim(ctypes.Structure):
@@ -42,15 +58,15 @@ class Tensor(ctypes.Structure):
     @classmethod
     def of(cls, array, kind):
         """Describes an array, which must stay alive as long as the description."""
-        array = numpy.asarray(array, numpy.dtype(NUMPY_TYPES[kind]), order="C")
+        array, texts = to_strings(array) if kind == STRING else (numpy.asarray(array, numpy.dtype(NUMPY_TYPES[kind]), order="C"), None)
         made = cls(array.ctypes.data, (ctypes.c_size_t * max(1, array.ndim))(*array.shape), array.ndim, kind)
-        made.array = array
+        made.kept = array, texts
         return made
 
     def copy(self):
         array = numpy.empty([self.dims[axis] for axis in range(self.rank)], NUMPY_TYPES[self.type])
         ctypes.memmove(array.ctypes.data, self.data, array.nbytes)
-        return array
+        return from_strings(array) if self.type == STRING else array
 
 
 class Sequence(ctypes.Structure):
@@ -138,8 +154,9 @@ class Model:
             raise ModelError(code, self.description.ops[self.context.op].decode() if known else None)
 
     def bind(self, values, words):
-        """Puts pointers and dims of the input arrays into their words; returns the arrays, which must stay alive."""
-        arrays = []
+        """Puts pointers and dims of the input arrays into their words; returns the arrays, which must stay alive, and so must
+        what self.texts holds."""
+        arrays, self.texts = [], []
         missing = [name for name in self.input_names if name not in values]
         unknown = [name for name in values if name not in self.input_names]
         if missing or unknown:
@@ -149,7 +166,10 @@ class Model:
                 arrays.append(self.bind_list(value, values[name], words))
                 continue
             array = numpy.asarray(values[name], order="C")
-            if value.type in NUMPY_TYPES:
+            if value.type == STRING:
+                array, texts = to_strings(array)
+                self.texts.append(texts)
+            elif value.type in NUMPY_TYPES:
                 wanted = numpy.dtype(NUMPY_TYPES[value.type])
                 # numpy's own arithmetic easily makes float64 out of float32 data; integers have to be as declared.
                 if array.dtype.kind == wanted.kind == "f":
@@ -224,7 +244,8 @@ class Model:
             kind = numpy.dtype("u2" if value.type == BFLOAT16 else NUMPY_TYPES[value.type])
             array = numpy.empty(shape, kind)
             ctypes.memmove(array.ctypes.data, out[value.word], array.nbytes)
-        return array if list(array.shape) == shape else array.ravel()[:int(numpy.prod(shape))].reshape(shape)
+        array = array if list(array.shape) == shape else array.ravel()[:int(numpy.prod(shape))].reshape(shape)
+        return from_strings(array) if value.type == STRING else array
 
     def __call__(self, values):
         d = self.description

@@ -39,6 +39,27 @@ static bool check_total(const MemoryPlan *plan) {
                     "the values need %lld bytes", (long long)sum);
 }
 
+static const Node *makes_text(const Graph *graph) {
+  for (const Node *node = graph->first; node; node = node->next) {
+    if (node_has_trait(node, MAKES_TEXT)) return node;
+    for (int i = 0; i < node->region_count; i++) {
+      const Node *inner = makes_text(node->regions[i]);
+      if (inner) return inner;
+    }
+  }
+  return NULL;
+}
+
+// Bytes of new strings come from where late places come from: there is one more of these, which no value has.
+static bool plan_text(MemoryPlan *plan) {
+  const Node *node = makes_text(plan->graph);
+  if (node && plan->context->io_workspace)
+    return diag_error(plan->context->diag, node->loc, "%s makes strings, whose bytes have no bound: not with --io=workspace",
+                      op_info[node->op].text);
+  plan->graph->late_count += node != NULL;
+  return true;
+}
+
 bool place_memory(Graph *graph, PassContext *context, bool reuse) {
   MemoryPlan plan = {.context = context, .graph = graph, .reuse = reuse};
   if (!plan_lifetimes(&plan) || !check_total(&plan)) return false;
@@ -47,6 +68,7 @@ bool place_memory(Graph *graph, PassContext *context, bool reuse) {
   int alignment = context->target ? target_alignment(context->target) : DEFAULT_ALIGNMENT;
   plan_open(&plan, alignment);
   graph->workspace_bytes = plan_offsets(&plan, alignment);
+  if (!plan_text(&plan)) return false;
   number_callers(&plan);
   write_placements(&plan);
   return true;

@@ -1,5 +1,7 @@
-// Strings: pointer and length, as tenon_string.
+// Strings: pointer and length, as tenon_string. Functions that make new ones get memory for their bytes and a word that
+// says how many; they leave there how many it takes, and write nothing where it is too small.
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct Text {
   const unsigned char *data;
@@ -20,4 +22,128 @@ int tenon_text_equal(const Text *a, const Text *b) {
   for (size_t i = 0; i < a->bytes; i++)
     if (a->data[i] != b->data[i]) return 0;
   return 1;
+}
+
+// Too much to count is too much to have.
+static size_t add_bytes(size_t a, size_t b) { return a + b < a ? SIZE_MAX : a + b; }
+
+static void copy_bytes(unsigned char *to, const Text *x) {
+  for (size_t i = 0; i < x->bytes; i++) to[i] = x->data[i];
+}
+
+// --- concat
+
+size_t tenon_text_joined_bytes(const Text *a, const Text *b, size_t done) { return add_bytes(done, add_bytes(a->bytes, b->bytes)); }
+
+// y = a with b behind it, in memory behind its first `done` bytes; returns how many are done then.
+size_t tenon_text_join(const Text *a, const Text *b, size_t done, unsigned char *memory, Text *y) {
+  unsigned char *bytes = memory + done;
+  size_t length = a->bytes + b->bytes;
+  copy_bytes(bytes, a);
+  copy_bytes(bytes + a->bytes, b);
+  *y = (Text){bytes, length};
+  return done + length;
+}
+
+// --- case
+
+typedef struct Letters {
+  uint16_t first, last, forms;
+} Letters;
+
+static const Letters letters[] = {
+#define LETTERS(first, last, forms) {first, last, forms},
+#include "ir/letters.def"
+};
+
+static unsigned changed_case(unsigned code, int upper) {
+  for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
+    unsigned shift = letters[i].forms == 1 || !upper ? 0 : letters[i].forms;
+    unsigned at = code - letters[i].first - shift; // wraps below the first
+    if (at > (unsigned)letters[i].last - letters[i].first) continue;
+    if (letters[i].forms == 1) return code - (at & 1) + !upper;
+    return upper ? code - shift : code + letters[i].forms;
+  }
+  return code;
+}
+
+static void write_cased(unsigned char *to, const Text *x, int upper) {
+  for (size_t i = 0; i < x->bytes; i++) {
+    unsigned lead = x->data[i], next = i + 1 < x->bytes ? x->data[i + 1] : 0;
+    to[i] = (unsigned char)(lead < 0x80 ? changed_case(lead, upper) : lead);
+    if (lead < 0xc2 || lead > 0xdf || (next & 0xc0) != 0x80) continue; // not of two bytes
+    unsigned code = changed_case((lead & 0x1f) << 6 | (next & 0x3f), upper);
+    to[i] = (unsigned char)(0xc0 | code >> 6);
+    to[++i] = (unsigned char)(0x80 | (code & 0x3f));
+  }
+}
+
+void tenon_text_case(const Text *x, Text *y, size_t count, int upper, unsigned char *memory, size_t *room) {
+  size_t bytes = 0, given = *room;
+  for (size_t i = 0; i < count; i++) bytes = add_bytes(bytes, x[i].bytes);
+  *room = bytes;
+  if (bytes > given) return;
+  for (size_t i = 0; i < count; i++) {
+    size_t length = x[i].bytes;
+    write_cased(memory, &x[i], upper);
+    y[i] = (Text){memory, length};
+    memory += length;
+  }
+}
+
+// --- split
+
+typedef struct Parts {
+  Text *items; // those that find no room are only counted
+  size_t room;
+  long long count;
+} Parts;
+
+static void put(Parts *parts, const Text *x, size_t from, size_t to) {
+  if ((unsigned long long)parts->count < parts->room) parts->items[parts->count] = (Text){x->data + from, to - from};
+  parts->count++;
+}
+
+static int is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+static size_t skip(const Text *x, size_t at, int space) {
+  while (at < x->bytes && is_space(x->data[at]) == space) at++;
+  return at;
+}
+
+static void split_at_space(const Text *x, long long limit, Parts *parts) {
+  for (size_t at = skip(x, 0, 1); at < x->bytes; at = skip(x, at, 1)) {
+    size_t end = parts->count == limit ? x->bytes : skip(x, at, 0); // the rest is one part
+    put(parts, x, at, end);
+    at = end;
+  }
+}
+
+static int stands_at(const Text *x, size_t at, const Text *delimiter) {
+  Text here = {x->data + at, delimiter->bytes};
+  return tenon_text_equal(&here, delimiter);
+}
+
+static void split_at(const Text *x, const Text *delimiter, long long limit, Parts *parts) {
+  size_t from = 0;
+  for (size_t at = 0; delimiter->bytes <= x->bytes - at && parts->count != limit;) {
+    if (!stands_at(x, at, delimiter)) {
+      at++;
+      continue;
+    }
+    put(parts, x, from, at);
+    from = at += delimiter->bytes;
+  }
+  put(parts, x, from, x->bytes);
+}
+
+// counts[i] (NULL: not wanted): how many parts string i has; parts[i * room ..]: the first ones, filled up with empty strings.
+void tenon_text_split(const Text *x, const Text *delimiter, long long limit, size_t count, long long *counts, Text *parts, size_t room) {
+  for (size_t i = 0; i < count; i++) {
+    Parts found = {parts + i * room, room, 0};
+    for (size_t k = 0; k < room; k++) found.items[k] = (Text){x[i].data, 0};
+    if (delimiter->bytes) split_at(&x[i], delimiter, limit, &found);
+    else split_at_space(&x[i], limit, &found);
+    if (counts) counts[i] = found.count;
+  }
 }

@@ -1,4 +1,4 @@
-"""Operators that make strings; only the interpreter runs all of them."""
+"""Operators that make strings."""
 import numpy as np
 
 from operator_cases import case
