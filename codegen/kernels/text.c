@@ -16,12 +16,34 @@ bool lower_string_match(Kernel *kernel) {
   return true;
 }
 
+// --- case
+
+static const uint16_t letters[][3] = {
+#define LETTERS(first, last, forms) {first, last, forms},
+#include "ir/letters.def"
+};
+enum { LETTER_ROWS = sizeof letters / sizeof *letters };
+
+// The table as a constant of the module.
+static Val letter_table(Nest *nest) {
+  Val table = LLVMGetNamedGlobal(nest->module, "tenon_letters"), items[3 * LETTER_ROWS];
+  if (table) return table;
+  for (int i = 0; i < 3 * LETTER_ROWS; i++) items[i] = nest_int(nest->i16, letters[i / 3][i % 3]);
+  Val values = LLVMConstArray2(nest->i16, items, 3 * LETTER_ROWS);
+  table = LLVMAddGlobal(nest->module, LLVMTypeOf(values), "tenon_letters");
+  LLVMSetInitializer(table, values);
+  LLVMSetGlobalConstant(table, true);
+  LLVMSetLinkage(table, LLVMPrivateLinkage);
+  LLVMSetAlignment(table, 2);
+  return table;
+}
+
 bool lower_string_case(Kernel *kernel) {
   Nest *nest = kernel->nest;
   bool upper = !strcmp(node_string(kernel->node, ATTR_MODE), "upper");
-  Val arguments[] = {kernel->operands[0].pointer, kernel->results[0].pointer, string_count(kernel), nest_int(nest->i32, upper),
-                     kernel->text, kernel->room};
-  nest_library(nest, "tenon_text_case", arguments, 6);
+  Val arguments[] = {kernel->operands[0].pointer, kernel->results[0].pointer, string_count(kernel), letter_table(nest),
+                     nest_const(nest, LETTER_ROWS), nest_int(nest->i32, upper), kernel->text, kernel->room};
+  nest_library(nest, "tenon_text_case", arguments, 8);
   return true;
 }
 

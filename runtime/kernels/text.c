@@ -47,45 +47,50 @@ size_t tenon_text_join(const Text *a, const Text *b, size_t done, unsigned char 
 
 // --- case
 
+// Upper case letters; lower case ones are `forms` above them, or 1: both alternate.
 typedef struct Letters {
   uint16_t first, last, forms;
 } Letters;
 
-static const Letters letters[] = {
-#define LETTERS(first, last, forms) {first, last, forms},
-#include "ir/letters.def"
-};
+typedef struct Alphabet {
+  const Letters *rows;
+  size_t count;
+  int upper; // what letters become
+} Alphabet;
 
-static unsigned changed_case(unsigned code, int upper) {
-  for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
-    unsigned shift = letters[i].forms == 1 || !upper ? 0 : letters[i].forms;
-    unsigned at = code - letters[i].first - shift; // wraps below the first
-    if (at > (unsigned)letters[i].last - letters[i].first) continue;
-    if (letters[i].forms == 1) return code - (at & 1) + !upper;
-    return upper ? code - shift : code + letters[i].forms;
+static unsigned changed_case(const Alphabet *a, unsigned code) {
+  for (size_t i = 0; i < a->count; i++) {
+    const Letters *row = &a->rows[i];
+    unsigned shift = row->forms == 1 || !a->upper ? 0 : row->forms;
+    unsigned at = code - row->first - shift; // wraps below the first
+    if (at > (unsigned)row->last - row->first) continue;
+    if (row->forms == 1) return code - (at & 1) + !a->upper;
+    return a->upper ? code - shift : code + row->forms;
   }
   return code;
 }
 
-static void write_cased(unsigned char *to, const Text *x, int upper) {
+static void write_cased(unsigned char *to, const Text *x, const Alphabet *a) {
   for (size_t i = 0; i < x->bytes; i++) {
     unsigned lead = x->data[i], next = i + 1 < x->bytes ? x->data[i + 1] : 0;
-    to[i] = (unsigned char)(lead < 0x80 ? changed_case(lead, upper) : lead);
+    to[i] = (unsigned char)(lead < 0x80 ? changed_case(a, lead) : lead);
     if (lead < 0xc2 || lead > 0xdf || (next & 0xc0) != 0x80) continue; // not of two bytes
-    unsigned code = changed_case((lead & 0x1f) << 6 | (next & 0x3f), upper);
+    unsigned code = changed_case(a, (lead & 0x1f) << 6 | (next & 0x3f));
     to[i] = (unsigned char)(0xc0 | code >> 6);
     to[++i] = (unsigned char)(0x80 | (code & 0x3f));
   }
 }
 
-void tenon_text_case(const Text *x, Text *y, size_t count, int upper, unsigned char *memory, size_t *room) {
+void tenon_text_case(const Text *x, Text *y, size_t count, const Letters *rows, size_t row_count, int upper, unsigned char *memory,
+                     size_t *room) {
+  Alphabet alphabet = {rows, row_count, upper};
   size_t bytes = 0, given = *room;
   for (size_t i = 0; i < count; i++) bytes = add_bytes(bytes, x[i].bytes);
   *room = bytes;
   if (bytes > given) return;
   for (size_t i = 0; i < count; i++) {
     size_t length = x[i].bytes;
-    write_cased(memory, &x[i], upper);
+    write_cased(memory, &x[i], &alphabet);
     y[i] = (Text){memory, length};
     memory += length;
   }
