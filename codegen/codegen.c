@@ -126,6 +126,19 @@ static void settle_stack(Compiled *compiled) {
   arena_destroy(scratch);
 }
 
+// The entry points, the description, and the keys of outputs; NULL ends the list.
+static const char *const *exported_symbols(const Compiled *compiled) {
+  static const char *const suffixes[] = {"run", "shapes", "init", "model"};
+  enum { ALWAYS = sizeof suffixes / sizeof *suffixes };
+  const Interface *interface = compiled->interface;
+  const char **names = NEW_ARRAY(compiled->arena, const char *, ALWAYS + interface->output_count + 1);
+  int count = 0;
+  for (int i = 0; i < ALWAYS; i++) names[count++] = arena_printf(compiled->arena, "%s_%s", interface->prefix, suffixes[i]);
+  for (int i = 0; i < interface->output_count; i++)
+    if (interface->outputs[i].keys) names[count++] = interface_keys_symbol(interface, &interface->outputs[i], compiled->arena);
+  return names;
+}
+
 bool compiled_link(Compiled *compiled) {
   if (compiled->image) return true;
   if (!compiled->object && !machine_emit(compiled)) return false;
@@ -143,13 +156,11 @@ bool compiled_link(Compiled *compiled) {
   *symbol = (ObjectDataSymbol){arena_printf(arena, "%s_weights", prefix), 0, bytes, OBJECT_HIDDEN};
   *data = (ObjectDataSection){.name = weights_section(compiled), .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
                               .size = bytes, .symbols = symbol, .symbol_count = 1, .write = weights_stream, .user = &compiled->weights};
-  const char *exported[] = {arena_printf(arena, "%s_run", prefix), arena_printf(arena, "%s_shapes", prefix),
-                            arena_printf(arena, "%s_init", prefix), arena_printf(arena, "%s_model", prefix), NULL};
   bool bare = target_has(compiled->target, TARGET_BARE);
   const char *note = note_text(compiled);
   bool in_file = compiled_weights_in_file(compiled);
   ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = (bytes || empty_but_named) && !in_file ? 1 : 0, .note = note,
-                           .note_bytes = strlen(note), .exported = exported,
+                           .note_bytes = strlen(note), .exported = exported_symbols(compiled),
                            .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
   compiled->image = object_link(arena, compiled->diag, &request);

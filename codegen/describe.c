@@ -78,6 +78,27 @@ static int kind_code(const Type *type) {
   return type_is_list(type->inner) ? TENON_OPTIONAL_SEQUENCE : TENON_OPTIONAL;
 }
 
+static Val integer_table(Describer *d, const Constant *constant, const char *name) {
+  size_t count = constant->bytes / sizeof(int64_t);
+  Val *items = NEW_ARRAY(d->compiled->arena, Val, count + 1);
+  for (size_t i = 0; i < count; i++) items[i] = number64(d, element_load_int(I64, constant->data, (int64_t)i));
+  Val values = LLVMConstArray2(d->nest->i64, items, count), global = LLVMAddGlobal(d->compiled->llvm, LLVMTypeOf(values), name);
+  LLVMSetInitializer(global, values);
+  LLVMSetGlobalConstant(global, true);
+  return global;
+}
+
+// Keys of columns: a symbol of their own, which the header declares.
+static Val describe_keys(Describer *d, const InterfaceValue *value) {
+  if (!value->keys) return null_pointer(d);
+  const Constant *constant = value_constant(value->keys);
+  const char *name = interface_keys_symbol(d->compiled->interface, value, d->compiled->arena);
+  if (!constant->bytes) return null_pointer(d);
+  Val table = value->keys->type.element == STR ? emit_string_table(d->compiled, constant, name) : integer_table(d, constant, name);
+  LLVMSetLinkage(table, LLVMExternalLinkage);
+  return table;
+}
+
 static Val describe_values(Describer *d, const InterfaceValue *values, int count, const char *what) {
   Val *described = NEW_ARRAY(d->compiled->arena, Val, count);
   for (int i = 0; i < count; i++) {
@@ -87,7 +108,9 @@ static Val describe_values(Describer *d, const InterfaceValue *values, int count
     describe_quant(d, type->quant, &scale, &zero, &axis);
     Val fields[] = {text(d, values[i].name), text(d, values[i].field), array_of(d, dims, type->rank, "dims"), number32(d, type->rank),
                     number32(d, describe_type_code(type_element(type)->element)), scale, zero, axis, number32(d, values[i].word),
-                    number64(d, interface_workspace_offset(&values[i])), number32(d, kind_code(type)), number32(d, 0)};
+                    number64(d, interface_workspace_offset(&values[i])), number32(d, kind_code(type)),
+                    number32(d, values[i].keys ? describe_type_code(values[i].keys->type.element) : 0), describe_keys(d, &values[i]),
+                    size(d, values[i].keys ? type_dim(&values[i].keys->type, 0) : 0)};
     described[i] = structure(d, fields, sizeof fields / sizeof *fields);
   }
   return array_of(d, described, count, what);

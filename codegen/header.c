@@ -83,6 +83,7 @@ static void write_field(HeaderWriter *w, const InterfaceValue *value, bool outpu
   const char *unused = !output && value_is_unused(value->value) ? "; not read, may be NULL" : "";
   if (type->kind == TYPE_OPTIONAL && !*unused && !output) unused = "; NULL: no element";
   if (type->kind == TYPE_OPTIONAL && output) place = "; set by _run: NULL, or lies in the workspace until its next use";
+  if (value->keys) place = arena_printf(w->arena, "%s; keys of the columns: %s", place, interface_keys_symbol(w->interface, value, w->arena));
   const char *c = field_type(type, output);
   sink_printf(w->out, "  %s *%s; /* %s \"%s\"%s%s */\n", c ? c : arena_printf(w->arena, "const %s", c_type(type->element)), value->field,
               shape_text(w, type), comment_text(w->arena, value->name), quant_text(w, type->quant), *place ? place : unused);
@@ -103,6 +104,15 @@ static void write_struct(HeaderWriter *w, const char *what, const InterfaceValue
   for (int i = 0; i < dim_count; i++) write_dim_field(w, &dims[i], output);
   if (!count && !dim_count) sink_printf(w->out, "  void *none; /* the model has no %s */\n", what);
   sink_printf(w->out, "} %s_%s;\n\n", w->interface->prefix, what);
+}
+
+static void write_keys(HeaderWriter *w) {
+  for (int i = 0; i < w->interface->output_count; i++) {
+    const InterfaceValue *value = &w->interface->outputs[i];
+    if (!value->keys) continue;
+    sink_printf(w->out, "extern const %s %s[%" PRId64 "];\n\n", c_type(value->keys->type.element),
+                interface_keys_symbol(w->interface, value, w->arena), type_dim(&value->keys->type, 0));
+  }
 }
 
 // --- macros
@@ -199,6 +209,7 @@ static void write_header(HeaderWriter *w, const char *file) {
   write_head(w, file);
   write_struct(w, "inputs", interface->inputs, interface->input_count, interface->input_dims, interface->input_dim_count);
   write_struct(w, "outputs", interface->outputs, interface->output_count, interface->output_dims, interface->output_dim_count);
+  write_keys(w);
   write_model_macros(w);
   for (int i = 0; i < interface->input_count; i++) write_value_macros(w, &interface->inputs[i]);
   for (int i = 0; i < interface->output_count; i++) write_value_macros(w, &interface->outputs[i]);

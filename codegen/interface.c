@@ -88,6 +88,7 @@ static void name_value(Names *names, InterfaceValue *made, const Value *value, i
   made->field = unique_field(names, field ? field : made->name);
   made->macro = interface_upper(names->arena, made->field);
   made->word = number;
+  made->keys = output ? value_keys(value) : NULL;
   if (!type_max_bytes(&value->type, &made->bytes)) made->bytes = -1;
 }
 
@@ -147,6 +148,10 @@ static PlaceKind place_of(const Value *value) {
   return value->placement.kind;
 }
 
+const char *interface_keys_symbol(const Interface *interface, const InterfaceValue *value, Arena *arena) {
+  return arena_printf(arena, "%s_%s_keys", interface->prefix, value->field);
+}
+
 bool interface_is_open(const InterfaceValue *value) {
   PlaceKind place = place_of(value->value);
   return type_is_list(&value->value->type) || place == PLACE_OPEN || place == PLACE_LATE;
@@ -164,6 +169,7 @@ static uint64_t hash_text(uint64_t seed, const char *text) { return hash_bytes(t
 
 static uint64_t hash_value(uint64_t hash, const InterfaceValue *value, Arena *arena) {
   hash = hash_text(hash_text(hash, value->field), type_text(arena, &value->value->type));
+  if (value->keys) hash = hash_text(hash, type_text(arena, &value->keys->type));
   for (int i = 0; i < value->value->type.rank; i++) {
     const InterfaceDim *dim = &value->dims[i];
     hash = hash_text(hash, arena_printf(arena, "%lld..%lld", (long long)dim->low, (long long)dim->high));

@@ -21,6 +21,7 @@ typedef struct InterfaceValue {
   int word;          // in its own struct
   InterfaceDim dims[MAX_RANK];
   int64_t bytes;     // at the upper bounds; -1: unbounded
+  const Value *keys; // of the columns of an output, a constant in the object; NULL: none
 } InterfaceValue;
 
 // A word that carries a dim: of the inputs struct (read: a symbol) or of the outputs struct (written).
@@ -46,6 +47,8 @@ Interface *interface_create(const Module *module, const CodegenOptions *options,
 // keywords and predefined macros get a `_`.
 const char *interface_identifier(Arena *arena, const char *text);
 const char *interface_upper(Arena *arena, const char *text);
+// The symbol of the keys: <prefix>_<field>_keys.
+const char *interface_keys_symbol(const Interface *interface, const InterfaceValue *value, Arena *arena);
 // An output without a bound: _run puts it behind the planned part of the workspace and sets the pointer.
 bool interface_is_open(const InterfaceValue *value);
 // Where the value lies in the workspace (--io=workspace); -1: in the caller's memory.

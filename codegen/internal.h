@@ -120,6 +120,7 @@ bool emit_graph(Compiled *compiled, Frame *frame, const Graph *graph);
 // Address of a placed value.
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value);
 Val emit_strings(Compiled *compiled, const Constant *constant); // a table of pointers and lengths (strings.c)
+Val emit_string_table(Compiled *compiled, const Constant *constant, const char *name); // the same, once more
 Val emit_dim(Compiled *compiled, Frame *frame, const Dim *dim);
 bool emit_dim_is_known(const Val *symbols, const Dim *dim); // have all its symbols a value?
 int emit_lone_symbol(const Dim *dim); // the index of a dim that is nothing but a symbol; -1 otherwise

@@ -26,10 +26,13 @@ static Val string_bytes(Compiled *compiled, const char *name, const TensorString
 }
 
 Val emit_strings(Compiled *compiled, const Constant *constant) {
-  Nest *nest = &compiled->nest;
   const char *name = arena_printf(compiled->arena, "%s_strings_%s", compiled->interface->prefix, constant->name);
   Val known = LLVMGetNamedGlobal(compiled->llvm, name);
-  if (known) return known;
+  return known ? known : emit_string_table(compiled, constant, name);
+}
+
+Val emit_string_table(Compiled *compiled, const Constant *constant, const char *name) {
+  Nest *nest = &compiled->nest;
   const TensorString *strings = constant->data;
   size_t count = constant->bytes / sizeof *strings;
   Val bytes = string_bytes(compiled, name, strings, count), *items = NEW_ARRAY(compiled->arena, Val, count);

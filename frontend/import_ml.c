@@ -294,7 +294,12 @@ bool import_feature_vectorizer(OnnxNode *node) {
   return onnx_output(node, 0, build_concat(&node->builder, parts, node->input_count, 1));
 }
 
-// The probabilities as they are; their keys are the class labels of the node before.
+// A sequence of maps with the same keys is a tensor, whose columns have these keys.
 bool import_zip_map(OnnxNode *node) {
-  return onnx_need_inputs(node, 1) && onnx_output(node, 0, onnx_input(node, 0));
+  int count;
+  if (!onnx_need_inputs(node, 1)) return false;
+  Value *keys = class_labels(node, &count);
+  if (!keys || !count) return node->builder.failed ? false : onnx_error(node, "there are no class labels");
+  Node *zip = build_begin(&node->builder, OP_ZIP_MAP, (Value *[]){onnx_input(node, 0), keys}, 2);
+  return onnx_output(node, 0, build_end(&node->builder, zip));
 }

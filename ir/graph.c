@@ -210,6 +210,12 @@ bool value_is_unused(const Value *value) { return !value->use_count && !value->o
 bool value_is_constant(const Value *value) {
   return value && value->definition && value->definition->op == OP_CONST;
 }
+const Value *value_keys(const Value *value) {
+  const Node *node = value->definition;
+  while (node && node->op == OP_COPY) node = node->operands[0]->definition;
+  return node && node->op == OP_ZIP_MAP ? node->operands[1] : NULL;
+}
+
 Constant *value_constant(const Value *value) {
   return value_is_constant(value) ? value->definition->constant : NULL;
 }

@@ -175,6 +175,8 @@ void value_replace(Value *old, Value *replacement);
 bool value_has_one_use(const Value *value); // exactly one operand, and no output
 bool value_is_unused(const Value *value);
 bool value_is_constant(const Value *value);
+// The keys of an output's columns, which zip_map gave it; NULL: none.
+const Value *value_keys(const Value *value);
 Constant *value_constant(const Value *value); // NULL unless the value is a constant
 
 // Attributes. Getters give the default of the op table where the node has none.

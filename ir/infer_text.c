@@ -89,3 +89,18 @@ bool infer_string_split(Node *node, Diag *diag) {
   parts.dims[parts.rank++] = sizes[0];
   return set_result(node, diag, 0, parts);
 }
+
+bool infer_zip_map(Node *node, Diag *diag) {
+  const Type *scores = tensor_operand(node, 0, diag), *keys = tensor_operand(node, 1, diag);
+  if (!scores || !keys) return false;
+  if ((keys->element != STR && keys->element != I64) || keys->rank != 1 || !value_is_constant(node->operands[1]))
+    return refuse(node, diag, "the keys are %s, wanted a constant str[k] or i64[k]", type_text(node_arena(node), keys));
+  int64_t columns, count = type_dim(keys, 0);
+  if (scores->rank < 1) return refuse(node, diag, "the scores are a scalar");
+  Type result = *scores;
+  const Dim **last = &result.dims[scores->rank - 1];
+  if (dim_is_constant(*last, &columns) && columns != count)
+    return refuse(node, diag, "%lld columns and %lld keys", (long long)columns, (long long)count);
+  *last = keys->dims[0];
+  return set_result(node, diag, 0, result);
+}

@@ -25,6 +25,8 @@ bool interpret_reshape(Evaluation *e) {
   return true;
 }
 
+bool interpret_zip_map(Evaluation *e) { return interpret_reshape(e); }
+
 bool interpret_transpose(Evaluation *e) {
   const Tensor *x = &e->operands[0];
   int64_t strides[MAX_RANK], **offsets = offset_tables(e);

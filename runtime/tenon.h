@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-#define TENON_ABI 2u
+#define TENON_ABI 3u
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENON_ALIGNED(n) __attribute__((aligned(n)))
@@ -84,7 +84,8 @@ typedef struct tenon_value {
   int32_t word;                   /* of its own struct */
   int64_t workspace_offset;       /* where it lies in the workspace (--io=workspace); -1: the pointer says where */
   int32_t kind;                   /* enum tenon_kind; of lists `type` is that of the elements, and dims are not said */
-  int32_t reserved;
+  int32_t key_type;               /* TENON_STRING, TENON_I64: columns have keys (ONNX has maps from keys to columns here); 0: none */
+  const void *keys; size_t key_count; /* tenon_string or int64_t, one for each element of the last axis */
 } tenon_value;
 
 typedef struct tenon_model {

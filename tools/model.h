@@ -44,6 +44,7 @@ typedef struct PortInfo {
   int64_t sample[MAX_RANK]; // dims that fit together, small: for made-up inputs
   float scale;              // quantized as a whole: floats become codes by it; 0: plain
   int32_t zero;
+  Tensor keys; // of the columns: files have maps instead of rows; data NULL: none
 } PortInfo;
 
 // What the module says of its inputs or outputs.

@@ -4,6 +4,7 @@
 
 #include "codegen/object.h"
 #include "frontend/tensor_proto.h"
+#include "ir/builder.h"
 #include "ir/print.h"
 #include "runtime/tenon_pool.h"
 #include "tools/data.h"
@@ -23,6 +24,8 @@ PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *valu
                           .kind = kind_of_type(type),
                           .element = type->element,
                           .rank = type->rank};
+    const Value *keys = value_keys(values[i]);
+    if (keys) value_tensor(keys, &ports[i].keys);
     if (type->quant && type->quant->count == 1) {
       ports[i].scale = type->quant->scale[0];
       ports[i].zero = type->quant->zero[0];
@@ -85,6 +88,12 @@ static PortInfo port_of_description(const tenon_value *value) {
   if (value->scale && value->quantized_axis < 0) {
     port.scale = value->scale[0];
     port.zero = value->zero_point[0];
+  }
+  if (value->key_type) {
+    ElementType element = onnx_element_type(value->key_type);
+    size_t bytes = value->key_count * (size_t)element_info[element].bits / 8;
+    port.keys = (Tensor){.element = element, .rank = 1, .dims = {(int64_t)value->key_count}, .bytes = bytes};
+    memcpy(&port.keys.data, &value->keys, sizeof port.keys.data);
   }
   for (int i = 0; i < port.rank && i < MAX_RANK; i++) {
     const tenon_dim *dim = &value->dims[i];

@@ -210,8 +210,8 @@ static bool make_folder(Tool *tool, const char *path) {
   return diag_error(&tool->diag, loc_file(path), "cannot be made a folder: %s", strerror(errno));
 }
 
-static bool value_write(Tool *tool, const char *path, const Tensor *tensor) {
-  FileValue value = value_of_tensor(tool->arena, tensor);
+static bool value_write(Tool *tool, const char *path, const Tensor *tensor, const PortInfo *port) {
+  FileValue value = port->keys.data ? maps_of_tensor(tool->arena, tensor, &port->keys) : value_of_tensor(tool->arena, tensor);
   return onnx_value_file_write(tool->arena, &tool->diag, path, &value);
 }
 
@@ -234,11 +234,12 @@ bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, 
                         runnable->output_count);
     return has_suffix(path, ".npy")
                ? npy_file_write(tool->arena, &tool->diag, path, &named[0])
-               : value_write(tool, path, &named[0]);
+               : value_write(tool, path, &named[0], &runnable->outputs[0]);
   }
   if (!make_folder(tool, path)) return false;
   for (int i = 0; i < runnable->output_count; i++)
-    if (!value_write(tool, arena_printf(tool->arena, "%s/output_%d.pb", path, i), &named[i])) return false;
+    if (!value_write(tool, arena_printf(tool->arena, "%s/output_%d.pb", path, i), &named[i], &runnable->outputs[i]))
+      return false;
   return true;
 }
 
@@ -284,13 +285,19 @@ bool tensor_is_close(Tool *tool, const char *name, const Tensor *found, const Te
   return close;
 }
 
+static bool output_read(Tool *tool, const char *path, const PortInfo *port, Tensor *tensor) {
+  FileValue value;
+  if (!port->keys.data || has_suffix(path, ".npy")) return tensor_read(tool, path, port->kind, tensor);
+  return onnx_value_file_read(tool->arena, &tool->diag, path, VALUE_SEQUENCE, &value) && tensor_of_maps(tool, path, &value, port, tensor);
+}
+
 // What is expected of the outputs, in the runnable's order; data NULL: nothing.
 static bool read_expected(Tool *tool, const Runnable *runnable, const char *path, int *next,
                           Tensor *expected) {
   if (is_folder(path)) {
     for (int i = 0; i < runnable->output_count; i++) {
       const char *name = arena_printf(tool->arena, "%s/output_%d.pb", path, i);
-      if (!tensor_read(tool, name, runnable->outputs[i].kind, &expected[i])) return false;
+      if (!output_read(tool, name, &runnable->outputs[i], &expected[i])) return false;
     }
     return true;
   }
@@ -306,13 +313,13 @@ static bool read_expected(Tool *tool, const Runnable *runnable, const char *path
   for (int i = 0; i < runnable->output_count; i++) { // NAME=FILE
     size_t length = strlen(runnable->outputs[i].name);
     if (length && strncmp(path, runnable->outputs[i].name, length) == 0 && path[length] == '=')
-      return tensor_read(tool, path + length + 1, runnable->outputs[i].kind, &expected[i]);
+      return output_read(tool, path + length + 1, &runnable->outputs[i], &expected[i]);
   }
   if (*next == runnable->output_count)
     return diag_error(&tool->diag, loc_file(path), "one file too many: the model has %d output%s",
                       *next, *next == 1 ? "" : "s");
-  ValueKind kind = runnable->outputs[*next].kind;
-  return tensor_read(tool, path, kind, &expected[(*next)++]);
+  int index = (*next)++;
+  return output_read(tool, path, &runnable->outputs[index], &expected[index]);
 }
 
 bool outputs_compare(Tool *tool, const Runnable *runnable, const Tensor *outputs, Status *status) {

@@ -6,7 +6,8 @@
     predict = tenon.predictor("resnet18.onnx")          # compiles first, for this machine
     logits, = predict({"image": image})
 
-A tensor of strings is an array of str, a sequence a list of arrays, an optional an array (or a list) or None. All that is needed stands in the object: its description, <name>_model, says names, types, shapes and entry points.
+A tensor of strings is an array of str, a sequence a list of arrays, an optional an array (or a list) or None.
+Where ONNX has a sequence of maps (a classifier's probabilities by label), an output is a list of dicts. All that is needed stands in the object: its description, <name>_model, says names, types, shapes and entry points.
 """
 import ctypes
 import os
@@ -18,7 +19,7 @@ import tempfile
 
 import numpy
 
-ABI = 2
+ABI = 3
 STRING = 8  # elements are tenon_string
 NUMPY_TYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", STRING: [("data", "P"), ("bytes", "P")], 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 14: "c8", 15: "c16"}
 BFLOAT16 = 16
@@ -49,7 +50,7 @@ class Value(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("field", ctypes.c_char_p), ("dims", ctypes.POINTER(Dim)), ("rank", ctypes.c_int32),
                 ("type", ctypes.c_int32), ("scale", ctypes.POINTER(ctypes.c_float)), ("zero_point", ctypes.POINTER(ctypes.c_int32)),
                 ("quantized_axis", ctypes.c_int32), ("word", ctypes.c_int32), ("workspace_offset", ctypes.c_int64),
-                ("kind", ctypes.c_int32), ("reserved", ctypes.c_int32)]
+                ("kind", ctypes.c_int32), ("key_type", ctypes.c_int32), ("keys", ctypes.c_void_p), ("key_count", ctypes.c_size_t)]
 
 
 class Tensor(ctypes.Structure):
@@ -245,7 +246,17 @@ class Model:
             array = numpy.empty(shape, kind)
             ctypes.memmove(array.ctypes.data, out[value.word], array.nbytes)
         array = array if list(array.shape) == shape else array.ravel()[:int(numpy.prod(shape))].reshape(shape)
+        if value.key_type:
+            keys = self.keys(value)
+            return [dict(zip(keys, row)) for row in array.reshape(-1, len(keys)).tolist()]
         return from_strings(array) if value.type == STRING else array
+
+    @staticmethod
+    def keys(value):
+        """The keys of an output's columns."""
+        keys = numpy.empty(value.key_count, NUMPY_TYPES[value.key_type])
+        ctypes.memmove(keys.ctypes.data, value.keys, keys.nbytes)
+        return (from_strings(keys) if value.key_type == STRING else keys).tolist()
 
     def __call__(self, values):
         d = self.description
