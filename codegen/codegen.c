@@ -116,7 +116,7 @@ static void settle_stack(Compiled *compiled) {
   bool library = false;
   for (int i = 1; file && i < file->symbol_count; i++) {
     const ObjectSymbol *symbol = &file->symbols[i];
-    if (symbol->section == 0 && !strncmp(symbol->name, "__", 2)) library = true;
+    if (symbol->section == 0 && !strncmp(symbol->name, "__", 2) && !compiled_external_node(compiled, symbol->name)) library = true;
     if (symbol->section && !strcmp(symbol->name, model)) found = symbol;
   }
   assert(found && "every object has its description");
@@ -139,6 +139,17 @@ static const char *const *exported_symbols(const Compiled *compiled) {
   return names;
 }
 
+// The compiler's own arithmetic, and the functions of custom operators.
+static const char *const *allowed_undefined(const Compiled *compiled) {
+  const char *const *own = target_allowed_symbols(compiled->target), *const *external = compiled_external_symbols(compiled);
+  int count = 0;
+  while (own && own[count]) count++;
+  const char **all = NEW_ARRAY(compiled->arena, const char *, count + compiled->custom_count + 1);
+  if (count) memcpy(all, own, (size_t)count * sizeof *all);
+  memcpy(all + count, external, (size_t)compiled->custom_count * sizeof *all);
+  return all;
+}
+
 bool compiled_link(Compiled *compiled) {
   if (compiled->image) return true;
   if (!compiled->object && !machine_emit(compiled)) return false;
@@ -157,11 +168,12 @@ bool compiled_link(Compiled *compiled) {
   *data = (ObjectDataSection){.name = weights_section(compiled), .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
                               .size = bytes, .symbols = symbol, .symbol_count = 1, .write = weights_stream, .user = &compiled->weights};
   bool bare = target_has(compiled->target, TARGET_BARE);
+  const char *const *allowed = allowed_undefined(compiled);
   const char *note = note_text(compiled);
   bool in_file = compiled_weights_in_file(compiled);
   ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = (bytes || empty_but_named) && !in_file ? 1 : 0, .note = note,
                            .note_bytes = strlen(note), .exported = exported_symbols(compiled),
-                           .allowed_undefined = target_allowed_symbols(compiled->target), .drop_stack_note = bare,
+                           .allowed_undefined = allowed, .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
   compiled->image = object_link(arena, compiled->diag, &request);
   return compiled->image != NULL;

@@ -201,7 +201,7 @@ static void fill_views(Kernel *kernel, const KernelRow *row, Val function) {
   assert(next == pointers);
 }
 
-static const char *function_name(Compiled *compiled, const Node *node) {
+const char *emit_function_name(Compiled *compiled, const Node *node) {
   const char *name = node->loc.node && *node->loc.node ? node->loc.node : op_info[node->op].text;
   return arena_printf(compiled->arena, "%s_%s_%s", compiled->interface->prefix, op_info[node->op].text,
                       interface_identifier(compiled->arena, name));
@@ -214,7 +214,7 @@ static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, co
   Parameters parameters = list_parameters(compiled, kernel_function->row, node, packed_count, kernel_function->symbol_count);
   kernel_function->fallible = node_has_trait(node, FALLIBLE);
   LLVMTypeRef result = kernel_function->fallible ? nest->i32 : nest->nothing;
-  Val function = nest_function_begin(nest, function_name(compiled, node), result, parameters.types, parameters.count);
+  Val function = nest_function_begin(nest, emit_function_name(compiled, node), result, parameters.types, parameters.count);
   nest_attribute(nest, function, (int)LLVMAttributeFunctionIndex, "noinline", 0);
   mark_parameters(compiled, node, function, &parameters);
   Val *symbols = NEW_ARRAY(compiled->arena, Val, dim_symbol_count(compiled->module->dims));
@@ -359,7 +359,7 @@ static void set_op(Compiled *compiled, Frame *frame, int op) {
   nest_store(nest, nest_int(nest->i32, op), nest_address(nest, frame->context, nest->i32, nest_const(nest, 1)), 0);
 }
 
-static bool symbols_are_known(Compiled *compiled, const Frame *frame, const Node *node, const KernelFunction *kernel) {
+bool emit_symbols_known(Compiled *compiled, const Frame *frame, const Node *node, const KernelFunction *kernel) {
   for (int i = 0; i < kernel->symbol_count; i++)
     if (!frame->symbols[kernel->symbols[i]])
       return diag_error(compiled->diag, node->loc, "dim '%s' depends on data that is not known here",
@@ -386,6 +386,10 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
     set_op(compiled, frame, op);
     return emit_list_node(compiled, frame, node);
   }
+  if (node_has_trait(node, EXTERNAL)) {
+    set_op(compiled, frame, op);
+    return emit_custom_node(compiled, frame, node);
+  }
   const KernelRow *row = kernel_of(node);
   if (!row) return diag_error(compiled->diag, node->loc, "there is no kernel for %s", op_info[node->op].text);
   if (node->operand_count > MAX_VIEWS || node->result_count > MAX_VIEWS)
@@ -395,7 +399,7 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
   if (row->pack && !row->pack(&pack)) return false;
   KernelFunction *kernel = kernel_function_of(compiled, node, row, pack.count);
   if (!kernel) return false;
-  if (!symbols_are_known(compiled, frame, node, kernel)) return false;
+  if (!emit_symbols_known(compiled, frame, node, kernel)) return false;
   if (frame->late) set_op(compiled, frame, op);
   emit_late_results(compiled, frame, node);
   Val *arguments = NEW_ARRAY(compiled->arena, Val, most_parameters(node, pack.count, kernel->symbol_count));

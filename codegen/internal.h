@@ -101,6 +101,8 @@ struct Compiled {
   const char **op_names; // of tenon_model.ops, by number
   const Node **op_nodes;
   int op_count, op_capacity, op_node_count, op_node_capacity;
+  const Node **customs; // one for each function of the user's
+  int custom_count, custom_capacity;
   LLVMMemoryBufferRef object; // machine code as LLVM wrote it; NULL: not yet
   ObjectImage *image;
   int64_t stack_bytes;
@@ -109,6 +111,9 @@ struct Compiled {
 // Emits the call of one node (not CONST, not a view); false: reported. `op` is its number in
 // tenon_model.ops. Leaves through nest_fail_if when a fallible kernel fails.
 bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op);
+// Are the dims' symbols that the node's function wants known here? False: reported.
+bool emit_symbols_known(Compiled *compiled, const Frame *frame, const Node *node, const KernelFunction *kernel);
+const char *emit_function_name(Compiled *compiled, const Node *node); // PREFIX_OP_NAME
 // With options.profile: calls the clock of the context, if it has one, with `op`.
 void emit_clock(Compiled *compiled, Frame *frame, int op);
 // Leaves the function with `code` unless it is 0.
@@ -162,6 +167,13 @@ void emit_store_needed(Frame *frame, Val needed); // context->needed
 // --- sequences and optionals (lists.c); false: reported
 bool emit_is_list_node(const Node *node);
 bool emit_list_node(Compiled *compiled, Frame *frame, const Node *node);
+
+// --- custom operators (custom.c); false: reported
+bool emit_custom_node(Compiled *compiled, Frame *frame, const Node *node);
+// Functions of the user's that the module calls, NULL-terminated, each once.
+const char *const *compiled_external_symbols(const Compiled *compiled);
+// The node that calls the function.
+const Node *compiled_external_node(const Compiled *compiled, const char *symbol);
 
 // --- entry points (entry.c): _run, _shapes, _init, _model
 bool emit_entry_points(Compiled *compiled);

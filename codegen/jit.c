@@ -5,6 +5,7 @@
 #include <llvm-c/Orc.h>
 
 #include "codegen/internal.h"
+#include "ir/external.h"
 
 struct Loaded {
   LLVMOrcLLJITRef jit;
@@ -32,6 +33,21 @@ static LLVMMemoryBufferRef object_bytes(Compiled *compiled, Arena *scratch) {
   return LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)memory.bytes, memory.size, compiled->options.prefix);
 }
 
+// The functions of custom operators, which lie in a library of the user's.
+static bool define_externals(const Compiled *compiled, LLVMOrcLLJITRef jit, LLVMOrcJITDylibRef library, Arena *arena, Diag *diag) {
+  const char *const *symbols = compiled_external_symbols(compiled);
+  size_t count = 0;
+  LLVMOrcCSymbolMapPair *pairs = NEW_ARRAY(arena, LLVMOrcCSymbolMapPair, compiled->custom_count + 1);
+  for (; symbols[count]; count++) {
+    void *address = external_find(compiled->module->externals, compiled_external_node(compiled, symbols[count]), diag);
+    if (!address) return false;
+    pairs[count].Name = LLVMOrcLLJITMangleAndIntern(jit, symbols[count]);
+    pairs[count].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)address;
+    pairs[count].Sym.Flags = (LLVMJITSymbolFlags){LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+  }
+  return !count || check(LLVMOrcJITDylibDefine(library, LLVMOrcAbsoluteSymbols(pairs, count)), diag);
+}
+
 Loaded *jit_load(Compiled *compiled, Arena *arena, Diag *diag) {
   Arena *scratch = arena_create();
   LLVMMemoryBufferRef object = object_bytes(compiled, scratch);
@@ -41,6 +57,7 @@ Loaded *jit_load(Compiled *compiled, Arena *arena, Diag *diag) {
   if (!check(LLVMOrcCreateLLJIT(&loaded->jit, LLVMOrcCreateLLJITBuilder()), diag)) return NULL;
   arena_on_destroy(arena, dispose, loaded);
   LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(loaded->jit);
+  if (!define_externals(compiled, loaded->jit, library, arena, diag)) return NULL;
   if (!check(LLVMOrcLLJITAddObjectFile(loaded->jit, library, object), diag)) return NULL;
   LLVMOrcExecutorAddress address = 0;
   const char *name = arena_printf(arena, "%s_model", compiled->interface->prefix);

@@ -4,6 +4,8 @@
 
 #include "codegen/describe.h"
 
+int32_t type_of_element(ElementType element) { return describe_type_code(element); }
+
 ElementType element_of_type(int32_t code) {
   for (int i = 0; i < ELEMENT_COUNT; i++)
     if (describe_type_code((ElementType)i) == code) return (ElementType)i;

@@ -10,6 +10,7 @@
 bool list_to_word(const tenon_value *value, const Tensor *list, size_t *word, Arena *arena, Diag *diag, Loc loc);
 // A copy of what _run made.
 bool list_from_word(const tenon_value *value, size_t word, Tensor *list, Arena *arena, Diag *diag, Loc loc);
+int32_t type_of_element(ElementType element);
 ElementType element_of_type(int32_t code); // of tenon_type; ELEMENT_NONE: not one
 
 #endif

@@ -371,7 +371,7 @@ static void make_tensor(Importer *importer, const Value *value, Contents *conten
 
 static void note_node(Importer *importer, const Node *node, int64_t limit) {
   if (node->op == OP_CONST || node->op == OP_PACK || node->region_count ||
-      !node_has_trait(node, PURE))
+      !node_has_trait(node, PURE) || node_has_trait(node, EXTERNAL))
     return;
   if (node->result_count == 0 || contents_known(slot(importer, node->results[0]))) return;
   int64_t count = 0;

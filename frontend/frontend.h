@@ -11,6 +11,16 @@ typedef struct DimBinding {
   int64_t low, high; // equal: the dim is that constant
 } DimBinding;
 
+// --custom: nodes of that operator call a C function.
+typedef struct CustomOperator {
+  const char *domain, *type; // as nodes name it; domain "": ONNX's own
+  const char *symbol;
+  bool pure;             // the function has no effect but its outputs
+  const char *workspace; // bytes of working memory, an expression of dims; NULL: none
+  const char *const *outputs; // their types, as far as given
+  int output_count;
+} CustomOperator;
+
 typedef struct FrontendOptions {
   const DimBinding *dims;
   int dim_count;
@@ -23,6 +33,8 @@ typedef struct FrontendOptions {
   int input_count;
   const char *const *outputs;
   int output_count;
+  const CustomOperator *customs;
+  int custom_count;
   // Called when a shape depends on the values of a graph input. Gives these values (then the
   // module is right only for inputs with these values), or NULL, which makes it an error. May be
   // NULL.
@@ -41,5 +53,8 @@ bool frontend_input_names(Arena *arena, Diag *diag, const char *path, const char
 
 // Parses what follows --dim, "N=4" or "N=1..64" or "N=1.."; false: reported.
 bool frontend_parse_dim(Arena *arena, Diag *diag, const char *text, DimBinding *binding);
+
+// Parses what follows --custom, "acme:Scale=acme_scale{pure,output=f32[N,in0.1]}"; false: reported.
+bool frontend_parse_custom(Arena *arena, Diag *diag, const char *text, CustomOperator *custom);
 
 #endif

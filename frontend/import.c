@@ -242,6 +242,8 @@ static Loc node_loc(const Importer *importer, const Onnx__NodeProto *proto) {
 static bool import_one(OnnxNode *node) {
   const char *domain = plain_domain(node->proto->domain);
   const Onnx__FunctionProto *function = find_function(node->importer, node->proto);
+  const CustomOperator *custom = import_find_custom(node->importer, domain, node->proto->op_type);
+  if (custom) return find_inputs(node) && import_check_attributes(node) && import_custom(node, custom);
   node->row = find_operator(domain, node->proto->op_type);
   if (!node->row && !function) {
     find_inputs(node);
@@ -323,6 +325,7 @@ bool import_initializers(Importer *importer, Scope *scope, const Onnx__GraphProt
 }
 
 bool import_graph_body(Importer *importer, Scope *scope, const Onnx__GraphProto *graph) {
+  scope->subgraph = graph;
   bool good = import_initializers(importer, scope, graph);
   return import_nodes(importer, scope, graph->n_node, graph->node) && good;
 }
@@ -399,10 +402,12 @@ Module *frontend_load(Arena *arena, Diag *diag, const char *path, const Frontend
                        .module = module,
                        .dims = module->dims,
                        .options = options ? options : &none};
+  importer.custom_used = NEW_ARRAY(arena, bool, importer.options->custom_count + 1);
   bool good = import_model(&importer);
   assert((good || diag->errors > errors) && "a failure was not reported");
   if (!good || diag->errors > errors) return NULL;
   import_remove_dead(module->main);
+  import_warn_unused_customs(&importer);
   return module;
 }
 

@@ -31,6 +31,7 @@ typedef struct Scope {
   Graph *graph; // where the nodes go
   NameMap *names;
   const struct FunctionCall *call; // the function whose body this is; NULL: none
+  const Onnx__GraphProto *subgraph; // the subgraph whose body this is; NULL: none
 } Scope;
 
 // What is known about the elements of a small tensor.
@@ -62,6 +63,7 @@ typedef struct Importer {
   struct BlockedWeights *blocked; // import_blocked.c
   Scope *declared; // the types that the model's graph gives of its values
   bool *wanted; // by node of the model's graph; NULL: all
+  bool *custom_used; // by options->customs
 } Importer;
 
 // A function body that is being inlined: its attribute values and operator sets.
@@ -186,6 +188,15 @@ bool import_outputs(Importer *importer, Scope *scope);
 void import_find_wanted(Importer *importer);
 bool import_wanted(const Importer *importer, const Scope *scope, const Onnx__NodeProto *node);
 void import_remove_dead(Graph *graph);
+
+// --- custom operators (import_custom.c)
+// How the options declare an operator; NULL: they do not.
+const CustomOperator *import_find_custom(const Importer *importer, const char *domain, const char *type);
+bool import_custom(OnnxNode *node, const CustomOperator *custom); // false: reported
+void import_warn_unused_customs(const Importer *importer);
+// What the model's own graph declares of a name; NULL: nothing.
+const Onnx__ValueInfoProto *import_declared(const Importer *importer, const char *name);
+const Dim *import_named_dim(Importer *importer, const char *name); // a named dim of the file, with --dim
 
 // The element type of an attribute such as dtype; ELEMENT_NONE if it is none of numbers.
 ElementType onnx_number_type(int64_t code);

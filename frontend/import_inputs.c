@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/import.h"
+#include "ir/external.h"
 #include "ir/sized.h"
 
 // --- numbers and ranges of the command line
@@ -38,7 +39,7 @@ static const char *symbol_text(Arena *arena, const char *text) {
   return *clean ? clean : "_";
 }
 
-static const Dim *named_dim(Importer *importer, const char *name) {
+const Dim *import_named_dim(Importer *importer, const char *name) {
   const FrontendOptions *options = importer->options;
   const char *clean = symbol_text(importer->arena, name);
   for (int i = 0; i < options->dim_count; i++) {
@@ -60,8 +61,8 @@ static const Dim *file_dim(Importer *importer, const char *tensor,
     return import_dim(importer, dim->dim_value);
   if (is_name && dim->dim_param[0] && strcmp(dim->dim_param, "?") != 0 &&
       strcmp(dim->dim_param, "-1") != 0)
-    return named_dim(importer, dim->dim_param);
-  return named_dim(importer, arena_printf(importer->arena, "%s_d%d", tensor, axis));
+    return import_named_dim(importer, dim->dim_param);
+  return import_named_dim(importer, arena_printf(importer->arena, "%s_d%d", tensor, axis));
 }
 
 // --- --shape
@@ -87,7 +88,7 @@ static bool shape_dim(Importer *importer, const char *tensor, int axis, const ch
       if (**text == 'x') break;
       (*text)++;
     }
-    *dim = named_dim(importer, arena_strndup(importer->arena, start, (size_t)(*text - start)));
+    *dim = import_named_dim(importer, arena_strndup(importer->arena, start, (size_t)(*text - start)));
     return true;
   }
   if (!parse_range(text, &low, &high)) return false;
@@ -248,7 +249,7 @@ void import_note_declared(Importer *importer) {
   note_declared(importer, graph->n_output, graph->output);
 }
 
-static const Onnx__ValueInfoProto *find_info(const Importer *importer, const char *name) {
+const Onnx__ValueInfoProto *import_declared(const Importer *importer, const char *name) {
   const Item *item = scope_find_here(importer->declared, name);
   return item ? item->declared : NULL;
 }
@@ -256,7 +257,7 @@ static const Onnx__ValueInfoProto *find_info(const Importer *importer, const cha
 static bool import_cut_inputs(Importer *importer, Scope *scope) {
   const FrontendOptions *options = importer->options;
   for (int i = 0; i < options->input_count; i++) {
-    const Onnx__ValueInfoProto *info = find_info(importer, options->inputs[i]);
+    const Onnx__ValueInfoProto *info = import_declared(importer, options->inputs[i]);
     if (!info)
       return diag_error(importer->diag, loc_file(importer->module->source),
                         "--inputs: the file does not say the type of '%s'", options->inputs[i]);
@@ -289,7 +290,7 @@ static bool is_output_already(const Graph *graph, const Value *value) {
 }
 
 bool import_check_declared(const Importer *importer, Loc loc, const char *name, const Type *type) {
-  const Onnx__ValueInfoProto *info = find_info(importer, name);
+  const Onnx__ValueInfoProto *info = import_declared(importer, name);
   const Onnx__TypeProto *declared = info ? info->type : NULL;
   if (!declared || declared->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
       !declared->tensor_type || !declared->tensor_type->elem_type)
@@ -302,7 +303,7 @@ bool import_check_declared(const Importer *importer, Loc loc, const char *name, 
 
 // A list as the file declares it; without a declaration as it is.
 static Value *list_output(Importer *importer, Scope *scope, const Item *item, const char *name, Loc loc) {
-  const Onnx__ValueInfoProto *info = find_info(importer, name);
+  const Onnx__ValueInfoProto *info = import_declared(importer, name);
   TypeKind kind = item->is_optional || (item->list && item->list->type.kind == TYPE_OPTIONAL) ? TYPE_OPTIONAL : TYPE_SEQUENCE;
   Builder builder = builder_at_end(scope->graph, loc);
   Type declared = {.kind = kind};
@@ -316,7 +317,7 @@ static Value *list_output(Importer *importer, Scope *scope, const Item *item, co
 }
 
 static bool is_declared_optional(const Importer *importer, const char *name) {
-  const Onnx__ValueInfoProto *info = find_info(importer, name);
+  const Onnx__ValueInfoProto *info = import_declared(importer, name);
   return info && info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE;
 }
 
@@ -411,6 +412,7 @@ void import_remove_dead(Graph *graph) {
   for (Node *node = graph->last, *previous; node; node = previous) {
     previous = node->previous;
     bool used = !node_has_trait(node, PURE | SIZED | OF_LISTS) && node->op != OP_IF;
+    used |= node_has_effects(node);
     if (node_has_trait(node, SIZED | OF_LISTS)) used = sized_dims_are_used(node);
     for (int i = 0; i < node->result_count; i++) used |= !value_is_unused(node->results[i]);
     for (int i = 0; i < node->region_count; i++) import_remove_dead(node->regions[i]);

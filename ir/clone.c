@@ -160,6 +160,7 @@ static void resolve_placements(const Cloner *c, int count, bool same_module) {
 
 static Cloner cloner_create(Module *to, const Module *from) {
   Arena *scratch = arena_create();
+  if (!to->externals) to->externals = from->externals;
   return (Cloner){to, to->dims == from->dims, NEW_ARRAY(scratch, Value *, from->next_value_id),
                   scratch};
 }

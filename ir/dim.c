@@ -429,6 +429,17 @@ const Dim *dim_substitute(DimTable *to, const Dim *dim,
 
 static int64_t evaluate_atom(const Atom *atom, const int64_t *values);
 
+bool dim_mentions(const Dim *dim, const Atom *symbol) {
+  for (int i = 0; i < dim_term_count(dim); i++)
+    for (int k = 0; k < dim_terms(dim)[i].atom_count; k++) {
+      const Atom *atom = dim_terms(dim)[i].atoms[k];
+      if (atom == symbol) return true;
+      if (atom->kind == ATOM_SYMBOL) continue;
+      if (dim_mentions(atom->left, symbol) || dim_mentions(atom->right, symbol)) return true;
+    }
+  return false;
+}
+
 int64_t dim_evaluate(const Dim *dim, const int64_t *values) {
   int64_t sum = 0;
   for (int i = 0; i < dim->term_count; i++) {

@@ -74,6 +74,8 @@ const char *dim_symbol_name(const Dim *dim); // NULL unless the dim is a lone sy
 int dim_term_count(const Dim *dim);
 const DimTerm *dim_terms(const Dim *dim); // the constant term, if any, last
 
+bool dim_mentions(const Dim *dim, const Atom *symbol); // is the symbol anywhere in the expression?
+
 // Replaces each symbol s by replacement(user, s); a NULL result keeps the symbol. `to` may be
 // another table: then kept symbols are looked up there by name.
 const Dim *dim_substitute(DimTable *to, const Dim *dim,

@@ -138,6 +138,7 @@ struct Module {
   const char *name;     // file stem
   const char *producer; // from the model file; may be NULL
   const char *source;   // path of the file it came from
+  const struct Externals *externals; // functions that custom operators call (ir/external.h); NULL: none
   int next_value_id, next_node_id, next_constant_id;
   struct NameSet *constant_names;
 };

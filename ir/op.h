@@ -35,7 +35,8 @@ enum {
   FALLIBLE = 1 << 7,    // data can make it fail at run time (index out of range)
   SIZED = 1 << 8,       // data decides a dim of the results, a symbol: pure, but two of them are never one
   OF_LISTS = 1 << 9,    // operands or results may be sequences or optionals; not PURE where it finds dims, as SIZED
-  MAKES_TEXT = 1 << 10  // strings with bytes of their own, as many as data decides
+  MAKES_TEXT = 1 << 10, // strings with bytes of their own, as many as data decides
+  EXTERNAL = 1 << 11    // calls a function of the user's: nothing is known of it; never run while compiling
 };
 
 typedef struct AttributeSpec {

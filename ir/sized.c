@@ -55,17 +55,6 @@ bool sized_finds_dims(const Node *node) {
   return node_has_trait(node, SIZED | OF_LISTS | REGIONS) && next_found(node, &at) != NULL;
 }
 
-static bool dim_mentions(const Dim *dim, const Atom *symbol) {
-  for (int i = 0; i < dim_term_count(dim); i++)
-    for (int k = 0; k < dim_terms(dim)[i].atom_count; k++) {
-      const Atom *atom = dim_terms(dim)[i].atoms[k];
-      if (atom == symbol) return true;
-      if (atom->kind == ATOM_SYMBOL) continue;
-      if (dim_mentions(atom->left, symbol) || dim_mentions(atom->right, symbol)) return true;
-    }
-  return false;
-}
-
 static bool node_mentions(const Node *node, const Atom *symbol) {
   for (int i = 0; i < node->result_count; i++) {
     const Type *type = &node->results[i]->type;

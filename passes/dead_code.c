@@ -1,12 +1,14 @@
 // dead_code - deletes nodes whose results nobody uses, and operands that no region looks at.
-// Every op has no effect but its results, control flow included, and the dims that it finds. Inputs and outputs of the model
-// stay. Needs: nothing. Leaves: no node without a use.
+// Nearly every op has no effect but its results, control flow included, and the dims that it finds; custom operators may have.
+// Inputs and outputs of the model stay. Needs: nothing. Leaves: no node without a use.
+#include "ir/external.h"
 #include "ir/sized.h"
 #include "passes/pass.h"
 
 static bool is_dead(const Node *node) {
   for (int i = 0; i < node->result_count; i++)
     if (!value_is_unused(node->results[i])) return false;
+  if (node_has_effects(node)) return false;
   return node_has_trait(node, PURE) ||
          (node_has_trait(node, REGIONS | SIZED | OF_LISTS) && !sized_dims_are_used(node));
 }

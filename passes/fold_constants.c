@@ -41,7 +41,7 @@ static bool results_are_small(const Node *node, int64_t limit) {
 // fuse_qdq may make use of their codes.
 static bool is_foldable(const Node *node, int64_t limit, bool dequantize) {
   if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK ||
-      !node_has_trait(node, PURE))
+      !node_has_trait(node, PURE) || node_has_trait(node, EXTERNAL))
     return false;
   if (!operands_are_constant(node) || !dims_are_constant(node)) return false;
   return node->op == OP_DEQUANTIZE ? dequantize : results_are_small(node, limit);

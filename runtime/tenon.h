@@ -63,10 +63,48 @@ enum tenon_type {
   TENON_I4 = 22, TENON_F4E2M1 = 23, TENON_F8E8M0 = 24, TENON_U2 = 25, TENON_I2 = 26
 };
 
-typedef struct tenon_tensor { /* one element of a sequence, or an operand of a custom op */
+typedef struct tenon_tensor { /* one element of a sequence, an operand or result of a custom operator */
   void *data; const size_t *dims; int32_t rank; int32_t type;
 } tenon_tensor;
 typedef struct tenon_sequence { const tenon_tensor *items; size_t count; } tenon_sequence;
+
+/* Custom operators (--custom DOMAIN:OP=function): int function(const tenon_custom *call), 0 or an error, which makes _run
+   return TENON_E_CUSTOM. An attribute is a tensor: an int i64[], a float f32[], a string TENON_STRING[], lists rank 1. */
+typedef struct tenon_attribute { const char *name; tenon_tensor value; } tenon_attribute;
+
+typedef struct tenon_custom {
+  tenon_context *context;            /* of the run: a struct around it may hold what the function wants to know */
+  const tenon_tensor *inputs;        /* read only; dense, row-major; data NULL, type 0: absent */
+  const tenon_tensor *outputs;       /* the function writes to data; type and dims are decided */
+  const tenon_attribute *attributes;
+  void *workspace;                   /* where --custom says workspace=BYTES: undefined before and after the call */
+  size_t workspace_bytes;
+  int32_t input_count, output_count, attribute_count, reserved;
+} tenon_custom;
+
+static inline const tenon_tensor *tenon_find_attribute(const tenon_custom *call, const char *name) { /* NULL: not there */
+  int32_t i, k;
+  for (i = 0; i < call->attribute_count; i++) {
+    const char *other = call->attributes[i].name;
+    for (k = 0; name[k] && name[k] == other[k]; k++) {}
+    if (name[k] == other[k]) return &call->attributes[i].value;
+  }
+  return 0;
+}
+static inline float tenon_float_attribute(const tenon_custom *call, const char *name, float otherwise) {
+  const tenon_tensor *value = tenon_find_attribute(call, name);
+  return value && value->type == TENON_F32 && value->rank == 0 ? *(const float *)value->data : otherwise;
+}
+static inline int64_t tenon_int_attribute(const tenon_custom *call, const char *name, int64_t otherwise) {
+  const tenon_tensor *value = tenon_find_attribute(call, name);
+  return value && value->type == TENON_I64 && value->rank == 0 ? *(const int64_t *)value->data : otherwise;
+}
+static inline size_t tenon_count(const tenon_tensor *tensor) { /* of elements */
+  size_t count = 1;
+  int32_t i;
+  for (i = 0; i < tensor->rank; i++) count *= tensor->dims[i];
+  return count;
+}
 
 /* tenon_value.kind: a field is a pointer to elements, to a tenon_sequence, or for optionals to a tenon_tensor or
    tenon_sequence, NULL where there is no element. */

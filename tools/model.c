@@ -6,6 +6,7 @@
 #include "frontend/frontend.h"
 #include "ir/file.h"
 #include "ir/print.h"
+#include "tools/custom.h"
 #include "tools/values.h"
 
 static bool ends_with(const char *text, const char *end) {
@@ -49,9 +50,9 @@ static void split_names(Arena *arena, const TextList *texts, TextList *names) {
 static bool describe_inputs(Tool *tool, ModelFile *file) {
   if (file->format == FORMAT_TEXT) {
     if (tool_flag(tool, OPTION_DIM) || tool_flag(tool, OPTION_SHAPE) ||
-        tool_flag(tool, OPTION_INPUTS) || tool_flag(tool, OPTION_OUTPUTS))
+        tool_flag(tool, OPTION_INPUTS) || tool_flag(tool, OPTION_OUTPUTS) || tool_flag(tool, OPTION_CUSTOM))
       return diag_error(&tool->diag, loc_file(file->path),
-                        "--dim, --shape, --inputs and --outputs need the ONNX model");
+                        "--dim, --shape, --inputs, --outputs and --custom need the ONNX model");
     file->parsed = module_parse(tool->arena, &tool->diag, file->path);
     if (!file->parsed) return false;
     const Graph *graph = file->parsed->main;
@@ -126,8 +127,8 @@ static void shapes_from_data(Tool *tool, const Given *given, TextList *shapes) {
   }
 }
 
-Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors, Binding binding) {
-  if (file->format == FORMAT_TEXT) return file->parsed;
+// The model as the options shape it; NULL: reported.
+static Module *load_onnx(Tool *tool, const ModelFile *file, const Tensor *tensors, Binding binding) {
   Given given = {file, tensors};
   const TextList *dims = &tool_value(tool, OPTION_DIM)->list;
   TextList inputs = {0}, outputs = {0}, shapes = {0};
@@ -145,6 +146,8 @@ Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors, Bin
   split_names(tool->arena, &tool_value(tool, OPTION_INPUTS)->list, &inputs);
   split_names(tool->arena, &tool_value(tool, OPTION_OUTPUTS)->list, &outputs);
   shapes_from_data(tool, &given, &shapes);
+  CustomOperator *customs = custom_operators(tool);
+  if (!customs) return NULL;
   FrontendOptions options = {.dims = bindings,
                              .dim_count = dims->count,
                              .shapes = shapes.items,
@@ -153,10 +156,19 @@ Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors, Bin
                              .input_count = inputs.count,
                              .outputs = outputs.items,
                              .output_count = outputs.count,
+                             .customs = customs,
+                             .custom_count = tool_value(tool, OPTION_CUSTOM)->list.count,
                              .value_of_input =
                                  tensors && binding == BIND_VALUES ? value_of_input : NULL,
                              .user = &given};
   return frontend_load(tool->arena, &tool->diag, file->path, &options);
+}
+
+Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors, Binding binding) {
+  if (!custom_library_open(tool)) return NULL;
+  Module *module = file->format == FORMAT_TEXT ? file->parsed : load_onnx(tool, file, tensors, binding);
+  if (module) module->externals = tool->externals;
+  return module;
 }
 
 void model_warn_of_unused_inputs(Tool *tool, const Module *module) {

@@ -24,6 +24,7 @@ static const struct {
     {MOVES, "moves", "moves elements without looking at them"},
     {FALLIBLE, "fallible", "data can make it fail at run time"},
     {OF_LISTS, "of lists", "operands or results may be sequences or optionals"},
+    {EXTERNAL, "external", "calls a function of the user's; never computed while compiling"},
     {SIZED, "sized", "data decides a dim of the results: pure, but two of them are never merged"},
     {MAKES_TEXT, "makes text", "makes strings with bytes of their own, as many as data decides"},
 };

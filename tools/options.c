@@ -32,6 +32,7 @@ enum {
   COMPARE = 1 << 17,
   BENCH = 1 << 18,
   INSPECT = 1 << 19,
+  LIBRARY = 1 << 20,
   TABLE = 1 << 21,
   JSON = 1 << 22
 };

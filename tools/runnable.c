@@ -7,6 +7,7 @@
 #include "ir/builder.h"
 #include "ir/print.h"
 #include "runtime/tenon_pool.h"
+#include "tools/custom.h"
 #include "tools/data.h"
 #include "tools/model.h"
 #include "tools/prepare.h"
@@ -131,6 +132,7 @@ static const char *model_symbol(Tool *tool, const char *path) {
 
 static bool load_shared(Tool *tool, Runnable *runnable) {
   const char *path = runnable->path, *symbol = model_symbol(tool, path);
+  if (!custom_library_open(tool)) return false; // the shared object may want its functions
   if (!symbol)
     return diag_error(&tool->diag, loc_file(path),
                       "not a shared object that tenon compiled: it exports no NAME_model");

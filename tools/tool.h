@@ -11,6 +11,7 @@ typedef struct Tool {
   Diag diag;
   const Command *command;
   Options options;
+  const struct Externals *externals; // --custom-library, when it is open; NULL: none
 } Tool;
 
 static inline const OptionValue *tool_value(const Tool *tool, OptionId id) {

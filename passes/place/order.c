@@ -1,15 +1,17 @@
 // Order: a topological order with a lower peak of live bytes. Two candidates are compared with the
 // order as given: a greedy one (next is the node that frees the most, allocates the least) and a
 // depth-first one from the outputs. Equal peaks keep the order as it is, since importers follow the
-// author's order, which caches like.
+// author's order, which caches like. Nodes with effects stay in order among themselves.
 #include <stdlib.h>
 
+#include "ir/external.h"
 #include "ir/sized.h"
 #include "passes/place/place.h"
 
 typedef struct OrderNode {
   Node *node;
-  int waiting; // operands from nodes that are not scheduled yet
+  int waiting;       // operands from nodes that are not scheduled yet, and the node before it
+  int before, after; // it has effects: the ones before and after it that have, by number; -1: none
 } OrderNode;
 
 typedef struct Order {
@@ -27,13 +29,18 @@ static Order make_order(Graph *graph, Arena *scratch) {
   Order order = {.scratch = scratch,
                  .count = graph->node_count,
                  .nodes = NEW_ARRAY(scratch, OrderNode, graph->node_count + 1)};
-  int values = graph->input_count, index = 0;
+  int values = graph->input_count, index = 0, effect = -1;
   FOR_EACH_NODE (node, graph) values += node->result_count;
   order.bytes = NEW_ARRAY(scratch, int64_t, values + 1);
   order.remaining = NEW_ARRAY(scratch, int, values + 1);
   for (int i = 0; i < graph->input_count; i++) graph->inputs[i]->mark = order.value_count++;
   FOR_EACH_NODE (node, graph) {
-    order.nodes[index].node = node;
+    order.nodes[index] = (OrderNode){.node = node, .before = -1, .after = -1};
+    if (node_has_effects(node)) {
+      order.nodes[index].before = effect;
+      if (effect >= 0) order.nodes[effect].after = index;
+      effect = index;
+    }
     node->mark = index++;
     for (int i = 0; i < node->result_count; i++) {
       Value *result = node->results[i];
@@ -50,7 +57,7 @@ static Order make_order(Graph *graph, Arena *scratch) {
 static void reset(Order *order) {
   for (int i = 0; i < order->count; i++) {
     const Node *node = order->nodes[i].node;
-    order->nodes[i].waiting = 0;
+    order->nodes[i].waiting = order->nodes[i].before >= 0;
     for (int k = 0; k < node->operand_count; k++)
       if (node->operands[k] && node->operands[k]->definition) order->nodes[i].waiting++;
     for (int k = 0; k < node->result_count; k++)
@@ -104,6 +111,8 @@ static int64_t peak_of(Order *order, const int *sequence) {
 }
 
 static void release_users(Order *order, const Node *node, int *ready, int *ready_count) {
+  int after = order->nodes[node->mark].after;
+  if (after >= 0 && --order->nodes[after].waiting == 0) ready[(*ready_count)++] = after;
   for (int i = 0; i < node->result_count; i++)
     for (int k = 0; k < node->results[i]->use_count; k++) {
       int user = (int)node->results[i]->uses[k].user->mark;
@@ -135,6 +144,14 @@ static void greedy(Order *order, int *sequence) {
   }
 }
 
+// The number of the node that has to come before `at` for its operand `index`, the last of them for the effects; -1: none.
+static int dependence(const Order *order, int at, int index) {
+  const Node *node = order->nodes[at].node;
+  if (index == node->operand_count) return order->nodes[at].before;
+  const Value *value = node->operands[index];
+  return value && value->definition ? (int)value->definition->mark : -1;
+}
+
 // Operands first, deepest definition first; an explicit stack, since graphs are deep.
 static void depth_first(Order *order, const Graph *graph, int *sequence) {
   int *stack = NEW_ARRAY(order->scratch, int, order->count + 1),
@@ -153,15 +170,15 @@ static void depth_first(Order *order, const Graph *graph, int *sequence) {
       int at = stack[depth - 1];
       const Node *node = order->nodes[at].node;
       int operand = next[at]++ - 1;
-      if (operand >= node->operand_count) {
+      if (operand > node->operand_count) {
         sequence[done++] = at;
         depth--;
         continue;
       }
-      const Value *value = node->operands[operand];
-      if (!value || !value->definition || next[value->definition->mark]) continue;
-      next[value->definition->mark] = 1;
-      stack[depth++] = (int)value->definition->mark;
+      int needed = dependence(order, at, operand);
+      if (needed < 0 || next[needed]) continue;
+      next[needed] = 1;
+      stack[depth++] = needed;
     }
   }
 }
