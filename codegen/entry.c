@@ -9,6 +9,7 @@
 #include "codegen/dim_checks.h"
 #include "codegen/entry.h"
 #include "codegen/internal.h"
+#include "ir/target_x86.h"
 #include "runtime/tenon.h"
 
 enum { CONTEXT_ABI, CONTEXT_OP, CONTEXT_WORKSPACE, CONTEXT_WORKSPACE_BYTES, CONTEXT_FAST, CONTEXT_STATE, CONTEXT_WEIGHTS,
@@ -299,10 +300,9 @@ static void check_memory(Compiled *compiled, Val memory) {
 }
 
 // `coded` is the weights file, or another place of the embedded weights than the object's own (NULL).
-static void emit_init(Compiled *compiled) {
+static void emit_init_body(Compiled *compiled, Val function) {
   Nest *nest = &compiled->nest;
   int segment = weights_add_coded(&compiled->weights);
-  Val function = begin_function(compiled, "init");
   Val context = LLVMGetParam(function, 0), coded = LLVMGetParam(function, 1), memory = LLVMGetParam(function, 2), weights = NULL;
   check_abi(compiled, context);
   if (compiled_weights_in_file(compiled)) {
@@ -319,6 +319,36 @@ static void emit_init(Compiled *compiled) {
   }
   if (weights) nest_store(nest, weights, field_address(nest, context, CONTEXT_WEIGHTS), nest->target->pointer_bits / 8);
   nest_function_end(nest, nest_int(nest->i32, TENON_OK));
+}
+
+// TENON_E_CPU where this processor lacks what the code needs, all other code: what has not run yet must not be there
+// when it is found out. cpuid takes a microsecond under a hypervisor, so _run does not ask.
+static void emit_cpu_check(Compiled *compiled, Val function, const X86Features *needs) {
+  Nest *nest = &compiled->nest;
+  Val wanted[X86_REGISTERS + 1];
+  for (int i = 0; i < X86_REGISTERS; i++) wanted[i] = nest_int(nest->i32, needs->bits[i]);
+  wanted[X86_REGISTERS] = nest_int(nest->i32, needs->saved);
+  machine_set_baseline(nest, function);
+  Val lacks = nest_library(nest, "tenon_cpu_lacks", wanted, X86_REGISTERS + 1);
+  return_if(nest, nest_compare(nest, LLVMIntNE, lacks, nest_int(LLVMTypeOf(lacks), 0)), TENON_E_CPU);
+}
+
+static void emit_init(Compiled *compiled) {
+  Nest *nest = &compiled->nest;
+  X86Features needs = x86_features(compiled->target);
+  if (x86_features_none(&needs)) {
+    emit_init_body(compiled, begin_function(compiled, "init"));
+    return;
+  }
+  LLVMTypeRef parameters[] = {nest->pointer, nest->pointer, nest->pointer};
+  const char *name = arena_printf(compiled->arena, "%s_initialise", compiled->interface->prefix);
+  Val body = nest_function_begin(nest, name, nest->i32, parameters, 3);
+  nest_attribute(nest, body, (int)LLVMAttributeFunctionIndex, "noinline", 0);
+  emit_init_body(compiled, body);
+  Val function = begin_function(compiled, "init"), arguments[3];
+  emit_cpu_check(compiled, function, &needs);
+  LLVMGetParams(function, arguments);
+  nest_function_end(nest, LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(body), body, arguments, 3, ""));
 }
 
 bool emit_entry_points(Compiled *compiled) {

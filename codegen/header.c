@@ -8,6 +8,7 @@
 #include "codegen/embedded.h"
 #include "codegen/internal.h"
 #include "ir/nameset.h"
+#include "ir/target_x86.h"
 
 typedef struct HeaderWriter {
   Arena *arena;
@@ -224,7 +225,11 @@ static void write_prototypes(HeaderWriter *w) {
                      : file    ? "Checks the weights file at `coded` and sets context->weights; `memory` is not used."
                      : decoded ? "Decodes the weights into `memory` (DECODED_BYTES) and sets context->weights; `coded` is NULL. Once, by one thread;\n"
                                  "   afterwards the memory is only read, and contexts may share it."
-                               : "Nothing to do for this model: both pointers may be NULL.";
+                               : "Nothing else to do for this model: both pointers may be NULL.";
+  X86Features needs = x86_features(w->compiled->target);
+  if (!x86_features_none(&needs))
+    sink_text(w->out, "/* TENON_E_CPU if this processor lacks instructions that the model is made of; _run does not look. */\n");
+  else if (!file && !decoded) what = "Nothing to do for this model: both pointers may be NULL.";
   sink_printf(w->out, "/* %s */\nint %s_init(tenon_context *context, const void *coded, void *memory);\n", what, prefix);
   sink_printf(w->out, "/* The same as data: names, types, shapes, entry points. */\nextern const tenon_model %s_model;\n", prefix);
 }

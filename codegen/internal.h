@@ -181,6 +181,8 @@ bool emit_entry_points(Compiled *compiled);
 // --- machine (machine.c): LLVM target machine, optimisation, object code
 LLVMTargetMachineRef machine_create(const CodegenOptions *options, Diag *diag);
 bool machine_link_library(Compiled *compiled); // runtime/kernels into the module
+// Code that any processor of the family x86_64 runs.
+void machine_set_baseline(Nest *nest, Val function);
 bool machine_optimise(Compiled *compiled);
 bool machine_emit(Compiled *compiled);         // object and stack_bytes
 bool compiled_link(Compiled *compiled);        // image, once

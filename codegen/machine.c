@@ -78,6 +78,19 @@ static bool is_short_vector_function(Val function) {
   return true;
 }
 
+static void machine_set_cpu(Nest *nest, Val function, const char *cpu, const char *features) {
+  nest_string_attribute(nest, function, "target-cpu", cpu);
+  nest_string_attribute(nest, function, "target-features", features);
+}
+
+void machine_set_baseline(Nest *nest, Val function) { machine_set_cpu(nest, function, "x86-64", ""); }
+
+// Finds out whether the rest may run.
+static bool runs_anywhere(Val function) {
+  size_t length;
+  return !strncmp(LLVMGetValueName2(function, &length), "tenon_cpu_", strlen("tenon_cpu_"));
+}
+
 // The kernel library becomes part of the module before lowering, so that lowerings find its functions
 // by name; what nobody calls is dropped afterwards.
 bool machine_link_library(Compiled *compiled) {
@@ -96,8 +109,8 @@ bool machine_link_library(Compiled *compiled) {
     if (LLVMIsDeclaration(f)) continue;
     LLVMSetLinkage(f, LLVMInternalLinkage);
     if (is_short_vector_function(f)) nest_attribute(nest, f, (int)LLVMAttributeFunctionIndex, "alwaysinline", 0);
-    nest_string_attribute(nest, f, "target-cpu", compiled->target->cpu);
-    nest_string_attribute(nest, f, "target-features", compiled->target->features);
+    if (runs_anywhere(f)) machine_set_baseline(nest, f);
+    else machine_set_cpu(nest, f, compiled->target->cpu, compiled->target->features);
     nest_string_attribute(nest, f, "no-builtins", "");
     nest_string_attribute(nest, f, "warn-stack-size", "0");
     if (compiled->target->vector_bits == 512) nest_string_attribute(nest, f, "prefer-vector-width", "512");

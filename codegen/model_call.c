@@ -66,12 +66,10 @@ ModelCall *model_call_create(const struct tenon_model *model, Arena *arena, Diag
   *call = (ModelCall){.model = model, .arena = arena, .workspace_bytes = model->workspace_bytes};
   if (model->workspace_bytes) call->workspace = aligned_memory(arena, model->workspace_bytes, model->workspace_align);
   arena_on_destroy(arena, free_room, call);
-  if (model->decoded_bytes) {
-    call->decoded = aligned_memory(arena, model->decoded_bytes, model->decoded_align);
-    tenon_context context = context_of(call);
-    int code = model->init(&context, NULL, call->decoded);
-    if (code) return report(&context, model, code, diag), NULL;
-  }
+  if (model->decoded_bytes) call->decoded = aligned_memory(arena, model->decoded_bytes, model->decoded_align);
+  tenon_context context = context_of(call);
+  int code = model->init(&context, NULL, call->decoded);
+  if (code == TENON_E_CPU || (code && model->decoded_bytes)) return report(&context, model, code, diag), NULL;
   return call;
 }
 

@@ -225,10 +225,11 @@ static const char tail[] =
     "TEST_CODE static int test_setup(void) {\n  test_context.workspace_bytes = "
     "TEST_WORKSPACE_BYTES;\n"
     "#if %s_NEEDS_INIT\n  test_context.weights = test_memory;\n  return %s_init(&test_context, 0, "
-    "test_memory);\n#else\n  return 0;\n#endif\n}\n#endif\n\n"
+    "test_memory);\n#elif defined TENON_TEST_MAIN\n  return %s_init(&test_context, 0, 0); /* the processor */\n"
+    "#else\n  return 0;\n#endif\n}\n#endif\n\n"
     "#ifdef TENON_TEST_MAIN\n#include <stdio.h>\n#include <stdlib.h>\n\nint main(void) {\n  int "
     "code = "
-    "test_setup();\n  if (!code) code = %s_selftest(&test_context);\n%s"
+    "-test_setup();\n  if (!code) code = %s_selftest(&test_context);\n%s"
     "  if (code < 0) printf(\"%s: %%s\\n\", tenon_error_text(-code));\n  else printf(\"%s: %%d "
     "elements differ, worst relative error %%g\\n\", code, (double)test_worst);\n  return code != "
     "0;\n}\n#endif\n\n"
@@ -273,7 +274,7 @@ static const char *growing_workspace(const TestData *data, Arena *arena) {
 
 static void put_tail(OutputSink *sink, const TestData *data, Arena *arena) {
   const char *macro = data->interface->macro_prefix, *prefix = data->interface->prefix;
-  sink_printf(sink, tail, macro, macro, macro, macro, prefix, prefix,
+  sink_printf(sink, tail, macro, macro, macro, macro, prefix, prefix, prefix,
               growing_workspace(data, arena), prefix, prefix, prefix);
 }
 

@@ -23,7 +23,7 @@ ABI = 3
 STRING = 8  # elements are tenon_string
 NUMPY_TYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", STRING: [("data", "P"), ("bytes", "P")], 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 14: "c8", 15: "c16"}
 BFLOAT16 = 16
-WORKSPACE = 4  # TENON_E_WORKSPACE
+CPU, WORKSPACE = 2, 4  # TENON_E_CPU, TENON_E_WORKSPACE
 TENSOR, SEQUENCE, OPTIONAL, OPTIONAL_SEQUENCE = range(4)  # enum tenon_kind
 
 
@@ -144,10 +144,12 @@ class Model:
         self.output_names = [value.name.decode() for value in self.outputs]
         self.workspace = aligned(d.workspace_bytes, max(64, d.workspace_align))
         self.context = Context(abi=d.abi, workspace=self.workspace.ctypes.data, workspace_bytes=d.workspace_bytes)
+        self.decoded = aligned(d.decoded_bytes, max(64, d.decoded_align)) if d.decoded_bytes else None
+        code = d.init(ctypes.byref(self.context), None, self.decoded.ctypes.data if d.decoded_bytes else None)
         if d.decoded_bytes:
-            self.decoded = aligned(d.decoded_bytes, max(64, d.decoded_align))
-            self.check(d.init(ctypes.byref(self.context), None, self.decoded.ctypes.data))
             self.context.weights = self.decoded.ctypes.data
+        if d.decoded_bytes or code == CPU:
+            self.check(code)
 
     def check(self, code):
         if code:
