@@ -94,30 +94,14 @@ static void check_dims(Compiled *compiled, Frame *frame) {
   if (bad) return_if(frame->nest, bad, TENON_E_DIM);
 }
 
-// More pointers than this would be kept on the stack from the start to their use.
-enum { MOST_KEPT_POINTERS = 24 };
-
 // Pointers of inputs or outputs, NULL if too many to keep; a missing or misaligned one that is needed is an error.
 static Val *load_pointers(Compiled *compiled, Val words, const InterfaceValue *values, int count, bool outputs) {
   Nest *nest = &compiled->nest;
+  return_if(nest, emit_pointer_checks(compiled, words, values, count, outputs), TENON_E_POINTER);
+  if (count > MOST_KEPT_POINTERS) return NULL;
   Val *pointers = NEW_ARRAY(compiled->arena, Val, count);
-  Val bad = NULL;
-  for (int i = 0; i < count; i++) {
-    pointers[i] = entry_load_word(nest, words, values[i].word, nest->pointer);
-    const Type *type = &values[i].value->type;
-    bool set_by_run = outputs && interface_is_open(&values[i]), unused = !outputs && value_is_unused(values[i].value);
-    if (values[i].bytes == 0 || interface_workspace_offset(&values[i]) >= 0 || set_by_run || unused) continue;
-    if (type->kind == TYPE_OPTIONAL) continue; // NULL: no element
-    Val number = LLVMBuildPtrToInt(nest->builder, pointers[i], nest->index, "");
-    // As numbers: a long `or` of conditions LLVM would make a branch each.
-    Val wrong = LLVMBuildZExt(nest->builder, nest_compare(nest, LLVMIntEQ, number, nest_const(nest, 0)), nest->index, "");
-    bool of_pointers = type_is_list(type) || type->element == STR;
-    int align = of_pointers ? nest->target->pointer_bits / 8 : element_info[type->element].bits / 8;
-    if (align > 1) wrong = nest_or(nest, wrong, nest_and(nest, number, nest_const(nest, (align > 8 ? 8 : align) - 1)));
-    bad = bad ? nest_or(nest, bad, wrong) : wrong;
-  }
-  if (bad) return_if(nest, nest_compare(nest, LLVMIntNE, bad, nest_const(nest, 0)), TENON_E_POINTER);
-  return count > MOST_KEPT_POINTERS ? NULL : pointers;
+  for (int i = 0; i < count; i++) pointers[i] = entry_load_word(nest, words, values[i].word, nest->pointer);
+  return pointers;
 }
 
 void emit_store_needed(Frame *frame, Val needed) {

@@ -168,6 +168,11 @@ void emit_store_needed(Frame *frame, Val needed); // context->needed
 bool emit_is_list_node(const Node *node);
 bool emit_list_node(Compiled *compiled, Frame *frame, const Node *node);
 
+// --- pointers of inputs or outputs (pointer_checks.c): more than these would be kept on the stack until their use
+enum { MOST_KEPT_POINTERS = 24 };
+// The condition under which one that is needed is NULL or misaligned.
+Val emit_pointer_checks(Compiled *compiled, Val words, const InterfaceValue *values, int count, bool outputs);
+
 // --- custom operators (custom.c); false: reported
 bool emit_custom_node(Compiled *compiled, Frame *frame, const Node *node);
 // Functions of the user's that the module calls, NULL-terminated, each once.

@@ -69,12 +69,26 @@ static void add_use(Value *value, Node *user, int index) {
   ARENA_PUSH(value->graph->module->arena, value->uses, value->use_count, value->use_capacity, use);
 }
 
+// The uses stay in order. A value that one node reads many times loses them from one end, so both ends are looked at
+// first, and the shorter part moves.
+static void remove_use(Value *value, int at) {
+  if (at < value->use_count / 2) {
+    memmove(&value->uses[1], &value->uses[0], (size_t)at * sizeof(Use));
+    value->uses++;
+    value->use_capacity--;
+  } else {
+    memmove(&value->uses[at], &value->uses[at + 1], (size_t)(value->use_count - at - 1) * sizeof(Use));
+  }
+  value->use_count--;
+}
+
 static void drop_use(Value *value, const Node *user, int index) {
   if (!value) return;
-  for (int i = 0; i < value->use_count; i++) {
-    if (value->uses[i].user != user || value->uses[i].index != index) continue;
-    memmove(&value->uses[i], &value->uses[i + 1], (size_t)(value->use_count - i - 1) * sizeof(Use));
-    value->use_count--;
+  for (int low = 0, high = value->use_count - 1; low <= high; low++, high--) {
+    const Use *first = &value->uses[low], *last = &value->uses[high];
+    bool at_low = first->user == user && first->index == index, at_high = last->user == user && last->index == index;
+    if (!at_low && !at_high) continue;
+    remove_use(value, at_low ? low : high);
     return;
   }
   assert(false && "use not found");

@@ -5,7 +5,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-static uint32_t saved_state(void) { // XCR0
+static inline __attribute__((always_inline)) uint32_t saved_state(void) { // XCR0
   uint32_t low, high;
   __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(low), "=d"(high) : "c"(0)); // xgetbv
   return low;
