@@ -18,11 +18,12 @@ struct Dim {
   const Dim *next; // in the same bucket
 };
 
-enum { BUCKETS = 1024 };
+enum { FIRST_BUCKETS = 1024 };
 
 struct DimTable {
   Arena *arena;
-  const Dim *buckets[BUCKETS];
+  const Dim **buckets; // by hash
+  unsigned bucket_count, dim_count;
   Atom **atoms; // all, in order of creation
   int atom_count, atom_capacity;
   Atom **symbols;
@@ -134,9 +135,24 @@ static bool same_terms(const Dim *dim, int count, const DimTerm *terms) {
   return true;
 }
 
+// Twice as many buckets where there are as many dims: a concat of thousands makes thousands.
+static void grow(DimTable *table) {
+  unsigned count = table->bucket_count ? 2 * table->bucket_count : FIRST_BUCKETS;
+  const Dim **buckets = NEW_ARRAY(table->arena, const Dim *, count);
+  for (unsigned b = 0; b < table->bucket_count; b++)
+    for (const Dim *dim = table->buckets[b], *next; dim; dim = next) {
+      next = dim->next;
+      ((Dim *)dim)->next = buckets[dim->hash % count];
+      buckets[dim->hash % count] = dim;
+    }
+  table->buckets = buckets;
+  table->bucket_count = count;
+}
+
 static const Dim *intern(DimTable *table, int count, const DimTerm *terms) {
   unsigned hash = hash_terms(count, terms);
-  const Dim **bucket = &table->buckets[hash % BUCKETS];
+  if (table->dim_count == table->bucket_count) grow(table);
+  const Dim **bucket = &table->buckets[hash % table->bucket_count];
   for (const Dim *dim = *bucket; dim; dim = dim->next)
     if (dim->hash == hash && same_terms(dim, count, terms)) return dim;
   Dim *dim = NEW(table->arena, Dim);
@@ -150,6 +166,7 @@ static const Dim *intern(DimTable *table, int count, const DimTerm *terms) {
   *dim = (Dim){count, copy, 0, 0, hash, *bucket};
   set_range(dim);
   *bucket = dim;
+  table->dim_count++;
   return dim;
 }
 
@@ -230,7 +247,7 @@ static void refresh_ranges(DimTable *table) {
     set_range((Dim *)atom->right);
     set_atom_range(atom);
   }
-  for (int b = 0; b < BUCKETS; b++)
+  for (unsigned b = 0; b < table->bucket_count; b++)
     for (const Dim *dim = table->buckets[b]; dim; dim = dim->next) set_range((Dim *)dim);
 }
 
