@@ -9,6 +9,7 @@
 #include "ir/file.h"
 #include "ir/interpret.h"
 #include "ir/sized.h"
+#include "tools/ctest_values.h"
 #include "tools/data.h"
 #include "tools/prepare.h"
 #include "tools/values.h"
@@ -16,8 +17,14 @@
 typedef struct TestData {
   const Graph *graph;
   Tensor *inputs, *outputs;
+  const char **given, **wanted; // C expressions for pointers to them
   const Interface *interface;
 } TestData;
+
+static Tensor made_up(Arena *arena, const Module *module, const Value *input, const PortInfo *port, uint64_t seed) {
+  bool list = type_is_list(&input->type);
+  return list ? c_test_random_list(arena, module, &input->type, seed) : random_input(arena, port, seed);
+}
 
 static bool make_data(Tool *tool, const Module *module, TestData *data) {
   const Graph *graph = module->main;
@@ -32,31 +39,9 @@ static bool make_data(Tool *tool, const Module *module, TestData *data) {
       return false;
   } else {
     for (int i = 0; i < graph->input_count; i++)
-      data->inputs[i] = random_input(tool->arena, &ports[i], (uint64_t)i * 1000003 + 1);
+      data->inputs[i] = made_up(tool->arena, module, graph->inputs[i], &ports[i], (uint64_t)i * 1000003 + 1);
   }
   return interpret(graph, data->inputs, data->outputs, tool->arena, &tool->diag);
-}
-
-static int unit_bytes(ElementType element) {
-  int bits = element_info[element].bits;
-  return element_info[element].class == CLASS_COMPLEX ? bits / 16 : bits < 8 ? 1 : bits / 8;
-}
-
-static void put_array(OutputSink *sink, const char *kind, int number, const Tensor *tensor) {
-  int unit = unit_bytes(tensor->element);
-  size_t count = tensor->bytes / (size_t)unit;
-  sink_printf(sink, "TEST_CONST static const TENON_ALIGNED(16) uint%d_t %s_%d[] = {", unit * 8,
-              kind, number);
-  for (size_t i = 0; i < count; i++) {
-    uint64_t word = 0;
-    memcpy(&word, (const uint8_t *)tensor->data + i * (size_t)unit, (size_t)unit);
-    sink_printf(sink, "%s0x%" PRIx64 "%s",
-                i % 16 ? ","
-                : i    ? ",\n  "
-                       : "\n  ",
-                word, unit == 8 ? "u" : "");
-  }
-  sink_text(sink, count ? "};\n" : "0};\n"); // an empty array is not C
 }
 
 static const char head[] =
@@ -67,70 +52,6 @@ static const char head[] =
     "#include \"bench.h\"\n#define TEST_CONST BENCH_CONST\n#define TEST_VAR BENCH_VAR\n#define "
     "TEST_CODE BENCH_CODE\n"
     "#else\n#define TEST_CONST\n#define TEST_VAR\n#define TEST_CODE\n#endif\n\n";
-
-static const char compare_float[] =
-    "/* Within 1e-3 of the largest magnitude; NaN equals NaN. */\n"
-    "TEST_CODE static int wrong_%s(const void *found, const void *wanted, size_t count) {\n"
-    "  int wrong = 0;\n  size_t i;\n  %s a, b, largest = 0, limit, error;\n"
-    "  for (i = 0; i < count; i++) {\n"
-    "    memcpy(&b, (const char *)wanted + i * sizeof b, sizeof b);\n"
-    "    if (b < 0) b = -b;\n"
-    "    if (b - b == 0 && b > largest) largest = b;\n  }\n"
-    "  limit = largest > 0 ? largest / 1000 : (%s)0.001;\n"
-    "  for (i = 0; i < count; i++) {\n"
-    "    memcpy(&a, (const char *)found + i * sizeof a, sizeof a);\n"
-    "    memcpy(&b, (const char *)wanted + i * sizeof b, sizeof b);\n"
-    "    if (a == b || (a != a && b != b)) continue;\n"
-    "    error = (a < b ? b - a : a - b) / (1000 * limit);\n"
-    "    if (error == error && (float)error > test_worst) test_worst = (float)error;\n"
-    "    if (!(a - b <= limit && b - a <= limit)) wrong++;\n  }\n"
-    "  return wrong;\n}\n\n";
-
-static const char compare_half[] =
-    "/* 16-bit floats: at most 8 steps apart. */\n"
-    "TEST_CODE static int wrong_half(const void *found, const void *wanted, size_t count) {\n"
-    "  int wrong = 0, step;\n  size_t i;\n  int16_t a, b;\n"
-    "  for (i = 0; i < count; i++) {\n"
-    "    memcpy(&a, (const char *)found + i * 2, 2);\n    memcpy(&b, (const char *)wanted + i * 2, "
-    "2);\n"
-    "    step = (a < 0 ? -32768 - a : a) - (b < 0 ? -32768 - b : b);\n"
-    "    if (step > 8 || step < -8) wrong++;\n  }\n"
-    "  return wrong;\n}\n\n";
-
-static const char compare_bytes[] =
-    "TEST_CODE static int wrong_bytes(const void *found, const void *wanted, size_t count) {\n"
-    "  int wrong = 0;\n  size_t i;\n"
-    "  for (i = 0; i < count; i++) wrong += ((const unsigned char *)found)[i] != ((const unsigned "
-    "char *)wanted)[i];\n"
-    "  return wrong;\n}\n\n";
-
-static const char *comparison(ElementType element) {
-  return element == F32 || element == C64    ? "float"
-         : element == F64 || element == C128 ? "double"
-         : element == F16 || element == BF16 ? "half"
-                                             : "bytes";
-}
-
-static size_t compared_count(const Tensor *tensor) {
-  const char *how = comparison(tensor->element);
-  return tensor->bytes / (how[0] == 'f' ? 4 : how[0] == 'd' ? 8 : how[0] == 'h' ? 2 : 1);
-}
-
-static void put_comparisons(OutputSink *sink, const TestData *data) {
-  bool used[4] = {false};
-  static const char *const names[] = {"float", "double", "half", "bytes"};
-  for (int i = 0; i < data->graph->output_count; i++)
-    for (int k = 0; k < 4; k++)
-      used[k] |= strcmp(names[k], comparison(data->outputs[i].element)) == 0;
-  sink_text(
-      sink,
-      "/* The worst error of a float output, relative to the largest magnitude of the output. */\n"
-      "TEST_VAR static float test_worst;\n\n");
-  for (int k = 0; k < 2; k++)
-    if (used[k]) sink_printf(sink, compare_float, names[k], names[k], names[k]);
-  if (used[2]) sink_text(sink, compare_half);
-  if (used[3]) sink_text(sink, compare_bytes);
-}
 
 static bool is_in_workspace(Tool *tool) {
   const char *io = tool_text(tool, OPTION_IO);
@@ -143,11 +64,11 @@ static void put_arguments(Tool *tool, OutputSink *sink, const TestData *data) {
   const char *macro = interface->macro_prefix;
   for (int i = 0; i < interface->input_count; i++) {
     const InterfaceValue *value = &interface->inputs[i];
-    if (is_in_workspace(tool))
+    if (is_in_workspace(tool) && !data->inputs[i].list)
       sink_printf(sink, "  memcpy((char *)context->workspace + %s_%s_OFFSET, input_%d, %zu);\n",
                   macro, value->macro, i, data->inputs[i].bytes);
     else
-      sink_printf(sink, "  in.%s = (const void *)input_%d;\n", value->field, i);
+      sink_printf(sink, "  in.%s = (const void *)%s;\n", value->field, data->given[i]);
     for (int axis = 0; axis < value->value->type.rank; axis++)
       for (int k = 0; k < interface->input_dim_count; k++)
         if (value->dims[axis].word == interface->input_dims[k].word &&
@@ -205,8 +126,11 @@ static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
             ? arena_printf(tool->arena, "(const char *)context->workspace + %s_%s_OFFSET", macro,
                            interface->outputs[i].macro)
             : arena_printf(tool->arena, "output_%d", i);
-    sink_printf(sink, "  wrong += wrong_%s(%s, wanted_%d, %zu);\n",
-                comparison(data->outputs[i].element), found, i, compared_count(&data->outputs[i]));
+    if (data->outputs[i].list)
+      sink_printf(sink, "  wrong += %s;\n", c_test_compare_list(tool->arena, &data->outputs[i], found, data->wanted[i]));
+    else
+      sink_printf(sink, "  wrong += wrong_%s(%s, %s, %zu);\n", c_test_comparison(data->outputs[i].element), found,
+                  data->wanted[i], c_test_units(&data->outputs[i]));
   }
   sink_printf(sink,
               "  return wrong;\n}\n\nTEST_CODE int %s_selftest(tenon_context *context) {\n  int "
@@ -278,21 +202,19 @@ static void put_tail(OutputSink *sink, const TestData *data, Arena *arena) {
               growing_workspace(data, arena), prefix, prefix, prefix);
 }
 
-static bool can_be_tested(Tool *tool, const TestData *data) {
-  for (int i = 0; i < data->graph->output_count; i++)
-    if (data->outputs[i].element == STR)
-      return diag_error(&tool->diag, (Loc){0}, "--emit=c-test: strings are not supported");
-  for (int i = 0; i < data->graph->input_count; i++)
-    if (data->inputs[i].element == STR)
-      return diag_error(&tool->diag, (Loc){0}, "--emit=c-test: strings are not supported");
-  return true;
-}
-
-static bool has_lists(Tool *tool, const Graph *graph) {
-  bool any = false;
-  for (int i = 0; i < graph->input_count; i++) any |= type_is_list(&graph->inputs[i]->type);
-  for (int i = 0; i < graph->output_count; i++) any |= type_is_list(&graph->outputs[i]->type);
-  return any && !diag_error(&tool->diag, (Loc){0}, "--emit=c-test: sequences and optionals are not supported");
+// The arrays of inputs and outputs.
+static void put_data(Tool *tool, OutputSink *sink, TestData *data) {
+  const Graph *graph = data->graph;
+  data->given = NEW_ARRAY(tool->arena, const char *, graph->input_count + 1);
+  data->wanted = NEW_ARRAY(tool->arena, const char *, graph->output_count + 1);
+  for (int i = 0; i < graph->input_count; i++)
+    data->given[i] = c_test_put_value(tool->arena, sink, arena_printf(tool->arena, "input_%d", i), &data->inputs[i]);
+  for (int i = 0; i < graph->output_count; i++) {
+    data->wanted[i] = c_test_put_value(tool->arena, sink, arena_printf(tool->arena, "wanted_%d", i), &data->outputs[i]);
+    if (!is_in_workspace(tool) && !interface_is_open(&data->interface->outputs[i]))
+      sink_printf(sink, "TEST_VAR static TENON_ALIGNED(16) unsigned char output_%d[%zu];\n", i, output_bytes(data, i));
+  }
+  sink_text(sink, "\n");
 }
 
 bool c_test_write(Tool *tool, const Module *module, const char *prefix, const char *header,
@@ -300,7 +222,7 @@ bool c_test_write(Tool *tool, const Module *module, const char *prefix, const ch
   TestData data;
   CodegenOptions options = {.prefix = prefix, .version = TENON_VERSION};
   const char *slash = strrchr(header, '/');
-  if (has_lists(tool, module->main) || !make_data(tool, module, &data) || !can_be_tested(tool, &data)) return false;
+  if (!make_data(tool, module, &data)) return false;
   data.interface = interface_create(module, &options, tool->arena, &tool->diag);
   if (!data.interface) return false;
   OutputFile *file = output_open(tool->arena, &tool->diag, path);
@@ -314,15 +236,8 @@ bool c_test_write(Tool *tool, const Module *module, const char *prefix, const ch
               "#include \"%s\"\n",
               TENON_VERSION, prefix, slash ? slash + 1 : header);
   sink_text(sink, head);
-  for (int i = 0; i < data.graph->input_count; i++) put_array(sink, "input", i, &data.inputs[i]);
-  for (int i = 0; i < data.graph->output_count; i++) {
-    put_array(sink, "wanted", i, &data.outputs[i]);
-    if (!is_in_workspace(tool) && !interface_is_open(&data.interface->outputs[i]))
-      sink_printf(sink, "TEST_VAR static TENON_ALIGNED(16) unsigned char output_%d[%zu];\n", i,
-                  output_bytes(&data, i));
-  }
-  sink_text(sink, "\n");
-  put_comparisons(sink, &data);
+  put_data(tool, sink, &data);
+  c_test_put_comparisons(sink, data.outputs, data.graph->output_count);
   put_selftest(tool, sink, &data);
   put_workspace(sink, &data, &tool->diag);
   put_tail(sink, &data, tool->arena);
