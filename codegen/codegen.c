@@ -126,8 +126,7 @@ static void settle_stack(Compiled *compiled) {
   arena_destroy(scratch);
 }
 
-// The entry points, the description, and the keys of outputs; NULL ends the list.
-static const char *const *exported_symbols(const Compiled *compiled) {
+const char *const *compiled_exported_symbols(const Compiled *compiled) {
   static const char *const suffixes[] = {"run", "shapes", "init", "model"};
   enum { ALWAYS = sizeof suffixes / sizeof *suffixes };
   const Interface *interface = compiled->interface;
@@ -172,7 +171,7 @@ bool compiled_link(Compiled *compiled) {
   const char *note = note_text(compiled);
   bool in_file = compiled_weights_in_file(compiled);
   ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = (bytes || empty_but_named) && !in_file ? 1 : 0, .note = note,
-                           .note_bytes = strlen(note), .exported = exported_symbols(compiled),
+                           .note_bytes = strlen(note), .exported = compiled_exported_symbols(compiled),
                            .allowed_undefined = allowed, .drop_stack_note = bare,
                            .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
   compiled->image = object_link(arena, compiled->diag, &request);

@@ -25,16 +25,15 @@ static const KernelRow row = {.name = "custom", .stem = "custom"};
 
 static LLVMTypeRef function_type(Nest *nest) { return LLVMFunctionType(nest->i32, &nest->pointer, 1, false); }
 
-// Names of functions that the object gets later.
+static bool is_in(const char *const *names, const char *name) {
+  while (*names && strcmp(*names, name)) names++;
+  return *names != NULL;
+}
+
+// Names of what the object gets later.
 static bool is_reserved(const Compiled *compiled, const char *symbol) {
-  static const char *const suffixes[] = {"_run", "_shapes", "_init", "_model", "_weights"}, *const own[] = {"memcpy", "memmove", "memset"};
-  const char *prefix = compiled->options.prefix;
-  size_t length = strlen(prefix);
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-    if (!strncmp(symbol, prefix, length) && !strcmp(symbol + length, suffixes[i])) return true;
-  for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-    if (!strcmp(symbol, own[i])) return true;
-  return false;
+  const char *const own[] = {arena_printf(compiled->arena, "%s_weights", compiled->options.prefix), "memcpy", "memmove", "memset", NULL};
+  return is_in(compiled_exported_symbols(compiled), symbol) || is_in(own, symbol);
 }
 
 const Node *compiled_external_node(const Compiled *compiled, const char *symbol) {

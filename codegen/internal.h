@@ -198,6 +198,8 @@ LLVMMemoryBufferRef machine_to_buffer(Compiled *compiled, LLVMModuleRef module, 
 void memory_functions_add(Compiled *compiled);
 bool memory_functions_wanted(const Compiled *compiled);
 
+// The entry points, the description, and the keys of outputs; NULL ends the list.
+const char *const *compiled_exported_symbols(const Compiled *compiled);
 bool compiled_weights_in_file(const Compiled *compiled); // --weights=file
 bool compiled_needs_init(const Compiled *compiled);      // _init must be called before _run
 int compiled_max_tasks(const Compiled *compiled);        // most tasks of one parallel_for

@@ -118,14 +118,25 @@ static double normal(uint64_t *state) {
   return radius * cos(2 * 3.14159265358979323846 * uniform(state));
 }
 
+// Up to three letters.
+static TensorString word(Arena *arena, uint64_t *state) {
+  enum { LONGEST = 3, LETTERS = 26 };
+  size_t length = next_random(state) % (LONGEST + 1);
+  char *text = arena_alloc(arena, LONGEST);
+  for (size_t i = 0; i < length; i++) text[i] = (char)('a' + next_random(state) % LETTERS);
+  return (TensorString){text, length};
+}
+
 Tensor random_input(Arena *arena, const PortInfo *port, uint64_t seed) {
   uint64_t state = seed;
   Tensor tensor = tensor_create(arena, port->element, port->rank, port->sample);
   tensor.name = port->name;
   ElementClass class = element_info[port->element].class;
   int bits = element_info[port->element].bits;
-  for (int64_t i = 0, n = tensor_count(&tensor); i < n && class != CLASS_STRING; i++) {
-    if (class == CLASS_FLOAT)
+  for (int64_t i = 0, n = tensor_count(&tensor); i < n; i++) {
+    if (class == CLASS_STRING)
+      ((TensorString *)tensor.data)[i] = word(arena, &state);
+    else if (class == CLASS_FLOAT)
       element_store(port->element, tensor.data, i, normal(&state));
     else if (class == CLASS_BOOLEAN)
       element_store_int(port->element, tensor.data, i, (int64_t)(next_random(&state) & 1));
