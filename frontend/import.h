@@ -219,6 +219,9 @@ const Dim *import_dim(Importer *importer, int64_t value);
 Type import_type(const Value *value);
 Value *onnx_channels_last(OnnxNode *node, Value *x);
 Value *onnx_channels_first(OnnxNode *node, Value *x);
+// x with `pads` (begins of all axes, then ends; negative: crop) added; modes as of Pad; fill (NULL: zero) for "constant".
+// NULL: reported. (import_pad.c)
+Value *onnx_pad(OnnxNode *node, Value *x, const Dim *const *pads, const char *mode, Value *fill);
 Value *onnx_scalar_like(OnnxNode *node, const Value *like, double value); // rank 0, element of like
 Value *onnx_unary(OnnxNode *node, OpCode op, Value *x);
 Value *onnx_binary(OnnxNode *node, OpCode op, Value *a, Value *b);

@@ -42,28 +42,48 @@ bool onnx_window(OnnxNode *node, int spatial, const int64_t *kernel, Window *win
   return true;
 }
 
-bool onnx_auto_pad(OnnxNode *node, const Type *x, Window *window) {
+// SAME: as many results as ceil(size / stride).
+static const Dim *same_total(OnnxNode *node, const Dim *size, int64_t stride, int64_t reach) {
+  DimTable *table = node->importer->dims;
+  const Dim *last =
+      dim_add_int(table, dim_ceildiv(table, size, import_dim(node->importer, stride)), -1);
+  const Dim *total =
+      dim_sub(table, dim_add_int(table, dim_mul_int(table, last, stride), reach), size);
+  return dim_max(table, total, import_dim(node->importer, 0));
+}
+
+// Halves of the total of one axis: the larger one comes last (upper) or first.
+static void split_pads(OnnxNode *node, const Dim *total, bool upper, const Dim **begin,
+                       const Dim **end) {
+  DimTable *table = node->importer->dims;
+  const Dim *two = import_dim(node->importer, 2);
+  *begin = upper ? dim_floordiv(table, total, two) : dim_ceildiv(table, total, two);
+  *end = upper ? dim_ceildiv(table, total, two) : dim_floordiv(table, total, two);
+}
+
+Value *onnx_auto_pad(OnnxNode *node, Value *x, Window *window, Value *fill) {
   const char *mode = onnx_string(node, "auto_pad", "NOTSET");
-  bool upper = strcmp(mode, "SAME_UPPER") == 0;
-  if (strcmp(mode, "NOTSET") == 0 || !*mode) return !node->builder.failed;
+  const Dim *pads[2 * MAX_RANK];
+  int rank = x->type.rank;
+  bool upper = strcmp(mode, "SAME_UPPER") == 0, symbolic = false;
+  if (strcmp(mode, "NOTSET") == 0 || !*mode) return node->builder.failed ? NULL : x;
   for (int i = 0; i < 2 * window->spatial; i++) window->pads[i] = 0;
-  if (strcmp(mode, "VALID") == 0) return true;
-  if (!upper && strcmp(mode, "SAME_LOWER") != 0) return onnx_error(node, "auto_pad '%s'", mode);
+  if (strcmp(mode, "VALID") == 0) return x;
+  if (!upper && strcmp(mode, "SAME_LOWER") != 0)
+    return onnx_error(node, "auto_pad '%s'", mode), NULL;
+  for (int i = 0; i < 2 * rank; i++) pads[i] = import_dim(node->importer, 0);
   for (int i = 0; i < window->spatial; i++) {
-    int64_t size, stride = window->strides[i];
     int64_t reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
-    if (!dim_is_constant(x->dims[2 + i], &size)) {
-      if (stride != 1)
-        return onnx_error(node, "auto_pad with stride %lld needs a static size of axis %d",
-                          (long long)stride, 2 + i);
-      size = reach; // the pads do not depend on it
-    }
-    int64_t total = ((size + stride - 1) / stride - 1) * stride + reach - size;
-    if (total < 0) total = 0;
-    window->pads[i] = upper ? total / 2 : total - total / 2;
-    window->pads[window->spatial + i] = total - window->pads[i];
+    const Dim *total = same_total(node, x->type.dims[2 + i], window->strides[i], reach);
+    const Dim **begin = &pads[2 + i], **end = &pads[rank + 2 + i];
+    split_pads(node, total, upper, begin, end);
+    if (dim_is_constant(*begin, &window->pads[i]) &&
+        dim_is_constant(*end, &window->pads[window->spatial + i]))
+      *begin = *end = import_dim(node->importer, 0);
+    else
+      window->pads[i] = window->pads[window->spatial + i] = 0, symbolic = true;
   }
-  return true;
+  return symbolic ? onnx_pad(node, x, pads, "constant", fill) : x;
 }
 
 // The spatial dims of the weights; false: they are not static.
@@ -112,8 +132,8 @@ Value *onnx_conv_result(OnnxNode *node) {
   Window window;
   int64_t group;
   if (!onnx_conv_window(node, &window) || !conv_group(node, &group)) return NULL;
-  Value *x = onnx_input(node, 0);
-  if (!onnx_auto_pad(node, &x->type, &window)) return NULL;
+  Value *x = onnx_auto_pad(node, onnx_input(node, 0), &window, NULL);
+  if (!x) return NULL;
   return onnx_build_conv(node, x, onnx_input(node, 1), onnx_input(node, 2), &window, group);
 }
 
@@ -122,7 +142,8 @@ bool import_conv(OnnxNode *node) { return onnx_output(node, 0, onnx_conv_result(
 // --- transposed: result = stride * (size - 1) + output_padding + reach - pads
 
 typedef struct OutputShape {
-  int64_t sizes[MAX_RANK], extra[MAX_RANK];
+  const Dim *sizes[MAX_RANK];
+  int64_t extra[MAX_RANK];
   bool given;
 } OutputShape;
 
@@ -135,26 +156,30 @@ static bool output_shape(OnnxNode *node, int spatial, OutputShape *shape) {
   if (count != spatial && count != spatial + 2)
     return onnx_error(node, "attribute 'output_shape' has %d entries, wanted %d", count, spatial);
   for (int i = 0; i < spatial; i++) {
-    shape->sizes[i] = given[count - spatial + i];
-    if (shape->sizes[i] < 0 || shape->sizes[i] > WINDOW_LIMIT)
-      return onnx_error(node, "output_shape has the entry %lld", (long long)shape->sizes[i]);
+    int64_t size = given[count - spatial + i];
+    if (size < 0 || size > WINDOW_LIMIT)
+      return onnx_error(node, "output_shape has the entry %lld", (long long)size);
+    shape->sizes[i] = import_dim(node->importer, size);
   }
   return true;
 }
 
 static bool transpose_pads(OnnxNode *node, const Type *x, Window *window, OutputShape *shape) {
   const char *mode = onnx_string(node, "auto_pad", "NOTSET");
+  DimTable *table = node->importer->dims;
   bool upper = strcmp(mode, "SAME_UPPER") == 0, same = upper || strcmp(mode, "SAME_LOWER") == 0;
   if (!same && !shape->given) {
     for (int i = 0; strcmp(mode, "VALID") == 0 && i < 2 * window->spatial; i++) window->pads[i] = 0;
     return true;
   }
   for (int i = 0; i < window->spatial; i++) {
-    int64_t size, reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
-    if (!dim_is_constant(x->dims[2 + i], &size))
-      return onnx_error(node, "output_shape and auto_pad need a static size of axis %d", 2 + i);
-    if (!shape->given) shape->sizes[i] = size * window->strides[i];
-    int64_t total = window->strides[i] * (size - 1) + shape->extra[i] + reach - shape->sizes[i];
+    int64_t total, stride = window->strides[i],
+                   reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
+    const Dim *steps = dim_mul_int(table, x->dims[2 + i], stride);
+    if (!shape->given) shape->sizes[i] = steps;
+    if (!dim_is_constant(dim_sub(table, steps, shape->sizes[i]), &total))
+      return onnx_error(node, "output_shape needs a static size of axis %d", 2 + i);
+    total += reach - stride + shape->extra[i];
     if (total < 0) total = 0;
     window->pads[i] = upper ? total / 2 : total - total / 2;
     window->pads[window->spatial + i] = total - window->pads[i];
@@ -170,7 +195,7 @@ static void transpose_sizes(const OnnxNode *node, const Type *x, const Window *w
     int64_t reach = (window->kernel[i] - 1) * window->dilations[i] + 1;
     const Dim *steps =
         dim_mul_int(table, dim_add_int(table, x->dims[2 + i], -1), window->strides[i]);
-    sizes[i] = shape->given ? import_dim(node->importer, shape->sizes[i])
+    sizes[i] = shape->given ? shape->sizes[i]
                             : dim_add_int(table, steps,
                                           shape->extra[i] + reach - window->pads[i] -
                                               window->pads[window->spatial + i]);

@@ -31,22 +31,55 @@ static int64_t pool_exponent(OnnxNode *node) {
   return p == floor(p) && p < 1 << 16 ? (int64_t)p : 0;
 }
 
-static bool pool_window(OnnxNode *node, const Type *x, Window *window) {
-  if (x->rank < 3) return onnx_error(node, "input of rank %d, wanted 3 or more", x->rank);
-  return onnx_window(node, x->rank - 2, NULL, window) && onnx_auto_pad(node, x, window);
+// Less than any element, so that it never is the largest of a window.
+static Value *lowest_like(OnnxNode *node, const Value *x) {
+  const ElementInfo *info = &element_info[x->type.element];
+  double lowest = info->class == CLASS_SIGNED  ? -ldexp(1, info->bits - 1)
+                  : info->class == CLASS_FLOAT ? -INFINITY
+                                               : 0;
+  return onnx_scalar_like(node, x, lowest);
+}
+
+// The window by the attributes, and x with the pads that depend on its size.
+static Value *pool_window(OnnxNode *node, Value *x, bool largest, Window *window) {
+  if (x->type.rank < 3)
+    return onnx_error(node, "input of rank %d, wanted 3 or more", x->type.rank), NULL;
+  if (!onnx_window(node, x->type.rank - 2, NULL, window)) return NULL;
+  return onnx_auto_pad(node, x, window, largest ? lowest_like(node, x) : NULL);
+}
+
+static Value *build_pool(OnnxNode *node, OpCode op, Value *x, const Window *window,
+                         bool count_padding) {
+  Value *last = onnx_channels_last(node, x);
+  if (!last) return NULL;
+  Node *pool = build_begin(&node->builder, op, &last, 1);
+  set_window(pool, window, onnx_int(node, "ceil_mode", 0) != 0);
+  if (op == OP_AVERAGE_POOL) node_set_int(pool, ATTR_COUNT_PADDING, count_padding);
+  if (op == OP_LP_POOL) node_set_int(pool, ATTR_EXPONENT, pool_exponent(node));
+  return onnx_channels_first(node, build_end(&node->builder, pool));
+}
+
+// The part of each window that lies in x and not in its pads: the average of ones.
+static Value *covered_part(OnnxNode *node, Value *x, const Window *window) {
+  Window other = *window;
+  const Dim *dims[MAX_RANK];
+  memcpy(dims, x->type.dims, sizeof *dims * (size_t)x->type.rank);
+  dims[0] = dims[1] = import_dim(node->importer, 1);
+  Value *one = onnx_scalar_like(node, x, 1);
+  Value *ones = one ? build_expand(&node->builder, one, x->type.rank, dims) : NULL;
+  if (ones) ones = onnx_auto_pad(node, ones, &other, NULL);
+  return ones ? build_pool(node, OP_AVERAGE_POOL, ones, &other, true) : NULL;
 }
 
 Value *onnx_pool(OnnxNode *node, OpCode op, Value *x) {
   Window window;
-  if (!x || !pool_window(node, &x->type, &window)) return NULL;
-  Value *last = onnx_channels_last(node, x);
-  if (!last) return NULL;
-  Node *pool = build_begin(&node->builder, op, &last, 1);
-  set_window(pool, &window, onnx_int(node, "ceil_mode", 0) != 0);
-  if (op == OP_AVERAGE_POOL)
-    node_set_int(pool, ATTR_COUNT_PADDING, onnx_int(node, "count_include_pad", 0) != 0);
-  if (op == OP_LP_POOL) node_set_int(pool, ATTR_EXPONENT, pool_exponent(node));
-  return onnx_channels_first(node, build_end(&node->builder, pool));
+  bool count_padding = onnx_int(node, "count_include_pad", 0) != 0;
+  Value *padded = x ? pool_window(node, x, op == OP_MAX_POOL, &window) : NULL;
+  if (!padded) return NULL;
+  if (padded == x || op != OP_AVERAGE_POOL || count_padding)
+    return build_pool(node, op, padded, &window, count_padding);
+  Value *average = build_pool(node, op, padded, &window, true);
+  return onnx_binary(node, OP_DIV, average, covered_part(node, x, &window));
 }
 
 bool import_pool(OnnxNode *node) {
@@ -56,7 +89,9 @@ bool import_pool(OnnxNode *node) {
   Window window;
   if (op != OP_MAX_POOL || !onnx_wants_output(node, 1))
     return onnx_output(node, 0, onnx_pool(node, op, x));
-  if (!pool_window(node, &x->type, &window)) return false;
+  Value *padded = pool_window(node, x, true, &window);
+  if (!padded) return false;
+  if (padded != x) return onnx_error(node, "indices with auto_pad need static sizes of the input");
   return pool_with_indices(node, onnx_channels_last(node, x), &window,
                            onnx_int(node, "ceil_mode", 0) != 0);
 }

@@ -26,11 +26,10 @@ static Value *integer_conv(OnnxNode *node, Value *x, Value *w, Value *x_zero, Va
   for (int i = 2; i < w->type.rank; i++)
     if (!dim_is_constant(w->type.dims[i], &kernel[i - 2]))
       return onnx_error(node, "the weights must have a static shape"), NULL;
-  if (!onnx_window(node, x->type.rank - 2, kernel, &window) ||
-      !onnx_auto_pad(node, &x->type, &window))
-    return NULL;
+  if (!onnx_window(node, x->type.rank - 2, kernel, &window)) return NULL;
   if (group < 1 || group > INT32_MAX) return onnx_error(node, "group %lld", (long long)group), NULL;
   Value *a = centred(node, x, x_zero, 1), *b = centred(node, w, w_zero, 0);
+  if (a) a = onnx_auto_pad(node, a, &window, NULL);
   return a && b ? onnx_build_conv(node, a, b, bias, &window, group) : NULL;
 }
 

@@ -1,4 +1,4 @@
-// Parts of tensors and tensors put together: Slice, Split, Concat, Pad, CenterCropPad, Trilu.
+// Parts of tensors and tensors put together: Slice, Split, Concat, Trilu.
 #include <string.h>
 
 #include "frontend/import.h"
@@ -188,95 +188,7 @@ bool import_concat(OnnxNode *node) {
   return onnx_output(node, 0, build_concat(&node->builder, values, node->input_count, axis));
 }
 
-// --- pad
-
-// The value that fills, or NULL for zero.
-static bool pad_value(OnnxNode *node, Value **value) {
-  Tensor tensor;
-  *value = NULL;
-  if (onnx_has_input(node, 2)) {
-    bool zero = onnx_constant_input(node, 2, &tensor) && tensor_count(&tensor) == 1 &&
-                element_load(tensor.element, tensor.data, 0) == 0;
-    if (zero) return true;
-    Value *given = onnx_input(node, 2);
-    *value = given->type.rank ? build_reshape(&node->builder, given, 0, NULL) : given;
-    return *value != NULL;
-  }
-  double constant = onnx_float(node, "value", 0);
-  if (constant != 0) *value = onnx_scalar_like(node, onnx_input(node, 0), constant);
-  return !node->builder.failed;
-}
-
-static Value *build_pad(OnnxNode *node, Value *x, const int64_t *pads, const char *mode,
-                        Value *value) {
-  bool nothing = true;
-  for (int i = 0; i < 2 * x->type.rank; i++) nothing &= pads[i] == 0;
-  if (nothing) return x;
-  Node *pad = build_begin(&node->builder, OP_PAD, (Value *[]){x, value}, value ? 2 : 1);
-  if (!pad) return NULL;
-  node_set_ints(pad, ATTR_PADS, pads, 2 * x->type.rank);
-  node_set_string(pad, ATTR_MODE, mode);
-  return build_end(&node->builder, pad);
-}
-
-bool import_pad(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 1)) return false;
-  Value *x = onnx_input(node, 0), *value;
-  int count, axis_count = x->type.rank;
-  int64_t pads[2 * MAX_RANK] = {0}, axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
-  const int64_t *given, *given_axes;
-  if (!onnx_ints_either(node, node->version == 1 ? "paddings" : "pads", 1, &given, &count))
-    return false;
-  if (onnx_has_input(node, 3)) {
-    if (!(given_axes = onnx_ints_input(node, 3, &axis_count))) return false;
-    if (!onnx_axes(node, given_axes, axis_count, x->type.rank, axes)) return false;
-  }
-  if (!given || count != 2 * axis_count)
-    return onnx_error(node, "%d pads for %d axes", count, axis_count);
-  for (int i = 0; i < axis_count; i++) {
-    pads[axes[i]] = given[i];
-    pads[x->type.rank + axes[i]] = given[axis_count + i];
-  }
-  for (int i = 0; i < 2 * x->type.rank; i++)
-    if (pads[i] > FAR || pads[i] < -FAR) return onnx_error(node, "pad %lld", (long long)pads[i]);
-  const char *mode = onnx_string(node, "mode", "constant");
-  if (strcmp(mode, "constant") != 0 && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0 &&
-      strcmp(mode, "wrap") != 0)
-    return onnx_error(node, "mode '%s'", mode);
-  for (int i = 0; strcmp(mode, "reflect") == 0 && i < 2 * x->type.rank; i++) {
-    int64_t size;
-    if (dim_is_constant(x->type.dims[i % x->type.rank], &size) && pads[i] >= size && pads[i] > 0)
-      return onnx_error(node, "a reflected pad of %lld beyond an axis of size %lld",
-                        (long long)pads[i], (long long)size);
-  }
-  if (!pad_value(node, &value)) return false;
-  return onnx_output(node, 0, build_pad(node, x, pads, mode, value));
-}
-
-bool import_center_crop_pad(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 2)) return false;
-  Value *x = onnx_input(node, 0);
-  int count, axis_count;
-  int64_t axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7}, pads[2 * MAX_RANK] = {0};
-  const int64_t *shape = onnx_ints_input(node, 1, &count),
-                *given = onnx_ints(node, "axes", &axis_count);
-  if (!shape || count > x->type.rank)
-    return shape && onnx_error(node, "%d sizes for rank %d", count, x->type.rank);
-  if (given && (axis_count != count || !onnx_axes(node, given, count, x->type.rank, axes)))
-    return axis_count == count ? false
-                               : onnx_error(node, "%d sizes for %d axes", count, axis_count);
-  for (int i = 0; i < count; i++) {
-    int64_t size;
-    if (!dim_is_constant(x->type.dims[axes[i]], &size))
-      return onnx_error(node, "axis %lld must have a static size", (long long)axes[i]);
-    if (shape[i] < 0 || shape[i] > INT32_MAX)
-      return onnx_error(node, "size %lld", (long long)shape[i]);
-    int64_t more = shape[i] - size, begin = more >= 0 ? more / 2 : -((-more) / 2);
-    pads[axes[i]] = begin;
-    pads[x->type.rank + axes[i]] = more - begin;
-  }
-  return onnx_output(node, 0, build_pad(node, x, pads, "constant", NULL));
-}
+// --- trilu
 
 bool import_trilu(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;

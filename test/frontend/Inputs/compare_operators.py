@@ -1,6 +1,8 @@
 """Compares single operators with onnxruntime: random inputs, `tenon run` against onnxruntime's results.
 
-  compare_operators.py TENON FAMILY [--only REGEX] [--interpret]
+  compare_operators.py TENON FAMILY [--only REGEX] [--interpret | --object]
+
+--object compiles to a shared object first, which knows of symbolic dims only that they are; `tenon run` compiles for the shapes at hand.
 
 A family is a module operators_FAMILY.py beside this file; its cases() yields Case tuples.
 Floats may differ by a case's tolerance times the output's largest magnitude, quantized codes by one; other integers and strings not at all.
@@ -29,7 +31,14 @@ def run_tenon(options, model, inputs, folder):
         path = folder / f"input_{index}.pb"
         path.write_bytes(onnx.numpy_helper.from_array(value, name).SerializeToString())
         arguments.append(f"{name}={path}")
-    command = [options.tenon, "run", "model.onnx", *arguments, "-o", "outputs"]
+    runnable = "model.onnx"
+    if options.object:
+        runnable = "model.so"
+        done = subprocess.run([options.tenon, "compile", "model.onnx", "--emit=shared", "-o", runnable], cwd=folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=120)
+        if done.returncode:
+            return done.stdout.decode("utf-8", "replace").strip() or f"compile: exit status {done.returncode}", None
+    command = [options.tenon, "run", runnable, *arguments, "-o", "outputs"]
     (folder / "outputs").mkdir()
     done = subprocess.run(command + (["--interpret"] if options.interpret else []), cwd=folder, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=120)
@@ -84,6 +93,7 @@ def main():
     parser.add_argument("family")
     parser.add_argument("--only", default="")
     parser.add_argument("--interpret", action="store_true")
+    parser.add_argument("--object", action="store_true")
     options = parser.parse_args()
     options.tenon = str(pathlib.Path(options.tenon).resolve())
     count = failures = 0
