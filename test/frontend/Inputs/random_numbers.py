@@ -16,6 +16,7 @@ failures = 0
 class Options:
     tenon = str(pathlib.Path(sys.argv[1]).resolve())
     interpret = False
+    object = False
 
 
 def draw(made):
