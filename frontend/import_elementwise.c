@@ -42,9 +42,28 @@ bool import_identity(OnnxNode *node) {
   return onnx_output(node, 0, onnx_input(node, 0));
 }
 
+static Value *to_text(OnnxNode *node, Value *x) {
+  ElementType element = x->type.element;
+  bool small = element_info[element].bits <= 8 && element_is_float(element);
+  if (small) x = onnx_convert(node, x, F32);
+  if (element_info[element].bits < 8) x = onnx_convert(node, x, small ? F32 : I32);
+  return onnx_unary(node, OP_STRING_FORMAT, x);
+}
+
+static Value *from_text(OnnxNode *node, Value *x, ElementType element) {
+  Node *parse = build_begin(&node->builder, OP_STRING_PARSE, &x, 1);
+  if (!parse) return NULL;
+  ElementType wide = element == U64 ? U64 : element_is_integer(element) ? I64 : F64;
+  parse->results[0]->type = type_with_element(x->type, wide);
+  return onnx_convert(node, build_end(&node->builder, parse), element);
+}
+
 static bool cast_to(OnnxNode *node, ElementType element) {
-  if (element == ELEMENT_NONE || element == STR || element_info[element].class == CLASS_COMPLEX)
+  if (element == ELEMENT_NONE || element_info[element].class == CLASS_COMPLEX)
     return onnx_unsupported(node, "casting to this element type");
+  bool text = onnx_input(node, 0)->type.element == STR;
+  if (text != (element == STR))
+    return onnx_output(node, 0, text ? from_text(node, onnx_input(node, 0), element) : to_text(node, onnx_input(node, 0)));
   if (element == F8E8M0 && strcmp(onnx_string(node, "round_mode", "up"), "up") != 0)
     return onnx_unsupported(node, "round_mode other than up");
   Value *x = onnx_input(node, 0);

@@ -66,6 +66,23 @@ bool infer_string_match(Node *node, Diag *diag) {
          set_result(node, diag, 0, type_with_element(*x, BOOL));
 }
 
+bool infer_string_format(Node *node, Diag *diag) {
+  const Type *x = tensor_operand(node, 0, diag);
+  if (!x) return false;
+  ElementType e = x->element;
+  bool whole = (element_is_integer(e) && element_info[e].bits >= 8) || e == BOOL;
+  if ((!whole && !element_calculates(e)) || x->quant) return refuse_element(node, diag, 0);
+  return set_result(node, diag, 0, type_with_element(*x, STR));
+}
+
+bool infer_string_parse(Node *node, Diag *diag) {
+  const Type *x = string_operand(node, 0, diag), *request = requested_type(node, 0);
+  if (!x) return false;
+  if (!request || (request->element != F64 && request->element != I64 && request->element != U64) || request->quant)
+    return refuse(node, diag, "gives f64, i64 or u64");
+  return set_result(node, diag, 0, type_with_element(*x, request->element));
+}
+
 static bool check_delimiter(const Node *node, Diag *diag) {
   const Type *delimiter = string_operand(node, 1, diag);
   if (!delimiter) return false;

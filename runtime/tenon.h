@@ -27,7 +27,8 @@ enum tenon_error {
   TENON_E_WEIGHTS,   /* the weights are of another model, truncated or damaged */
   TENON_E_DIM,       /* a dim is outside its declared range, or dims contradict each other */
   TENON_E_INDEX,     /* an index computed from data is out of range */
-  TENON_E_CUSTOM     /* a custom operator returned an error */
+  TENON_E_CUSTOM,    /* a custom operator returned an error */
+  TENON_E_TEXT       /* a string that has to be a number is none */
 };
 
 /* Runs function(argument, 0 .. tasks-1), each once, in any order, on any threads; returns when all are done. */
@@ -142,7 +143,8 @@ typedef struct tenon_model {
 
 static inline const char *tenon_error_text(int error) {
   static const char *const text[] = {"ok", "header and object differ", "CPU lacks an instruction set", "pointer is NULL or misaligned",
-    "workspace too small", "wrong or damaged weights", "dimension out of range", "index out of range", "custom operator failed"};
+    "workspace too small", "wrong or damaged weights", "dimension out of range", "index out of range", "custom operator failed",
+    "string is no number"};
   return error >= 0 && error < (int)(sizeof text / sizeof *text) ? text[error] : "unknown";
 }
 

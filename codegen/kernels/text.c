@@ -4,6 +4,7 @@
 
 #include "codegen/kernels/lower.h"
 #include "codegen/kernels/movement.h"
+#include "runtime/tenon.h"
 
 static Val string_count(Kernel *kernel) { return move_product_value(kernel->nest, &kernel->operands[0], 0, kernel->operands[0].rank); }
 
@@ -98,6 +99,57 @@ bool lower_string_concat(Kernel *kernel) {
   pairs.writes = true;
   visit_pairs(&pairs, 0, zero, zero, zero);
   nest_end_if(nest, &fits);
+  return true;
+}
+
+// --- numbers
+
+enum { MOST_NUMBER_BYTES = 32 };
+
+// One number behind the `done` bytes of those before it.
+static Val format_number(Kernel *kernel, Val at, Val done) {
+  Nest *nest = kernel->nest;
+  const View *x = &kernel->operands[0];
+  Val value = kernel_load(kernel, x->element, x->pointer, at, 1), y = string_at(kernel, &kernel->results[0], at);
+  if (x->element == BOOL) {
+    Val truth[] = {nest_extend(nest, value, nest->i32, false), kernel->text, done, y};
+    return nest_library(nest, "tenon_text_truth", truth, 4);
+  }
+  if (element_is_integer(x->element)) {
+    bool is_signed = element_is_signed(x->element);
+    Val whole[] = {nest_extend(nest, value, nest->i64, is_signed), nest_int(nest->i32, is_signed), kernel->text, done, y};
+    return nest_library(nest, "tenon_text_integer", whole, 5);
+  }
+  int mantissa = x->element == F64 ? 52 : x->element == F16 ? 10 : x->element == BF16 ? 7 : 23;
+  int least = x->element == F64 ? -1022 : x->element == F16 ? -14 : -126;
+  Val real[] = {nest_float_width(nest, value, nest->f64), nest_int(nest->i32, mantissa), nest_int(nest->i32, least), kernel->text, done, y};
+  return nest_library(nest, "tenon_text_real", real, 6);
+}
+
+// Room for the longest ones is asked for; only what they take is taken.
+bool lower_string_format(Kernel *kernel) {
+  Nest *nest = kernel->nest;
+  Val zero = nest_const(nest, 0), count = string_count(kernel), room = nest_load(nest, nest->index, kernel->room, 0), overflow = NULL;
+  Val bytes = nest_mul_checked(nest, count, nest_const(nest, MOST_NUMBER_BYTES), &overflow);
+  if (overflow) bytes = nest_select(nest, overflow, nest_const(nest, -1), bytes);
+  nest_store(nest, bytes, kernel->room, 0);
+  Branch fits = nest_if(nest, nest_compare(nest, LLVMIntULE, bytes, room));
+  Loop loop = nest_loop_begin(nest, zero, count, nest_const(nest, 1));
+  int done = nest_carry(nest, &loop, zero);
+  nest_carry_next(&loop, done, format_number(kernel, loop.index, loop.carried[done]));
+  nest_loop_end(nest, &loop);
+  nest_store(nest, loop.carried[done], kernel->room, 0);
+  nest_end_if(nest, &fits);
+  return true;
+}
+
+bool lower_string_parse(Kernel *kernel) {
+  Nest *nest = kernel->nest;
+  const View *y = &kernel->results[0];
+  bool real = y->element == F64;
+  Val arguments[] = {kernel->operands[0].pointer, y->pointer, string_count(kernel), nest_int(nest->i32, y->element == I64)};
+  Val good = nest_library(nest, real ? "tenon_text_parse_f64" : "tenon_text_parse_i64", arguments, real ? 3 : 4);
+  nest_fail_if(nest, nest_compare(nest, LLVMIntEQ, good, nest_int(nest->i32, 0)), TENON_E_TEXT);
   return true;
 }
 

@@ -104,7 +104,7 @@ class Description(ctypes.Structure):
 
 
 ERRORS = ("ok", "header and object differ", "CPU lacks an instruction set", "pointer is NULL or misaligned", "workspace too small",
-          "wrong or damaged weights", "dimension out of range", "index out of range", "custom operator failed")
+          "wrong or damaged weights", "dimension out of range", "index out of range", "custom operator failed", "string is no number")
 
 
 class ModelError(Exception):

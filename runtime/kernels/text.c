@@ -1,12 +1,6 @@
 // Strings: pointer and length, as tenon_string. Functions that make new ones get memory for their bytes and a word that
 // says how many; they leave there how many it takes, and write nothing where it is too small.
-#include <stddef.h>
-#include <stdint.h>
-
-typedef struct Text {
-  const unsigned char *data;
-  size_t bytes;
-} Text;
+#include "runtime/kernels/text.h"
 
 // y[i]: the automaton ends in a state that accepts after string i; `columns` entries a state, the last one says so.
 void tenon_text_match(const Text *x, const unsigned char *classes, const int *table, unsigned char *y, size_t count, size_t columns) {
@@ -109,10 +103,8 @@ static void put(Parts *parts, const Text *x, size_t from, size_t to) {
   parts->count++;
 }
 
-static int is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 static size_t skip(const Text *x, size_t at, int space) {
-  while (at < x->bytes && is_space(x->data[at]) == space) at++;
+  while (at < x->bytes && text_is_space(x->data[at]) == space) at++;
   return at;
 }
 

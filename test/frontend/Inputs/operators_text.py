@@ -53,6 +53,23 @@ def moves():
     yield case("where_text", "Where", [X == "pear", X, words("other")], constants=(2,), opset=16)
 
 
+def more_moves():
+    y = X.copy()
+    y[1, 2], y[0, 0] = "new", "Ü"
+    pairs = np.array([[1, 2], [0, 0]])
+    yield case("gather_nd_text", "GatherND", [X, pairs], opset=13, expected=[X[[1, 0], [2, 0]]])
+    yield case("gather_elements_text", "GatherElements", [X, np.array([[2, 0]])], opset=13, axis=1, expected=[X[:1, [2, 0]]])
+    yield case("scatter_nd_text", "ScatterND", [X, pairs, words("new", "Ü")], opset=13, expected=[y])
+    yield case("scatter_elements_text", "ScatterElements", [X, np.array([[2, 0]]), words("new", "Ü", shape=(1, 2))], opset=13, axis=1,
+               expected=[np.concatenate([words("Ü", "", "new", shape=(1, 3)), X[1:]])])
+    yield case("compress_text", "Compress", [X, np.array([False, True, True])], opset=11, axis=1, expected=[X[:, 1:]])
+    yield case("reverse_text", "ReverseSequence", [X, np.array([2, 1, 2])], opset=10, time_axis=0, batch_axis=1,
+               expected=[np.stack([X[::-1, 0], X[:, 1], X[::-1, 2]], 1)])
+    yield case("depth_to_space_text", "DepthToSpace", [X.reshape(1, 6, 1, 1)[:, :4]], opset=13, blocksize=2, expected=[X.ravel()[:4].reshape(1, 1, 2, 2)])
+    yield case("space_to_depth_text", "SpaceToDepth", [X.ravel()[:4].reshape(1, 1, 2, 2)], opset=13, blocksize=2, expected=[X.reshape(1, 6, 1, 1)[:, :4]])
+    yield ml("feature_text", "ArrayFeatureExtractor", [X, np.array([[2, 0]])], 1, expected=[X[:, [2, 0]]])
+
+
 TEXTS = words("", "a", "ab", "abc", "www.google.com", "a@yahoo.com ", "äöü", "Hello World", "a\nb", "foo-bar", "aaaa", "日本", "_", "x{2}")
 PATTERNS = (r"www\.[\w.-]+\.\bcom\b", r"(\W|^)[\w.\-]{0,25}@(yahoo|gmail)\.com(\W|$)", r"a*b?", r"[^a-z]*", r".", r"a.b", r"(?i:hello)( [wW]orld)?", r"a{2,4}",
             r"(ab|a)(b|bc)?", r"\w+\b\W\b\w+", r"x\{2\}", r"[ä-ü]+", r"(?:日|本)+", r"(a*)*", r"^$", r"", r"(?s:a.b)", r"\x61\x{62}", r"[[:alpha:]]+", r"[]a]+", r"\Babc", r"|a")
@@ -70,3 +87,4 @@ def cases():
     yield from encoders()
     yield from counters()
     yield from moves()
+    yield from more_moves()
