@@ -161,6 +161,8 @@ static bool declared_type(Importer *importer, const char *name, const Onnx__Type
   bool sequence = proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE && proto->sequence_type;
   if (optional) element = proto->optional_type->elem_type;
   if (sequence) element = proto->sequence_type->elem_type;
+  if (proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_MAP_TYPE)
+    return diag_error(importer->diag, loc, "'%s' is a map: cut the model behind the operator that makes a tensor of it (--inputs)", name);
   if (!element || (!optional && element->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) ||
       element->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE)
     return diag_error(importer->diag, loc,

@@ -16,7 +16,7 @@ WEIGHTS = np.array([[0, 0], [1, 2], [2, -1]], "f4")
 X = np.array([[1, 0], [0.5, -1]], "f4")
 
 
-def model(keys, labels=True):
+def model(keys):
     attribute = {} if not keys else {"classlabels_strings": keys} if isinstance(keys[0], str) else {"classlabels_int64s": keys}
     names = KEYS["text"] if keys and isinstance(keys[0], str) else KEYS["number"]
     classes = {"classlabels_strings": names} if isinstance(names[0], str) else {"classlabels_ints": names}
@@ -27,6 +27,16 @@ def model(keys, labels=True):
     maps = helper.make_sequence_type_proto(helper.make_map_type_proto(key, helper.make_tensor_type_proto(value, [])))
     graph = helper.make_graph(nodes, "maps", [helper.make_tensor_value_info("x", value, ["N", 2])],
                               [helper.make_tensor_value_info("label", key, ["N"]), helper.make_value_info("scores", maps)])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)], ir_version=8)
+
+
+def vectorizer():
+    """A map as an input, which is refused; what its operator makes of it is an input that is not."""
+    map_type = helper.make_map_type_proto(onnx.TensorProto.STRING, helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, []))
+    nodes = [helper.make_node("DictVectorizer", ["in"], ["row"], name="vector", domain="ai.onnx.ml", string_vocabulary=["a", "b"]),
+             helper.make_node("Neg", ["row"], ["y"])]
+    table = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2]) for name in ("row", "y")]
+    graph = helper.make_graph(nodes, "maps", [helper.make_value_info("in", map_type)], table[1:], value_info=table[:1])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)], ir_version=8)
 
 
@@ -46,6 +56,7 @@ def sequence(maps):
 def make(folder):
     for name, keys in {**KEYS, "few": ["a", "b"], "none": []}.items():
         onnx.save(model(keys), f"{folder}/{name}.onnx")
+    onnx.save(vectorizer(), f"{folder}/vector.onnx")
     pathlib.Path(f"{folder}/x.pb").write_bytes(numpy_helper.from_array(X).SerializeToString())
     right = expected("text")
     backwards = [dict(reversed(one.items())) for one in right]
