@@ -72,3 +72,11 @@ int test_shape(const tenon_custom *call) {
   for (i = 0; i < count; i++) ((float *)y->data)[i] = (float)count;
   return 0;
 }
+
+/* The strings from the last to the first, every second one a string of the function's own. */
+int test_strings(const tenon_custom *call) {
+  const tenon_string *x = (const tenon_string *)call->inputs[0].data, fixed = {"static", 6};
+  size_t i, count = tenon_count(&call->inputs[0]);
+  for (i = 0; i < count; i++) ((tenon_string *)call->outputs[0].data)[i] = i % 2 ? fixed : x[count - 1 - i];
+  return 0;
+}
