@@ -34,7 +34,7 @@ typedef struct Parser {
   int alias_count, alias_capacity;
   int depth;            // of nested regions
   int random_constants; // constants without values so far
-  int64_t made_bytes;   // values made from splat and random
+  int64_t made_bytes, made_elements; // of values made from splat and random
 } Parser;
 
 Loc parser_loc(const Parser *p, int line);

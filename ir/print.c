@@ -141,7 +141,7 @@ static bool is_default(const Attribute *attribute, const AttributeSpec *spec) {
   case KIND_INTS:
   case KIND_FLOATS:
   case KIND_DIMS:
-    return attribute->count == 0;
+    return false; // an empty list is not the same as none: a reduction over no axes, or over all
   }
   return false;
 }

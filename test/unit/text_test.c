@@ -236,6 +236,8 @@ static const BadText bad_texts[] = {
      "layout panels needs a tile"},
     {"%c = const : f32[1000000,1000000]\nreturn %c",
      "constants of more than 256 MiB without a weights file"},
+    {"%c = const random(seed=3) : u2[3,20000000,8]\nreturn %c",
+     "constants of more than 67108864 values without a weights file"},
     {"%c = const @a : f32[1]\n%d = const @a : f32[1]\nreturn %c",
      "@a is used twice or is no name for a symbol"},
     {"input %x : f32[2]\n%y = relu %x : f32[3]\nreturn %y", NULL},
