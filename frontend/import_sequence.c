@@ -20,11 +20,21 @@ bool import_sequence_empty(OnnxNode *node) {
   return true;
 }
 
+// A sequence has tensors of one element type.
+static bool check_element(OnnxNode *node, int input, ElementType element) {
+  ElementType found = onnx_input(node, input)->type.element;
+  return found == element || onnx_error(node, "input %d is %s in a sequence of %s", input, element_info[found].text,
+                                        element_info[element].text);
+}
+
 bool import_sequence_construct(OnnxNode *node) {
   if (!onnx_need_inputs(node, node->input_count)) return false;
   if (!node->input_count) return onnx_error(node, "there are no inputs");
   Value **elements = NEW_ARRAY(node->importer->arena, Value *, node->input_count);
-  for (int i = 0; i < node->input_count; i++) elements[i] = onnx_input(node, i);
+  for (int i = 0; i < node->input_count; i++) {
+    elements[i] = onnx_input(node, i);
+    if (!check_element(node, i, elements[0]->type.element)) return false;
+  }
   return onnx_output_sequence(node, 0, elements, node->input_count);
 }
 
@@ -41,7 +51,7 @@ static bool position_is_known(OnnxNode *node, int index, bool *present, int64_t 
   *present = onnx_has_input(node, index);
   if (!*present) return true;
   const Tensor *tensor = import_contents(node->importer, onnx_input(node, index)).tensor;
-  if (!tensor || tensor_count(tensor) != 1) return false;
+  if (!tensor || tensor_count(tensor) != 1 || !element_is_integer(tensor->element)) return false;
   *value = element_load_int(tensor->element, tensor->data, 0);
   return true;
 }
@@ -76,6 +86,9 @@ bool import_sequence_insert(OnnxNode *node) {
   if (!sequence || !position_is_known(node, 2, &present, &given))
     return onnx_output_list(node, 0, on_list(node, OP_SEQUENCE_INSERT, 3));
   int count = sequence->element_count, position = count;
+  const Type *empty = sequence->list_type;
+  ElementType element = count ? sequence->elements[0]->type.element : empty ? empty->inner->element : value->type.element;
+  if (!check_element(node, 1, element)) return false;
   if (present && !check_position(node, given, count, 1, &position)) return false;
   Value **elements = NEW_ARRAY(node->importer->arena, Value *, count + 1);
   for (int i = 0; i <= count; i++)
@@ -127,9 +140,12 @@ bool import_concat_from_sequence(OnnxNode *node) {
   if (!onnx_axis(node, given_axis, sequence->elements[0]->type.rank + new_axis, &axis))
     return false;
   Value **parts = NEW_ARRAY(node->importer->arena, Value *, count);
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < count; i++) {
+    int rank = sequence->elements[i]->type.rank, wanted = sequence->elements[0]->type.rank;
+    if (rank != wanted) return onnx_error(node, "element %d of the sequence has rank %d, element 0 rank %d", i, rank, wanted);
     parts[i] = new_axis ? onnx_unsqueeze(node, sequence->elements[i], (int64_t[]){axis}, 1)
                         : sequence->elements[i];
+  }
   return !node->builder.failed &&
          onnx_output(node, 0, build_concat(&node->builder, parts, count, axis));
 }
@@ -191,6 +207,8 @@ bool import_split_to_sequence(OnnxNode *node) {
   if (!onnx_axis(node, onnx_int(node, "axis", 0), x->type.rank, &axis)) return false;
   const Tensor *given = sizes ? import_contents(node->importer, sizes).tensor : NULL;
   if (given && given->rank > 1) return onnx_error(node, "the sizes have rank %d", given->rank);
+  if (sizes && !element_is_integer(sizes->type.element))
+    return onnx_error(node, "the sizes are %s", element_info[sizes->type.element].text);
   bool known = dim_is_constant(x->type.dims[axis], &total) && total <= MOST_PARTS && (given || !sizes);
   if (known) return split_known(node, given, axis, total);
   Node *split = build_begin(&node->builder, OP_SEQUENCE_SPLIT, (Value *[]){x, sizes}, sizes ? 2 : 1);
