@@ -90,6 +90,7 @@ static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *t
   for (int i = 0; i < region.value_count; i++) operands[1 + i] = region.values[i];
   Node *owner = build_begin_results(&node->builder, OP_IF, operands, region.value_count + 1,
                                     (int)then->n_output);
+  if (!owner) return false;
   const Onnx__GraphProto *const graphs[2] = {then, otherwise};
   Scope *const scopes[2] = {import_branch(&region, owner, "then", then),
                             import_branch(&region, owner, "else", otherwise)};

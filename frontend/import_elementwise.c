@@ -69,6 +69,7 @@ static bool cast_to(OnnxNode *node, ElementType element) {
   Value *x = onnx_input(node, 0);
   if (x->type.element == element) return onnx_output(node, 0, x);
   Node *cast = build_begin(&node->builder, OP_CAST, &x, 1);
+  if (!cast) return false;
   cast->results[0]->type = type_with_element(x->type, element);
   node_set_int(cast, ATTR_SATURATE, onnx_int(node, "saturate", 1));
   return onnx_output(node, 0, build_end(&node->builder, cast));
@@ -104,6 +105,7 @@ bool import_bit_cast(OnnxNode *node) {
     return onnx_unsupported(node, "this element type");
   if (x->type.element == element) return onnx_output(node, 0, x);
   Node *cast = build_begin(&node->builder, OP_BIT_CAST, &x, 1);
+  if (!cast) return false;
   cast->results[0]->type = type_with_element(x->type, element);
   return onnx_output(node, 0, build_end(&node->builder, cast));
 }

@@ -12,6 +12,7 @@ static Value *empty(Importer *importer, Builder *builder, OpCode op, TypeKind ki
     return NULL;
   }
   Node *node = build_begin(builder, op, NULL, 0);
+  if (!node) return NULL;
   node->results[0]->type = type->kind == kind ? *type : type_list(importer->arena, kind, *type);
   return build_end(builder, node);
 }

@@ -129,6 +129,6 @@ bool import_top_k(OnnxNode *node) {
   node_set_int(top, ATTR_LARGEST, onnx_int(node, "largest", 1) != 0);
   node_set_int(top, ATTR_SORTED, onnx_int(node, "sorted", 1) != 0);
   node_set_dims(top, ATTR_SIZES, &k, 1);
-  return onnx_output(node, 0, build_end(&node->builder, top)) &&
+  return top && onnx_output(node, 0, build_end(&node->builder, top)) &&
          onnx_output(node, 1, top->results[1]);
 }

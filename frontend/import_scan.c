@@ -96,6 +96,7 @@ static bool build_scan(OnnxNode *node, const Scan *scan, Value **results) {
   for (int i = scan->states; i < scan->input_count; i++) operands[captured + i] = scan->inputs[i];
   Node *owner = build_begin_results(&node->builder, OP_SCAN, operands, count,
                                     scan->states + captured + scan->collected);
+  if (!owner) return false;
   if (!scan_lists(node, owner, scan->scanned, scan->collected)) return false;
   if (!scan_body(node, &region, owner, scan)) return false;
   if (!build_end(&node->builder, owner)) return false;

@@ -78,21 +78,25 @@ static void set_attribute(Node *node, Attribute attribute) {
 }
 
 void node_set_int(Node *node, AttributeId id, int64_t value) {
+  if (!node) return;
   spec_of(node, id, KIND_INT);
   set_attribute(node, (Attribute){.id = id, .int_value = value});
 }
 
 void node_set_float(Node *node, AttributeId id, double value) {
+  if (!node) return;
   spec_of(node, id, KIND_FLOAT);
   set_attribute(node, (Attribute){.id = id, .float_value = value});
 }
 
 void node_set_string(Node *node, AttributeId id, const char *value) {
+  if (!node) return;
   spec_of(node, id, KIND_STRING);
   set_attribute(node, (Attribute){.id = id, .string_value = arena_strdup(node->graph->module->arena, value)});
 }
 
 void node_set_ints(Node *node, AttributeId id, const int64_t *values, int count) {
+  if (!node) return;
   spec_of(node, id, KIND_INTS);
   Arena *arena = node->graph->module->arena;
   const int64_t *copy = arena_grow(arena, values, (size_t)count, (size_t)count, sizeof *values);
@@ -100,6 +104,7 @@ void node_set_ints(Node *node, AttributeId id, const int64_t *values, int count)
 }
 
 void node_set_floats(Node *node, AttributeId id, const double *values, int count) {
+  if (!node) return;
   spec_of(node, id, KIND_FLOATS);
   Arena *arena = node->graph->module->arena;
   const double *copy = arena_grow(arena, values, (size_t)count, (size_t)count, sizeof *values);
@@ -107,6 +112,7 @@ void node_set_floats(Node *node, AttributeId id, const double *values, int count
 }
 
 void node_set_dims(Node *node, AttributeId id, const Dim *const *values, int count) {
+  if (!node) return;
   spec_of(node, id, KIND_DIMS);
   Arena *arena = node->graph->module->arena;
   const Dim *const *copy = arena_grow(arena, values, (size_t)count, (size_t)count, sizeof *values);

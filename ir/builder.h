@@ -20,6 +20,7 @@ Builder builder_at_end(Graph *graph, Loc loc);
 Builder builder_before(Node *node); // with the node's loc
 
 // Two steps for ops with attributes: node = build_begin(..); node_set_..(node, ..); build_end(..).
+// NULL after an earlier failure; node_set_.. and build_end pass over that.
 Node *build_begin(Builder *builder, OpCode op, Value *const *operands, int count);
 // The same with a number of results that the op table leaves open.
 Node *build_begin_results(Builder *builder, OpCode op, Value *const *operands, int count, int results);
