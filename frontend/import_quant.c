@@ -189,9 +189,8 @@ bool import_quantize_linear(OnnxNode *node) {
   int64_t code = onnx_int(node, "output_dtype", 0);
   ElementType element = zero ? zero->type.element : code ? onnx_number_type(code) : U8;
   if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");
-  return onnx_output(
-      node, 0,
-      quantize(node, x, &operands, element, may_be_quantized(node, node->proto->output[0])));
+  bool typed = onnx_wants_output(node, 0) && may_be_quantized(node, node->proto->output[0]);
+  return onnx_output(node, 0, quantize(node, x, &operands, element, typed));
 }
 
 // --- dequantize

@@ -169,7 +169,7 @@ static bool part_sizes(OnnxNode *node, const Tensor *given, int64_t total, int64
   }
   if (given) size = element_load_int(given->element, given->data, 0);
   if (size < 1) return onnx_error(node, "parts of size %lld", (long long)size);
-  *count = (int)((total + size - 1) / size);
+  *count = (int)(total / size + (total % size != 0));
   *sizes = NEW_ARRAY(node->importer->arena, int64_t, *count + 1);
   for (int i = 0; i < *count; i++)
     (*sizes)[i] = i == *count - 1 ? total - size * (*count - 1) : size;

@@ -65,7 +65,7 @@ static Value *zeros(const Vectorizer *v, int64_t columns) {
 static Value *count_length(const Vectorizer *v, int64_t first, int64_t length, int64_t count) {
   Value *sum = NULL;
   bool used = length >= v->shortest && length <= v->longest;
-  for (int64_t distance = 1; used && distance <= (length == 1 ? 1 : v->skips + 1); distance++) {
+  for (int64_t distance = 1; used && distance - 1 <= (length == 1 ? 0 : v->skips); distance++) {
     Value *found = count_matches(v, first, length, count, distance);
     if (!found) break; // a larger distance has no room either
     sum = sum ? onnx_binary(v->node, OP_ADD, sum, found) : found;

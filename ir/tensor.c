@@ -32,9 +32,9 @@ Tensor tensor_create(Arena *arena, ElementType element, int rank, const int64_t 
 }
 
 int64_t tensor_count(const Tensor *tensor) {
-  int64_t count = 1;
-  for (int i = 0; i < tensor->rank; i++) count *= tensor->dims[i];
-  return count;
+  uint64_t count = 1; // dims beside an empty one may be anything
+  for (int i = 0; i < tensor->rank; i++) count *= (uint64_t)tensor->dims[i];
+  return (int64_t)count;
 }
 
 // --- copies: the data itself, then what it points to, each from a multiple of 16

@@ -8,7 +8,8 @@ typedef struct AnyConv {
   Nest *nest;
   const View *x, *w, *bias, *y;
   KernelWindow window;
-  int64_t group, group_in, group_out;
+  int64_t group;
+  Val group_in, group_out; // channels of a group: weights that are computed may have open ones
   LLVMTypeRef sum;   // type of the accumulator
   bool is_float, transposed;
   int lanes;
@@ -84,13 +85,13 @@ static Val sum_taps(AnyConv *c, Val sum, Val x_at, Val channel, Val group, Val *
     return sum_taps(c, sum, x_at, channel, group, taps, axis + 1);
   }
   if (axis == WINDOW_AXES) {
-    Val first = nest_mul(nest, group, nest_const(nest, c->group_in));
+    Val first = nest_mul(nest, group, c->group_in);
     Val w_at = weight_offset(c, channel, taps), w_step = nest_const(nest, 1);
     if (c->transposed) {
       w_step = c->w->strides[0];
       w_at = nest_add(nest, w_at, nest_mul(nest, first, w_step));
     }
-    return dot(c, nest_add(nest, x_at, first), w_at, w_step, sum, nest_const(nest, c->group_in));
+    return dot(c, nest_add(nest, x_at, first), w_at, w_step, sum, c->group_in);
   }
   Val low = nest_const(nest, 0), high = nest_const(nest, c->window.kernel[axis]), at = c->coordinates[1 + axis - skip];
   if (!c->transposed) kernel_window_taps(nest, &c->window, axis, at, &low, &high);
@@ -111,7 +112,7 @@ static Val sum_taps(AnyConv *c, Val sum, Val x_at, Val channel, Val group, Val *
 static void emit_output(AnyConv *c) {
   Nest *nest = c->nest;
   int last = c->y->rank - 1;
-  Val channel = c->coordinates[last], each = nest_const(nest, c->group_out), taps[WINDOW_AXES];
+  Val channel = c->coordinates[last], each = c->group_out, taps[WINDOW_AXES];
   Val group = nest_udiv(nest, channel, each), sum = nest_zero(c->sum);
   if (c->bias) sum = load_term(c, c->bias, channel, 1);
   Val inside = c->transposed ? nest_urem(nest, channel, each) : channel;
@@ -145,8 +146,9 @@ static bool lower_any(Kernel *kernel, bool transposed) {
   c.window = kernel_window(kernel, c.x, c.y, sizes);
   c.group = node_int(kernel->node, ATTR_GROUP);
   int last = c.w->rank - 1;
-  c.group_in = transposed ? type_dim(c.w->type, 0) / c.group : type_dim(c.w->type, last);
-  c.group_out = transposed ? type_dim(c.w->type, last) : type_dim(c.w->type, 0) / c.group;
+  Val whole = c.w->dims[0], one = c.w->dims[last], share = nest_udiv(nest, whole, nest_const(nest, c.group));
+  c.group_in = transposed ? share : one;
+  c.group_out = transposed ? one : share;
   c.is_float = element_is_float(node_own_type(kernel->node)->element);
   c.sum = c.is_float ? (node_own_type(kernel->node)->element == F64 ? nest->f64 : nest->f32) : nest_element_type(nest, node_own_type(kernel->node)->element);
   c.lanes = target_lanes(kernel->target, c.is_float && node_own_type(kernel->node)->element == F64 ? 64 : 32);

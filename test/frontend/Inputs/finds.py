@@ -25,6 +25,30 @@ FINDS = {
     "sequence_sizes_are_floats": (
         "the sizes are f32", 20,
         "g (float[4] x) => (float[2] z) { n = Constant<value_floats=[2.0, 2.0]>() s = SplitToSequence(x, n) i = Constant<value_int=0>() z = SequenceAt(s, i) }"),
+    "attribute_of_wrong_kind_in_reduction": (
+        "attribute 'keepdims' is not an integer", 18,
+        'g (float[2,3] x, int64[1] axes) => (float y) { y = ReduceL1<keepdims="x">(x, axes) }'),
+    "attribute_of_wrong_kind_in_argmin": (
+        "attribute 'axis' is not an integer", 18, 'g (float[2,3] x) => (int64[3] y) { y = ArgMin<axis="x">(x) }'),
+    "attribute_of_wrong_kind_in_if": (
+        "attribute 'else_branch' is not a graph", 18,
+        "g (bool c, float[2] x) => (float[2] y) { y = If<then_branch = t () => (float[2] a) { a = Relu(x) }, else_branch = 3>(c) }"),
+    "quantize_without_output": (
+        "output 'y' is not defined by any node", 18, "g (float[2] x, float s, uint8 z) => (uint8[2] y) { = QuantizeLinear(x, s, z) }"),
+    "scatter_positions_of_rank_0": (
+        "positions of rank 0, wanted 1", 24, "g (float[2,4,3] c, float[2,1,3] u, int64 p) => (float[2,4,3] y) { y = TensorScatter(c, u, p) }"),
+    "sequence_of_one_part": (
+        "", 18, "g (float[6] x) => (float[6] y) { n = Constant<value_int=9223372036854775807>() s = SplitToSequence(x, n) i = Constant<value_int=0>() y = SequenceAt(s, i) }"),
+    "skips_without_end": (
+        "", 18, "g (int32[12] x) => (float[2] y) { y = TfIdfVectorizer<max_gram_length=2, max_skip_count=9223372036854775807, min_gram_length=2, mode=\"TF\", "
+        "ngram_counts=[0, 0], ngram_indexes=[0, 1], pool_int64s=[5, 6, 7, 8]>(x) }"),
+    "reshape_of_nothing": (
+        "", 18, "g () => (float[9223372036854775807,4,0] y) { e = Constant<value=float[0,3] {}>() s = Constant<value_ints=[9223372036854775807, 4, 0]>() "
+        "y = Reshape<allowzero=1>(e, s) }"),
+    "open_channels_of_computed_weights": ("", 18, "g (float[1,2,5,5] x, float[N,2,3,3] w) => (float[1,N,3,3] y) { y = Conv(x, w) }"),
+    "open_channels_of_integer_weights": ("", 18, "g (uint8[1,C,5,5] x, uint8[4,C,3,3] w) => (int32[1,4,3,3] y) { y = ConvInteger(x, w) }"),
+    "open_channels_of_transposed_weights": (
+        "", 18, "g (float[1,4,5,5] x, float[4,N,3,3] w) => (float[1,M,7,7] y) { y = ConvTranspose<group=2>(x, w) }"),
 }
 
 
