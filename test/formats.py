@@ -20,11 +20,14 @@ class UnitTests(lit.formats.FileBasedTest):
 
 
 class FuzzTargets(lit.formats.FileBasedTest):
-    """test/fuzz/NAME.c is a libFuzzer program; it runs over `seeds`, those in seeds/NAME, and `runs` mutations, the same each time."""
+    """test/fuzz/NAME.c is a libFuzzer program; it runs over seeds, those in seeds/NAME, and mutations, the same each time.
 
-    def __init__(self, seeds, runs):
-        self.seeds = seeds
-        self.runs = runs
+    What is started from and how many runs there are says chosen[NAME], a pair, or `otherwise`.
+    """
+
+    def __init__(self, chosen, otherwise):
+        self.chosen = chosen
+        self.otherwise = otherwise
 
     def execute(self, test, lit_config):
         stem = os.path.splitext(test.path_in_suite[-1])[0]
@@ -32,9 +35,10 @@ class FuzzTargets(lit.formats.FileBasedTest):
         if not test.config.fuzz:
             return lit.Test.UNSUPPORTED, "this build has no fuzz targets (they need clang and sanitizers)"
         own = os.path.join(os.path.dirname(test.getSourcePath()), "seeds", stem)
-        seeds = [*self.seeds, own] if os.path.isdir(own) else self.seeds
+        seeds, runs = self.chosen.get(stem, self.otherwise)
+        seeds = [*seeds, own] if os.path.isdir(own) else seeds
         with tempfile.TemporaryDirectory(prefix="fuzz-") as found:
-            return run([program, f"-runs={self.runs}", "-seed=1", "-timeout=20", "-rss_limit_mb=4000", "-print_final_stats=1",
+            return run([program, f"-runs={runs}", "-seed=1", "-timeout=20", "-rss_limit_mb=4000", "-print_final_stats=1",
                         f"-artifact_prefix={test.config.tenon_build_dir}/test/fuzz/{stem}-", found, *seeds],
                        test, lit_config)
 
