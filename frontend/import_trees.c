@@ -424,6 +424,15 @@ static bool read_ensemble(OnnxNode *node, EnsembleLists *lists) {
 
 enum { MODE_MEMBER = 6 };
 
+// Where a node leads to, in the numbering of both: nodes, then leaves.
+static bool ensemble_child(OnnxNode *node, const EnsembleLists *lists, int at, int64_t given, bool leaf, int64_t *id) {
+  int64_t count = leaf ? lists->leaves : lists->nodes;
+  if (given < 0 || given >= count)
+    return onnx_error(node, "node %d leads to %s %lld, which does not exist", at, leaf ? "leaf" : "node", (long long)given);
+  *id = leaf ? given + lists->nodes : given;
+  return true;
+}
+
 // A node that asks for membership becomes a chain of comparisons for equality. Nodes get the ids
 // 0 .., leaves follow, links of chains come last.
 static bool ensemble_nodes(OnnxNode *node, EnsembleLists *lists, Trees *trees) {
@@ -437,9 +446,10 @@ static bool ensemble_nodes(OnnxNode *node, EnsembleLists *lists, Trees *trees) {
     int mode = (int)element_load_int(lists->modes.element, lists->modes.data, i);
     TreeNode at = {.id = i,
                    .feature = lists->features[i],
-                   .value = element_load(lists->splits.element, lists->splits.data, i),
-                   .true_id = lists->true_ids[i] + (lists->true_leaf[i] ? lists->nodes : 0),
-                   .false_id = lists->false_ids[i] + (lists->false_leaf[i] ? lists->nodes : 0)};
+                   .value = element_load(lists->splits.element, lists->splits.data, i)};
+    if (!ensemble_child(node, lists, i, lists->true_ids[i], lists->true_leaf[i] != 0, &at.true_id) ||
+        !ensemble_child(node, lists, i, lists->false_ids[i], lists->false_leaf[i] != 0, &at.false_id))
+      return false;
     if (mode < 0 || mode > MODE_MEMBER) return onnx_error(node, "node mode %d", mode);
     at.comparison = mode == MODE_MEMBER ? TREE_EQUAL : comparisons[mode];
     while (mode == MODE_MEMBER) {

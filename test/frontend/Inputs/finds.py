@@ -45,6 +45,11 @@ FINDS = {
     "reshape_of_nothing": (
         "", 18, "g () => (float[9223372036854775807,4,0] y) { e = Constant<value=float[0,3] {}>() s = Constant<value_ints=[9223372036854775807, 4, 0]>() "
         "y = Reshape<allowzero=1>(e, s) }"),
+    "tree_without_end": (
+        "node 0 leads to leaf 9223372036854775807, which does not exist", 18,
+        "g (float[1,2] x) => (float[1,1] y) { y = ai.onnx.ml.TreeEnsemble<n_targets=1, nodes_featureids=[0], nodes_modes=uint8[1] {0}, nodes_splits=float[1] {0.5}, "
+        "nodes_truenodeids=[0], nodes_trueleafs=[1], nodes_falsenodeids=[9223372036854775807], nodes_falseleafs=[1], tree_roots=[0], "
+        "leaf_targetids=[0, 0], leaf_weights=float[2] {1, 2}>(x) }"),
     "open_channels_of_computed_weights": ("", 18, "g (float[1,2,5,5] x, float[N,2,3,3] w) => (float[1,N,3,3] y) { y = Conv(x, w) }"),
     "open_channels_of_integer_weights": ("", 18, "g (uint8[1,C,5,5] x, uint8[4,C,3,3] w) => (int32[1,4,3,3] y) { y = ConvInteger(x, w) }"),
     "open_channels_of_transposed_weights": (
