@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random valid graphs by seed: what compiled code computes is compared with the interpreter.
+"""Random valid graphs by seed, of f32, of integers and booleans (compared bit for bit), or of f16, bf16 and f64: what compiled code computes is compared with the interpreter.
 
   differential.py TENON [--seed N] [--count N] [--seconds S] [--keep FOLDER]
 
@@ -228,8 +228,186 @@ STEPS = (unary, unary, unary, binary, binary, binary, conv, conv, conv, conv_tra
          reshape, gather, softmax, normalise)
 
 
+# ---------------------------------------------------------------- other types
+
+INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
+BFLOAT16 = helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16)
+ROUNDED = (np.float16, np.float64, BFLOAT16)
+
+
+class TypedGraph(Graph):
+    """Values are [(name, shape, dtype)]."""
+
+    def random(self, shape, dtype):
+        if dtype == np.bool_:
+            return self.data.random(shape) < 0.5
+        if np.dtype(dtype) not in map(np.dtype, INTEGERS):
+            return self.data.standard_normal(shape).astype(dtype)
+        limits = np.iinfo(dtype)
+        if self.rng.random() < 0.3:  # anything, the ends included
+            array = self.data.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+            return np.where(self.data.random(shape) < 0.1, dtype(self.rng.choice((limits.min, limits.max))), array).astype(dtype)
+        return self.data.integers(max(limits.min, -20), 20, shape).astype(dtype)
+
+    def put(self, op, inputs, shape, dtype, **attributes):
+        if np.prod(shape, dtype=np.int64) > LARGEST:
+            return
+        name = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        self.values.append((name, tuple(int(d) for d in shape), np.dtype(dtype)))
+
+    def partner(self, shape, dtype, nonzero=False):
+        """A value of that shape, or a constant that broadcasts to it."""
+        same = [v[0] for v in self.values if v[1] == shape and v[2] == dtype]
+        if same and not nonzero and self.rng.random() < 0.5:
+            return self.rng.choice(same)
+        part = [d if self.rng.random() < 0.5 else 1 for d in shape][self.rng.randint(0, len(shape)):]
+        array = self.random(part, np.dtype(dtype).type)
+        return self.weight(np.where(array == 0, 1, array).astype(dtype) if nonzero else array)
+
+
+def is_integer(dtype):
+    return dtype.kind in "iu" and dtype != BFLOAT16
+
+
+def typed_arithmetic(g):
+    x, shape, dtype = g.pick()
+    if dtype == np.bool_:
+        g.put(g.rng.choice(("And", "Or", "Xor")), [x, g.partner(shape, dtype)], shape, dtype)
+    elif is_integer(dtype) and g.rng.random() < 0.4:
+        op = g.rng.choice(("BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Mod"))
+        g.put(op, [x, g.partner(shape, dtype, nonzero=op in ("Div", "Mod"))], shape, dtype)
+    else:
+        g.put(g.rng.choice(BINARY), [x, g.partner(shape, dtype)], shape, dtype)
+
+
+def typed_unary(g):
+    x, shape, dtype = g.pick()
+    if dtype == np.bool_:
+        g.put("Not", [x], shape, dtype)
+    elif dtype.kind == "u":
+        g.put("BitwiseNot", [x], shape, dtype)
+    else:
+        g.put(g.rng.choice(("Neg", "Abs", "Sign") if is_integer(dtype) else ("Neg", "Abs", "Relu")), [x], shape, dtype)
+
+
+def typed_cast(g):
+    x, shape, dtype = g.pick()
+    to = np.dtype(g.rng.choice((*INTEGERS, np.bool_) if is_integer(dtype) or dtype == np.bool_ else ROUNDED))
+    g.put("Cast", [x], shape, to, to=helper.np_dtype_to_tensor_dtype(to))
+
+
+def typed_compare(g):
+    x, shape, dtype = g.pick()
+    if is_integer(dtype):
+        g.put(g.rng.choice(("Less", "Greater", "Equal", "LessOrEqual", "GreaterOrEqual")), [x, g.partner(shape, dtype)], shape, np.bool_)
+
+
+def typed_where(g):
+    x, shape, dtype = g.pick()
+    g.put("Where", [g.partner(shape, np.dtype(np.bool_)), x, g.partner(shape, dtype)], shape, dtype)
+
+
+def typed_reduce(g):
+    x, shape, dtype = g.pick()
+    axes = [i for i in range(len(shape)) if g.rng.random() < 0.5]
+    if dtype not in (np.int32, np.int64, np.uint32, np.uint64, np.float64) or not axes or 0 in shape:
+        return
+    keep = g.rng.randint(0, 1)
+    result = [1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes]
+    g.put(g.rng.choice(("ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd")[:4 if is_integer(dtype) else 3]), [x, g.ints(axes)], result, dtype, keepdims=keep)
+
+
+def typed_arg(g):
+    x, shape, dtype = g.pick()
+    if shape and 0 not in shape and is_integer(dtype):
+        axis = g.rng.randrange(len(shape))
+        g.put(g.rng.choice(("ArgMax", "ArgMin")), [x], [1 if i == axis else d for i, d in enumerate(shape)], np.int64, axis=axis, select_last_index=g.rng.randint(0, 1))
+
+
+def typed_move(g):
+    x, shape, dtype = g.pick()
+    if not shape or 0 in shape:
+        return
+    axis, rank = g.rng.randrange(len(shape)), len(shape)
+    kind, size = g.rng.randrange(6), shape[axis]
+    if kind == 0:
+        perm = g.rng.sample(range(rank), rank)
+        g.put("Transpose", [x], [shape[i] for i in perm], dtype, perm=perm)
+    elif kind == 1:
+        step = g.rng.choice((-3, -2, -1, 1, 2))
+        count = len(range(size)[::step])
+        ends = (-1, -size - 1) if step < 0 else (0, 1 << 40)
+        g.put("Slice", [x, g.ints([ends[0]]), g.ints([ends[1]]), g.ints([axis]), g.ints([step])], [count if i == axis else d for i, d in enumerate(shape)], dtype)
+    elif kind == 2:
+        indices = [g.rng.randrange(-size, size) for _ in range(g.rng.randint(1, 4))]
+        g.put("Gather", [x, g.ints(indices)], shape[:axis] + (len(indices),) + shape[axis + 1:], dtype, axis=axis)
+    elif kind == 3:
+        indices = g.data.integers(-size, size, shape)
+        g.put("GatherElements", [x, g.ints(indices)], shape, dtype, axis=axis)
+    elif kind == 4:
+        indices = [g.rng.randrange(size)]
+        update = [1 if i == axis else d for i, d in enumerate(shape)]
+        g.put("ScatterElements", [x, g.ints(np.full(update, indices[0])), g.weight(g.random(update, dtype.type))], shape, dtype, axis=axis)
+    elif dtype != np.bool_:
+        mode = g.rng.choice(("constant", "edge", "reflect", "wrap"))
+        pads = [g.rng.randint(0, min(2, d - 1)) for d in shape * 2]
+        g.put("Pad", [x, g.ints(pads)], [d + pads[i] + pads[rank + i] for i, d in enumerate(shape)], dtype, mode=mode)
+
+
+def typed_product(g):
+    x, shape, dtype = g.pick()
+    if len(shape) < 2 or dtype not in (np.int32, np.int64, np.uint32, np.uint64, np.int8, np.uint8):
+        return
+    n = g.rng.choice((1, 3, 8, 17))
+    if dtype.itemsize > 1:
+        g.put("MatMul", [x, g.weight(g.random([shape[-1], n], dtype.type))], shape[:-1] + (n,), dtype)
+    else:
+        other = g.rng.choice((np.int8, np.uint8))
+        zeros = [g.weight(np.array(g.rng.randint(0, 9), t)) for t in (dtype, other)] if g.rng.random() < 0.5 else []
+        g.put("MatMulInteger", [x, g.weight(g.random([shape[-1], n], other)), *zeros], shape[:-1] + (n,), np.int32)
+
+
+TYPED_STEPS = (typed_arithmetic, typed_arithmetic, typed_unary, typed_cast, typed_compare, typed_where, typed_reduce, typed_arg, typed_move, typed_move, typed_product)
+
+
+def make_typed(seed, dtypes):
+    g = TypedGraph(seed)
+    arrays = {}
+    for i in range(g.rng.randint(1, 3)):
+        shape = tuple(g.rng.choice((1, 2, 3, 5, 8, 9)) for _ in range(g.rng.choice((1, 2, 3, 4))))
+        dtype = np.dtype(g.rng.choice(dtypes))
+        arrays[f"x{i}"] = g.random(shape, dtype.type)
+        g.values.append((f"x{i}", shape, dtype))
+    for _ in range(g.rng.randint(3, 16)):
+        g.rng.choice(TYPED_STEPS)(g)
+    if not g.nodes:
+        g.put("Identity", ["x0"], *g.values[0][1:])
+    read = {name for node in g.nodes for name in node.input}
+    outputs = [v for v in g.values if v[0] not in arrays and (v[0] not in read or g.rng.random() < 0.1)]
+    value = lambda v: helper.make_tensor_value_info(v[0], helper.np_dtype_to_tensor_dtype(v[2]), v[1])
+    graph = helper.make_graph(g.nodes, "g", [value(v) for v in g.values[:len(arrays)]], [value(v) for v in outputs], g.weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return model, arrays, ["-O" + g.rng.choice("01233s")]
+
+
+EXACT = ["--rtol=0", "--atol=0"]
+KINDS = ("f32", "f32", "integers", "integers", "rounded")
+
+
 def make(seed):
     """The model, its data and the options of this seed."""
+    kind = KINDS[seed % len(KINDS)]
+    if kind == "integers":
+        model, arrays, options = make_typed(seed, (*INTEGERS, np.bool_))
+        return model, arrays, options + EXACT
+    if kind == "rounded":
+        model, arrays, options = make_typed(seed, ROUNDED)
+        return model, arrays, options + ["--rtol=0.02"]
+    return make_f32(seed)
+
+
+def make_f32(seed):
     g = Graph(seed)
     for i in range(g.rng.randint(1, 2)):
         rank = g.rng.choice((1, 2, 3, 4, 4, 4, 5))
@@ -256,8 +434,9 @@ def check(tenon, seed, folder):
     """None, or what went wrong."""
     model, arrays, options = make(seed)
     onnx.save(model, folder / "model.onnx")
-    np.savez(folder / "in.npz", **arrays)
-    command = [tenon, "run", str(folder / "model.onnx"), str(folder / "in.npz"), "-w"]
+    for i, (name, array) in enumerate(arrays.items()):
+        (folder / f"input_{i}.pb").write_bytes(numpy_helper.from_array(array, name).SerializeToString())
+    command = [tenon, "run", str(folder / "model.onnx"), *(str(folder / f"input_{i}.pb") for i in range(len(arrays))), "-w"]
     common = [o for o in options if o.startswith("--passes")]
     for more in (["--interpret", "-O0", "-o", str(folder / "expected")] + common, options + ["--expect=" + str(folder / "expected"), "-o", str(folder / "out")]):
         try:
