@@ -57,7 +57,7 @@ static bool check_table(Weights *weights, const char *path, Loc loc, Diag *diag)
 
 Weights *weights_open(Arena *arena, const char *path, Loc loc, Diag *diag) {
   struct stat status;
-  int file = open(path, O_RDONLY | O_CLOEXEC);
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe would be waited for
   if (file < 0 || fstat(file, &status) || !S_ISREG(status.st_mode)) {
     diag_error(diag, loc, "cannot read the values of constants from %s: %s", path,
                file < 0 ? strerror(errno) : "not a file");
