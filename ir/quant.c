@@ -11,7 +11,7 @@ Requantization requantization_of(double real_scale) {
   int exponent;
   double fraction =
       frexp(real_scale, &exponent); // real_scale = fraction * 2^exponent, fraction in [1/2, 1)
-  int64_t multiplier = llrint(ldexp(fraction, 31));
+  int64_t multiplier = llrint(ldexp(fraction, REQUANTIZATION_BITS)) << (31 - REQUANTIZATION_BITS);
   int shift = 31 - exponent;
   if (multiplier == INT64_C(1) << 31) {
     multiplier /= 2;

@@ -8,7 +8,9 @@
 
 // q = clamp(zero + ((acc * multiplier + 2^(shift-1)) >> shift)): one rounding, half up.
 // 2^30 <= multiplier < 2^31 and 1 <= shift <= 62 (32 or more for scales below 1/2); scale 0 (or below
-// 2^-32): multiplier 0, shift 32.
+// 2^-32): multiplier 0, shift 32. The multiplier has REQUANTIZATION_BITS leading bits: as many as the
+// product of three f32 scales is worth, so that scales chosen for a short multiplier give exactly that one.
+enum { REQUANTIZATION_BITS = 21 };
 typedef struct Requantization {
   int32_t multiplier;
   int shift;

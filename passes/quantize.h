@@ -2,6 +2,7 @@
 #ifndef TENON_PASSES_QUANTIZE_H
 #define TENON_PASSES_QUANTIZE_H
 
+#include "ir/product_channels.h"
 #include "ir/quant.h"
 #include "passes/calibrate.h"
 #include "passes/rewrite.h"
@@ -45,5 +46,11 @@ bool quantize_rewrite(QuantPlan *plan);
 bool quantize_keeps_scale(const Node *node);
 // Whether codes of this type need no further limits to obey the relu or clip.
 bool quantize_range_clips(const Node *clip, const Type *type);
+
+// Scales of a product's output channels, raised to ones with short multipliers; unchanged where that would be felt.
+void quantize_shorten_scales(float *scales, int64_t channels, int64_t depth, float x_scale, float y_scale, Arena *scratch);
+// Biases rounded so that each, with the zero points folded in, fits into 16 bits of a unit that all share; unchanged
+// where that would be felt. `weights`: sums of the channels' codes; `largest_scale`: of a sum's unit to a code.
+void quantize_shorten_biases(int32_t *biases, const int64_t *weights, int64_t channels, const Type *x, double largest_scale);
 
 #endif

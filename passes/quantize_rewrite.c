@@ -38,12 +38,14 @@ static bool rescales(const Node *node) {
 static bool is_product(const Node *node) { return node->op == OP_CONV || node->op == OP_MATMUL; }
 
 // The relu or clip behind a product or sum, whose limits the codes' own range takes over; else NULL.
-static Node *absorbable(const QuantPlan *plan, const Node *node) {
+static Node *clip_behind(const QuantPlan *plan, const Node *node) {
   Value *result = node->results[0];
-  if (plan->isolated || !value_has_one_use(result)) return NULL;
+  if (!value_has_one_use(result)) return NULL;
   Node *user = result->uses[0].user;
   return clips(user) && quant_plan_is_float(plan, user->results[0]) ? user : NULL;
 }
+
+static Node *absorbable(const QuantPlan *plan, const Node *node) { return plan->isolated ? NULL : clip_behind(plan, node); }
 
 static void tie(QuantPlan *plan, const Value *a, const Value *b) {
   if (!quant_plan_is_float(plan, a) || !quant_plan_is_float(plan, b)) return;
@@ -58,7 +60,7 @@ static void tie(QuantPlan *plan, const Value *a, const Value *b) {
 // A relu that is not absorbed works on its operand's codes.
 static bool is_absorbed(const QuantPlan *plan, const Node *node) {
   const Node *before = node->operands[0]->definition;
-  return before && (is_product(before) || rescales(before)) && absorbable(plan, before) == node;
+  return before && (is_product(before) || rescales(before)) && clip_behind(plan, before) == node;
 }
 
 void quantize_tie(QuantPlan *plan) {
@@ -196,6 +198,12 @@ static void weight_scales(const QuantPlan *plan, const Weights *w, const float *
   }
 }
 
+// The scale of the codes that the layer gives in the end, also where it stands alone.
+static float result_scale(QuantPlan *plan, const Node *node) {
+  const Node *clip = clip_behind(plan, node);
+  return quant_plan_type(plan, clip ? clip->results[0] : node->results[0]).quant->scale[0];
+}
+
 static Value *build_codes(Builder *builder, const Node *node, const Weights *w, const float *data, const float *scales) {
   Arena *arena = builder->graph->module->arena;
   const Value *old = node->operands[1];
@@ -212,13 +220,24 @@ static Value *build_codes(Builder *builder, const Node *node, const Weights *w, 
   return build_constant(builder, type, codes, module_constant_name(builder->graph->module, value_constant(old)->name));
 }
 
-static Value *build_bias(Builder *builder, const Node *node, const Weights *w, const float *bias, float x_scale, const float *scales) {
-  if (!bias) return NULL;
-  int32_t *codes = arena_alloc(builder->graph->module->arena, (size_t)w->channels * sizeof *codes);
+// `y_scale`: of the codes that the sums become; 0: they stay sums. `weights`: the channels' codes.
+static Value *build_bias(Builder *builder, const Node *node, const Weights *w, const float *bias, const Value *x, const Value *weights, float y_scale) {
+  Arena *arena = builder->graph->module->arena;
+  int32_t *codes = NEW_ARRAY(arena, int32_t, w->channels + 1);
+  const float *scales = weights->type.quant->scale;
+  double x_scale = (double)x->type.quant->scale[0], largest = 0;
+  int64_t *sums = NEW_ARRAY(arena, int64_t, w->channels + 1);
+  const int8_t *data = value_constant(weights)->data;
+  bool any = bias != NULL;
   for (int64_t c = 0; c < w->channels; c++) {
-    double code = rint((double)bias[c] / ((double)x_scale * (double)scales[c]));
+    double code = bias ? rint((double)bias[c] / (x_scale * (double)scales[c])) : 0;
     codes[c] = (int32_t)fmin(fmax(code, INT32_MIN), INT32_MAX);
+    largest = fmax(largest, (double)scales[c]);
+    for (int64_t k = 0; k < w->depth; k++) sums[c] += data[weight_index(w, c, k)];
   }
+  if (y_scale > 0) quantize_shorten_biases(codes, sums, w->channels, &x->type, largest * x_scale / (double)y_scale);
+  for (int64_t c = 0; c < w->channels; c++) any |= codes[c] != 0;
+  if (!any) return NULL;
   const Value *old = node_operand(node, 2);
   const char *name = old ? value_constant(old)->name : "bias";
   Type type = type_static(builder->graph->module->dims, I32, 1, &w->channels);
@@ -268,11 +287,15 @@ static bool quantize_product(QuantPlan *plan, Node *node) {
   const float *data = weights.data, *bias = corrected_bias(plan, &w, has_bias ? bias_values.data : NULL);
   float *scales = NEW_ARRAY(arena, float, w.channels + 1), x_scale = x->type.quant->scale[0];
   weight_scales(plan, &w, data, bias, x_scale, scales);
+  bool wide = is_read_as_numbers(plan, node->results[0]);
+  float y_scale = wide ? 0 : result_scale(plan, node);
+  if (!wide) quantize_shorten_scales(scales, w.channels, w.depth, x_scale, y_scale, plan->context->scratch);
+  wide |= plan->sums;
   Value *codes = build_codes(&builder, node, &w, data, scales);
-  Value *operands[] = {x, codes, build_bias(&builder, node, &w, bias, x_scale, scales)};
-  Node *product = begin_like(&builder, node, operands, bias ? 3 : 2);
+  if (!codes) return false;
+  Value *operands[] = {x, codes, build_bias(&builder, node, &w, bias, x, codes, wide ? 0 : y_scale)};
+  Node *product = begin_like(&builder, node, operands, operands[2] ? 3 : 2);
   if (!product) return false;
-  bool wide = plan->sums || is_read_as_numbers(plan, node->results[0]);
   product->results[0]->type = wide ? accumulator_type(plan, node, &w, x_scale, scales) : quant_plan_type(plan, target_of(plan, node));
   Value *result = build_end(&builder, product);
   struct QuantLayer layer = {node, node->results[0], result};

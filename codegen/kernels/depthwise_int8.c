@@ -9,10 +9,10 @@
 #include <assert.h>
 
 #include "codegen/dot.h"
+#include "codegen/kernels/channel_table.h"
 #include "codegen/kernels/lower.h"
 #include "codegen/kernels/pack.h"
 #include "codegen/kernels/pixels.h"
-#include "codegen/kernels/requantize.h"
 
 enum { UNROLLED_TAPS = 32, MAX_PARTS = 4 };
 
@@ -42,9 +42,7 @@ typedef struct Depthwise {
   const View *x, *y;
   Pixels pixels;
   Val batch;
-  bool high_only;
-  const Quant *to;
-  ElementType code;
+  ChannelTable table;
   Val pointers; // addresses of the taps of a border pixel
 } Depthwise;
 
@@ -143,26 +141,17 @@ static void accumulate_loop(Depthwise *d, Sums *sums, Val channel, Val w) {
 
 // --- results
 
-static Val load_table(Depthwise *d, Val table, int row, int width, int part, int lanes) {
-  Nest *nest = d->nest;
-  Val at = nest_const(nest, (int64_t)row * width + (int64_t)part * lanes);
-  return nest_load(nest, nest_vector(nest->i32, lanes), nest_address(nest, table, nest->i32, at), 4);
-}
-
-static void store_block(Depthwise *d, Sums *sums, const Pixel *pixel, Val channel, Val table) {
+static void store_block(Depthwise *d, Sums *sums, const Pixel *pixel, Val channel, Val block) {
   Nest *nest = d->nest;
   const View *y = d->y;
   int lanes = sums->width / sums->parts, skip = WINDOW_AXES - d->pixels.window.rank;
-  int32_t low = 0, high = 0;
   Val coordinates[MAX_RANK] = {d->batch};
   for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = pixel->at[axis];
-  if (d->to) quant_range(d->code, &low, &high);
   for (int i = 0; i < sums->parts; i++) {
     Val value = sums->part[i];
-    if (d->to) {
-      Val multiplier = load_table(d, table, 1, sums->width, i, lanes), shift = load_table(d, table, 2, sums->width, i, lanes);
-      value = requantize_emit(nest, value, multiplier, shift, d->high_only, d->to->zero[0], low, high);
-      value = nest_extend(nest, value, nest_element_type(nest, d->code), true);
+    if (d->table.layout.form != CHANNEL_SUMS) {
+      value = channel_table_requantize(&d->table, value, block, sums->width, i * lanes);
+      value = nest_extend(nest, value, nest_element_type(nest, d->table.layout.element), true);
     }
     coordinates[y->rank - 1] = nest_add(nest, channel, nest_const(nest, (int64_t)i * lanes));
     value = kernel_epilogue(d->kernel, value, coordinates, NULL);
@@ -174,11 +163,12 @@ static void emit_block(Depthwise *d, const Pixel *pixel, Val first, Val channel,
   Nest *nest = d->nest;
   Sums sums = {.width = width, .parts = in_parts(d) ? width : 1};
   Val w = byte_at(nest, d->kernel->packed[0], nest_mul(nest, channel, nest_const(nest, d->shape.padded_taps)));
-  Val table = nest_address(nest, d->kernel->packed[1], nest->i32, nest_mul(nest, channel, nest_const(nest, 3)));
-  for (int i = 0; i < sums.parts; i++) sums.part[i] = load_table(d, table, 0, width, i, width / sums.parts);
+  Val block = channel_table_block(&d->table, channel);
+  int lanes = width / sums.parts;
+  for (int i = 0; i < sums.parts; i++) sums.part[i] = channel_table_bias(&d->table, block, width, i * lanes, lanes);
   if (d->shape.taps > UNROLLED_TAPS) accumulate_loop(d, &sums, channel, w);
   else accumulate(d, &sums, first, channel, w);
-  store_block(d, &sums, pixel, channel, table);
+  store_block(d, &sums, pixel, channel, block);
 }
 
 // --- pixels
@@ -282,11 +272,9 @@ bool lower_depthwise_int8(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
   Depthwise d = {.kernel = kernel, .nest = nest, .shape = shape_of(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
-  const Type *own = node_own_type(node);
   DimTable *dims = node->graph->module->dims;
-  d.code = own->element;
-  d.to = element_info[own->element].bits <= 16 ? own->quant : NULL;
-  d.high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
+  ChannelLayout layout = channel_layout(node);
+  d.table = channel_table_open(nest, &layout, kernel->packed[1]);
   prepare_window(&d);
   if (d.pixels.zeros || d.shape.taps > UNROLLED_TAPS) d.pointers = nest_local(nest, nest->pointer, d.shape.taps, 0);
   const Dim *lines = dim_constant(dims, 1);
@@ -309,14 +297,8 @@ bool lower_depthwise_int8(Kernel *kernel) {
 
 typedef struct PackPlan {
   Shape shape;
-  bool high_only;
+  ChannelLayout layout;
 } PackPlan;
-
-static int weight_at(const Node *node, const Shape *s, int64_t channel, int64_t tap) {
-  const Type *type = &node->operands[1]->type;
-  const Constant *w = value_constant(node->operands[1]);
-  return (int)element_load_int(type->element, w->data, channel * s->taps + tap) - (type->quant ? quant_zero(type->quant, channel) : 0);
-}
 
 // First channel and width of the block that `channel` belongs to.
 static int block_of(const Shape *s, int64_t channel, int64_t *first) {
@@ -342,46 +324,29 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
     int width = block_of(s, channel, &first);
     for (int64_t tap = 0; tap < s->taps; tap++) {
       int64_t at = pairs && width > 1 ? (tap / 2 * width + channel - first) * 2 + tap % 2 : tap * width + channel - first;
-      out[first * s->padded_taps + at] = (unsigned char)weight_at(segment->node, s, channel, tap);
+      out[first * s->padded_taps + at] = (unsigned char)product_weight(segment->node, channel, tap);
     }
   }
 }
 
-static int32_t folded_bias(const Node *node, const Shape *s, int64_t channel) {
-  const Constant *bias = node_own_operands(node) > 2 && node_operand(node, 2) ? value_constant(node->operands[2]) : NULL;
-  const Quant *x = node->operands[0]->type.quant;
-  int64_t sum = 0;
-  for (int64_t tap = 0; tap < s->taps; tap++) sum += weight_at(node, s, channel, tap);
-  uint32_t value = bias ? (uint32_t)element_load_int(node->operands[2]->type.element, bias->data, channel) : 0;
-  return (int32_t)(value - (uint32_t)(sum * (x ? x->zero[0] : 0)));
-}
-
 static void write_tables(const PackedSegment *segment, unsigned char *out) {
   const PackPlan *plan = segment->user;
-  const Shape *s = &plan->shape;
-  const Node *node = segment->node;
-  const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
-  const Type *own = node_own_type(node);
-  bool requantizes = own->quant && element_info[own->element].bits <= 16;
-  for (int64_t channel = 0; channel < s->channels; channel++) {
-    int64_t first;
-    int width = block_of(s, channel, &first);
-    int64_t at = first * 3 + channel - first;
-    pack_word(out, at, folded_bias(node, s, channel));
-    if (!requantizes) continue;
-    Requantization by = requantization_of_product(x->scale[0], quant_scale(w, channel), own->quant->scale[0]);
-    pack_word(out, at + width, by.multiplier);
-    pack_word(out, at + 2 * width, plan->high_only ? by.shift - 33 : by.shift);
+  channel_table_write_header(segment->node, &plan->layout, out);
+  for (int64_t channel = 0; channel < plan->shape.channels; channel++) {
+    ChannelPlace place;
+    place.width = block_of(&plan->shape, channel, &place.first);
+    place.lane = channel - place.first;
+    channel_table_write(segment->node, &plan->layout, 0, channel, place, out);
   }
 }
 
 bool pack_depthwise_int8(Pack *pack) {
   const Node *node = pack->node;
   PackPlan *plan = NEW(pack->arena, PackPlan);
-  *plan = (PackPlan){shape_of(node, pack->target), node_ints_at(node, ATTR_TILE, 0, 0) != 0};
+  *plan = (PackPlan){shape_of(node, pack->target), channel_layout(node)};
   const Shape *s = &plan->shape;
   int align = target_lanes(pack->target, 32) > 1 ? target_alignment(pack->target) : 4;
   pack_add(pack, (size_t)(s->channels * s->padded_taps), align, NULL, write_weights, plan);
-  pack_add(pack, (size_t)s->channels * 3 * 4, align, NULL, write_tables, plan);
+  pack_add(pack, channel_table_bytes(&plan->layout, s->channels), 4, NULL, write_tables, plan);
   return true;
 }

@@ -10,148 +10,63 @@
 #include <assert.h>
 #include <string.h>
 
-#include "codegen/dot.h"
 #include "codegen/kernels/lower.h"
-#include "codegen/kernels/pack.h"
 #include "codegen/kernels/pixels.h"
-#include "codegen/kernels/requantize.h"
-
-enum { MAX_ROWS = 8, MAX_VECTORS = 4, GATHER_CHANNELS = 16, GATHER_BYTES = 512, WIDE_BYTES = 48 * 1024 };
-
-// How a node is cut, from its types and target alone: pack and lower agree by it.
-typedef struct Shape {
-  Dot dot;
-  bool is_conv, gathers, widens; // widens: gathers, as 16 bits
-  int64_t group, inputs, outputs, taps; // groups; channels of one; output channels of one
-  int64_t run, padded_run;              // k of one run (a tap, or all gathered), filled up to whole groups
-  int64_t runs;                         // runs of one output channel
-  int rows, vectors, width;
-  int64_t columns;                      // of one group's panels: its outputs, filled up to whole vectors
-} Shape;
-
-static int64_t padded_outputs(const Shape *s) { return (s->outputs + s->dot.lanes - 1) / s->dot.lanes * s->dot.lanes; }
-
-static Shape shape_of(const Node *node, const Target *target) {
-  const Type *w = &node->operands[1]->type;
-  Shape s = {.dot = dot_of(target, node->operands[0]->type.element), .is_conv = node->op == OP_CONV, .group = 1, .taps = 1};
-  if (s.is_conv) {
-    s.group = node_int(node, ATTR_GROUP);
-    s.inputs = type_dim(w, w->rank - 1);
-    s.outputs = type_dim(w, 0) / s.group;
-    for (int i = 1; i < w->rank - 1; i++) s.taps *= type_dim(w, i);
-  } else {
-    bool transposed = node_int(node, ATTR_TRANSPOSE_B);
-    s.inputs = type_dim(w, transposed ? 1 : 0);
-    s.outputs = type_dim(w, transposed ? 0 : 1);
-  }
-  bool vectors = s.dot.lanes > 1;
-  s.columns = padded_outputs(&s);
-  s.vectors = vectors ? (target->vector_registers >= 32 ? 4 : 2) : 2;
-  if (s.columns < (int64_t)s.vectors * s.dot.lanes) s.vectors = s.columns > 0 ? (int)(s.columns / s.dot.lanes) : 1;
-  s.width = s.vectors * s.dot.lanes;
-  s.rows = vectors ? (target->vector_registers >= 32 ? (s.vectors < 3 ? MAX_ROWS : 6) : 4) : 2;
-  s.widens = vectors && s.dot.kind == DOT_MADD && (s.taps * s.inputs + 1) * 2 * s.rows <= WIDE_BYTES;
-  s.gathers = s.widens || (s.taps > 1 && s.inputs < GATHER_CHANNELS && s.taps * s.inputs <= GATHER_BYTES);
-  s.run = s.gathers ? s.taps * s.inputs : s.inputs;
-  s.runs = s.gathers ? 1 : s.taps;
-  s.padded_run = (s.run + s.dot.group - 1) / s.dot.group * s.dot.group;
-  return s;
-}
-
-// Where output channel m (over all groups) lies: the first column and the width of its panel, its lane.
-typedef struct Place {
-  int64_t first, width, lane;
-} Place;
-
-static Place place_of(const Shape *s, int64_t m) {
-  int64_t in_group = m % s->outputs, panel = in_group / s->width * s->width, rest = s->columns - panel;
-  return (Place){m / s->outputs * s->columns + panel, rest < s->width ? rest : s->width, in_group - panel};
-}
+#include "codegen/kernels/product_int8.h"
 
 typedef struct Product {
   Kernel *kernel;
   Nest *nest;
-  Shape shape;
+  Int8Shape shape;
   const View *x, *y;
   Pixels pixels;
   Val batch, group_index, k; // k: bytes of a row of a matmul
-  bool high_only;
-  const Quant *to;
-  ElementType code;          // element of the product itself, before an epilogue
+  ChannelTable table;
   Val buffer;                // gathered taps, rows * padded_run codes
   Val spilled;               // sums of a tile; NULL: they stay in registers
 } Product;
-
-typedef struct Sums {
-  int rows, vectors;
-  Val sum[MAX_ROWS][MAX_VECTORS];
-} Sums;
 
 static Val byte_at(Nest *nest, Val pointer, Val offset) { return nest_address(nest, pointer, nest->i8, offset); }
 
 // --- accumulation
 
-static int64_t width_of(const Product *p, const Sums *sums) { return (int64_t)sums->vectors * p->shape.dot.lanes; }
-
-static void step(Product *p, Sums *sums, const DotOperand *x, Val w) {
-  Nest *nest = p->nest;
-  const Dot *dot = &p->shape.dot;
-  for (int v = 0; v < sums->vectors; v++) {
-    DotOperand columns = dot_load_w(nest, dot, byte_at(nest, w, nest_const(nest, (int64_t)v * dot->lanes * dot->group)));
-    for (int r = 0; r < sums->rows; r++) sums->sum[r][v] = dot_step(nest, dot, sums->sum[r][v], x[r], columns);
-  }
-}
-
-static void carry_in(Product *p, Sums *sums, Loop *loop) {
-  for (int r = 0; r < sums->rows; r++)
-    for (int v = 0; v < sums->vectors; v++) sums->sum[r][v] = loop->carried[nest_carry(p->nest, loop, sums->sum[r][v])];
-}
-
-static void carry_out(Sums *sums, Loop *loop) {
-  for (int r = 0; r < sums->rows; r++)
-    for (int v = 0; v < sums->vectors; v++) {
-      int which = r * sums->vectors + v;
-      nest_carry_next(loop, which, sums->sum[r][v]);
-      if (loop->header) sums->sum[r][v] = loop->carried[which];
-    }
-}
-
 // One run: rows point to its bytes, w to the panel's weights of it.
-static void accumulate_run(Product *p, Sums *sums, const Val *rows, Val w) {
+static void accumulate_run(Product *p, Int8Sums *sums, const Val *rows, Val w) {
   Nest *nest = p->nest;
   const Dot *dot = &p->shape.dot;
   int64_t length = p->shape.gathers ? p->shape.padded_run : p->shape.run, whole = length / dot->group * dot->group;
   FOR(nest, k, nest_const(nest, 0), nest_const(nest, whole), dot->group) {
-    carry_in(p, sums, &k_loop);
+    int8_sums_carry(nest, sums, &k_loop);
     DotOperand x[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) {
       if (p->shape.widens) x[r] = dot_load_x_wide(nest, dot, nest_address(nest, rows[r], nest->i16, k));
       else x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
     }
-    step(p, sums, x, byte_at(nest, w, nest_mul(nest, k, nest_const(nest, width_of(p, sums)))));
-    carry_out(sums, &k_loop);
+    int8_sums_step(nest, dot, sums, x, byte_at(nest, w, nest_mul(nest, k, nest_const(nest, int8_sums_width(dot, sums)))));
+    int8_sums_next(sums, &k_loop);
   }
   if (whole == length) return;
   DotOperand x[MAX_ROWS];
   for (int r = 0; r < sums->rows; r++)
     x[r] = dot_load_x_part(nest, dot, p->x->element, byte_at(nest, rows[r], nest_const(nest, whole)), (int)(length - whole));
-  step(p, sums, x, byte_at(nest, w, nest_const(nest, whole * width_of(p, sums))));
+  int8_sums_step(nest, dot, sums, x, byte_at(nest, w, nest_const(nest, whole * int8_sums_width(dot, sums))));
 }
 
-static void accumulate_taps(Product *p, Sums *sums, const Pixel *pixels, Val w, Val *tap, Val number, int axis) {
+static void accumulate_taps(Product *p, Int8Sums *sums, const Pixel *pixels, Val w, Val *tap, Val number, int axis) {
   Nest *nest = p->nest;
+  const Dot *dot = &p->shape.dot;
   if (axis == WINDOW_AXES) {
     Val rows[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) rows[r] = pixels_tap(&p->pixels, &pixels[r], tap);
-    accumulate_run(p, sums, rows, byte_at(nest, w, nest_mul(nest, number, nest_const(nest, p->shape.padded_run * width_of(p, sums)))));
+    accumulate_run(p, sums, rows, byte_at(nest, w, nest_mul(nest, number, nest_const(nest, p->shape.padded_run * int8_sums_width(dot, sums)))));
     return;
   }
   int64_t size = p->pixels.window.kernel[axis];
   FOR(nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
-    carry_in(p, sums, &t_loop);
+    int8_sums_carry(nest, sums, &t_loop);
     tap[axis] = t;
     accumulate_taps(p, sums, pixels, w, tap, nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
-    carry_out(sums, &t_loop);
+    int8_sums_next(sums, &t_loop);
   }
 }
 
@@ -228,7 +143,7 @@ static void widen_pixel(Product *p, const Pixel *pixel, Val to) {
 // Rows whose codes follow each other without gaps are one run.
 static void widen_rows(Product *p, const Pixel *pixels, int rows, Val *pointers) {
   Nest *nest = p->nest;
-  const Shape *s = &p->shape;
+  const Int8Shape *s = &p->shape;
   bool follow = s->run == s->padded_run && s->group == 1 && (!s->is_conv || p->pixels.linear);
   for (int r = 0; r < rows; r++) {
     Val from = pointers[r], tap[WINDOW_AXES] = {nest_const(nest, 0), nest_const(nest, 0), nest_const(nest, 0)};
@@ -258,27 +173,17 @@ static void gather(Product *p, const Pixel *pixels, int rows, Val *pointers) {
 
 // --- results
 
-// `vectors`: of the panel.
-static Val load_table(Product *p, Val table, int row, int vector, int vectors) {
-  Nest *nest = p->nest;
-  int lanes = p->shape.dot.lanes;
-  Val at = nest_const(nest, ((int64_t)row * vectors + vector) * lanes);
-  return nest_load(nest, nest_vector(nest->i32, lanes), nest_address(nest, table, nest->i32, at), 4);
-}
-
 // Vectors of one row; `offset`: of its first channel in the result. Coordinates are only for an epilogue.
-static void store_row(Product *p, const Val *sums, int vectors, Val offset, Val *coordinates, Val table, Val partial) {
+static void store_row(Product *p, const Val *sums, int vectors, Val offset, Val *coordinates, Val block, Val partial) {
   Nest *nest = p->nest;
   const View *y = p->y;
   int lanes = p->shape.dot.lanes;
   Val first = coordinates ? coordinates[y->rank - 1] : NULL;
-  int32_t low, high;
-  if (p->to) quant_range(p->code, &low, &high);
   for (int v = 0; v < vectors; v++) {
     Val value = sums[v], count = v == vectors - 1 ? partial : NULL, channel = nest_const(nest, (int64_t)v * lanes);
-    if (p->to) {
-      value = requantize_emit(nest, value, load_table(p, table, 1, v, vectors), load_table(p, table, 2, v, vectors), p->high_only, p->to->zero[0], low, high);
-      value = nest_extend(nest, value, nest_element_type(nest, p->code), true);
+    if (p->table.layout.form != CHANNEL_SUMS) {
+      value = channel_table_requantize(&p->table, value, block, vectors * lanes, v * lanes);
+      value = nest_extend(nest, value, nest_element_type(nest, p->table.layout.element), true);
     }
     if (coordinates) {
       coordinates[y->rank - 1] = nest_add(nest, first, channel);
@@ -303,7 +208,7 @@ typedef struct Rows {
 
 static Rows rows_at(Product *p, Val number, int count) {
   Nest *nest = p->nest;
-  const Shape *s = &p->shape;
+  const Int8Shape *s = &p->shape;
   Rows rows = {.number = number, .count = count};
   if (s->is_conv) {
     rows.pixels[0] = pixels_at(&p->pixels, number);
@@ -348,7 +253,7 @@ static Val row_offset(Product *p, Val number, Val channel) {
 }
 
 // Through memory, in a loop: a third of the code, and after a long sum the time does not matter.
-static void store_tile_in_loop(Product *p, const Rows *rows, const Columns *columns, const Sums *sums, Val table) {
+static void store_tile_in_loop(Product *p, const Rows *rows, const Columns *columns, const Int8Sums *sums, Val block) {
   Nest *nest = p->nest;
   int lanes = p->shape.dot.lanes;
   LLVMTypeRef type = nest_vector(nest->i32, lanes);
@@ -361,39 +266,40 @@ static void store_tile_in_loop(Product *p, const Rows *rows, const Columns *colu
       Val at = nest_mul(nest, nest_add(nest, nest_mul(nest, r, nest_const(nest, sums->vectors)), nest_const(nest, v)), nest_const(nest, lanes));
       row[v] = nest_load(nest, type, nest_address(nest, p->spilled, nest->i32, at), 0);
     }
-    store_row(p, row, sums->vectors, row_offset(p, nest_add(nest, rows->number, r), columns->channel), NULL, table, columns->partial);
+    store_row(p, row, sums->vectors, row_offset(p, nest_add(nest, rows->number, r), columns->channel), NULL, block, columns->partial);
   }
 }
 
-static void store_tile(Product *p, const Rows *rows, const Columns *columns, const Sums *sums, Val table) {
+static void store_tile(Product *p, const Rows *rows, const Columns *columns, const Int8Sums *sums, Val block) {
   Nest *nest = p->nest;
   bool epilogue = node_epilogue(p->kernel->node) != NULL;
   if (p->spilled && sums->rows > 1) {
-    store_tile_in_loop(p, rows, columns, sums, table);
+    store_tile_in_loop(p, rows, columns, sums, block);
     return;
   }
   for (int r = 0; r < sums->rows; r++) {
     Val coordinates[MAX_RANK];
     if (epilogue) locate(p, rows, r, columns->channel, coordinates);
     Val offset = row_offset(p, nest_add(nest, rows->number, nest_const(nest, r)), columns->channel);
-    store_row(p, sums->sum[r], sums->vectors, offset, epilogue ? coordinates : NULL, table, columns->partial);
+    store_row(p, sums->sum[r], sums->vectors, offset, epilogue ? coordinates : NULL, block, columns->partial);
   }
 }
 
 static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
   Nest *nest = p->nest;
-  const Shape *s = &p->shape;
-  Sums sums = {.rows = rows->count, .vectors = columns->vectors};
+  const Int8Shape *s = &p->shape;
+  Int8Sums sums = {.rows = rows->count, .vectors = columns->vectors};
   Val w = byte_at(nest, p->kernel->packed[0], nest_mul(nest, columns->first, nest_const(nest, s->runs * s->padded_run)));
-  Val table = nest_address(nest, p->kernel->packed[1], nest->i32, nest_mul(nest, columns->first, nest_const(nest, 3)));
+  Val block = channel_table_block(&p->table, columns->first);
+  int lanes = s->dot.lanes;
   for (int v = 0; v < sums.vectors; v++) {
-    Val bias = load_table(p, table, 0, v, sums.vectors);
+    Val bias = channel_table_bias(&p->table, block, sums.vectors * lanes, v * lanes, lanes);
     for (int r = 0; r < sums.rows; r++) sums.sum[r][v] = bias;
   }
   Val tap[WINDOW_AXES];
   if (s->runs == 1 && (s->gathers || !s->is_conv)) accumulate_run(p, &sums, rows->pointers, w);
   else accumulate_taps(p, &sums, rows->pixels, w, tap, nest_const(nest, 0), 0);
-  store_tile(p, rows, columns, &sums, table);
+  store_tile(p, rows, columns, &sums, block);
 }
 
 // Rows [begin, end) in tiles; body(rows) for each.
@@ -423,7 +329,7 @@ static void for_rows(Product *p, Val begin, Val end, RowsBody body, const Column
 // All panels of the group; `inner` for each: the tile of given rows, or all rows.
 static void for_panels(Product *p, const Rows *rows, Val begin, Val end) {
   Nest *nest = p->nest;
-  const Shape *s = &p->shape;
+  const Int8Shape *s = &p->shape;
   int64_t whole = s->outputs / s->width, rest = s->outputs % s->width;
   Val first_column = nest_mul(nest, p->group_index, nest_const(nest, s->columns));
   Val first_channel = nest_mul(nest, p->group_index, nest_const(nest, s->outputs));
@@ -452,13 +358,90 @@ static void emit_group(Product *p, Val begin, Val end) {
   else for_panels(p, NULL, begin, end);
 }
 
+// --- rows one behind the other: the tile that layers share
+
+// Runs of whole groups, in a buffer or in x itself; results without an epilogue.
+static bool shares_tile(const Product *p) {
+  const Int8Shape *s = &p->shape;
+  int64_t count;
+  if (s->group != 1 || s->runs != 1 || node_epilogue(p->kernel->node)) return false;
+  if (nest_constant(p->pixels.count, &count) && count == 1) return false; // a single row has a tile of its own
+  if (s->gathers) return true;
+  return s->run == s->padded_run && (!s->is_conv || p->pixels.linear);
+}
+
+static void call_tile(Product *p, Val x, Val first, Val count) {
+  Nest *nest = p->nest;
+  const Int8Shape *s = &p->shape;
+  Int8Tile tile = {.dot = s->dot, .x = p->x->element, .widened = s->widens, .rows = s->rows, .vectors = s->vectors,
+                   .rest = s->outputs % s->width, .layout = p->table.layout};
+  Val y = nest_address(nest, p->y->pointer, nest_element_type(nest, p->y->element), row_offset(p, first, nest_const(nest, 0)));
+  Int8TileCall call = {x, p->kernel->packed[0], p->kernel->packed[1], y, nest_const(nest, s->padded_run), nest_const(nest, s->outputs), count};
+  int8_tile_call(nest, &tile, &call);
+}
+
+// Fills one row of the buffer; `from`: the row's codes where they are one run, else NULL.
+static void gather_row(Product *p, const Pixel *pixel, Val from, Val to) {
+  Nest *nest = p->nest;
+  const Int8Shape *s = &p->shape;
+  Val tap[WINDOW_AXES];
+  LLVMTypeRef element = s->widens ? nest->i16 : nest->i8;
+  if (from) widen_codes(p, from, to, s->run);
+  else if (s->widens) widen_pixel(p, pixel, to);
+  else gather_taps(p, pixel, to, tap, nest_const(nest, 0), 0);
+  for (int64_t i = s->run; i < s->padded_run; i++) // meets zero weights, but must be defined
+    nest_store(nest, nest_zero(element), nest_address(nest, to, element, nest_const(nest, i)), 1);
+}
+
+// Rows [first, first + count) into the buffer. Returns the pixel behind them.
+static Pixel gather_rows(Product *p, Val first, Val count, Pixel pixel) {
+  Nest *nest = p->nest;
+  const Int8Shape *s = &p->shape;
+  bool walks = s->is_conv && !p->pixels.linear;
+  FOR(nest, r, nest_const(nest, 0), count, 1) {
+    for (int axis = 0; walks && axis < WINDOW_AXES; axis++) pixel.at[axis] = r_loop.carried[nest_carry(nest, &r_loop, pixel.at[axis])];
+    Val number = nest_add(nest, first, r), from = NULL;
+    Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
+    if (!walks) from = byte_at(nest, p->x->pointer, nest_add(nest, image, nest_mul(nest, number, nest_const(nest, s->inputs))));
+    gather_row(p, &pixel, from, nest_address(nest, p->buffer, s->widens ? nest->i16 : nest->i8, nest_mul(nest, r, nest_const(nest, s->padded_run))));
+    if (!walks) continue;
+    Pixel next = pixels_next(&p->pixels, pixel);
+    for (int axis = 0; axis < WINDOW_AXES; axis++) {
+      nest_carry_next(&r_loop, axis, next.at[axis]);
+      pixel.at[axis] = r_loop.header ? r_loop.carried[axis] : next.at[axis];
+    }
+  }
+  return pixel;
+}
+
+static void emit_shared(Product *p, Val begin, Val end) {
+  Nest *nest = p->nest;
+  const Int8Shape *s = &p->shape;
+  if (!s->gathers) {
+    Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
+    call_tile(p, byte_at(nest, p->x->pointer, nest_add(nest, image, nest_mul(nest, begin, nest_const(nest, s->run)))), begin, nest_sub(nest, end, begin));
+    return;
+  }
+  bool walks = s->is_conv && !p->pixels.linear;
+  Pixel pixel = {{NULL}};
+  if (walks) pixel = pixels_at(&p->pixels, begin);
+  FOR(nest, number, begin, end, s->rows) {
+    for (int axis = 0; walks && axis < WINDOW_AXES; axis++) pixel.at[axis] = number_loop.carried[nest_carry(nest, &number_loop, pixel.at[axis])];
+    Val count = nest_min(nest, nest_const(nest, s->rows), nest_sub(nest, end, number));
+    Pixel next = gather_rows(p, number, count, pixel);
+    for (int axis = 0; walks && axis < WINDOW_AXES; axis++) nest_carry_next(&number_loop, axis, next.at[axis]);
+    call_tile(p, p->buffer, number, count);
+  }
+}
+
 static void emit_image(Product *p, Val begin, Val end) {
   Nest *nest = p->nest;
   Val image = p->shape.is_conv ? nest_mul(nest, p->batch, p->x->strides[0]) : nest_const(nest, 0);
   FOR(nest, group, nest_const(nest, 0), nest_const(nest, p->shape.group), 1) {
     p->group_index = group;
     p->pixels.offset = nest_add(nest, image, nest_mul(nest, group, nest_const(nest, p->shape.inputs)));
-    emit_group(p, begin, end);
+    if (shares_tile(p)) emit_shared(p, begin, end);
+    else emit_group(p, begin, end);
   }
 }
 
@@ -472,11 +455,8 @@ static const Dim *row_tiles(const Product *p) {
 static bool lower_product(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
-  Product p = {.kernel = kernel, .nest = nest, .shape = shape_of(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
-  const Type *own = node_own_type(node);
-  p.code = own->element;
-  p.to = element_info[own->element].bits <= 16 ? own->quant : NULL;
-  p.high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
+  Product p = {.kernel = kernel, .nest = nest, .shape = int8_shape(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
+  ChannelLayout layout = channel_layout(node);
   p.pixels = (Pixels){.nest = nest, .x = p.x, .count = nest_const(nest, 1)};
   p.batch = nest_const(nest, 0);
   if (p.shape.is_conv) {
@@ -491,10 +471,13 @@ static bool lower_product(Kernel *kernel) {
     for (int i = 0; i < p.y->rank - 1; i++) p.pixels.count = nest_mul(nest, p.pixels.count, p.y->dims[i]);
   }
   int64_t count;
-  if (nest_constant(p.pixels.count, &count) && count < p.shape.rows) p.shape.rows = count > 0 ? (int)count : 1;
+  bool shared = shares_tile(&p);
+  if (!shared && nest_constant(p.pixels.count, &count) && count < p.shape.rows) p.shape.rows = count > 0 ? (int)count : 1;
+  if (!shared) p.table = channel_table_open(nest, &layout, kernel->packed[1]);
+  else p.table.layout = layout;
   enum { LONG_SUM = 64 };
   bool is_long = p.shape.runs * p.shape.run >= LONG_SUM && target_has(kernel->target, TARGET_HOSTED);
-  if (is_long && p.to && p.shape.dot.lanes > 1 && !node_epilogue(node))
+  if (!shared && is_long && layout.form != CHANNEL_SUMS && p.shape.dot.lanes > 1 && !node_epilogue(node))
     p.spilled = nest_local(nest, nest->i32, (int64_t)p.shape.rows * p.shape.width, p.shape.dot.lanes * 4);
   if (p.shape.gathers) p.buffer = nest_local(nest, p.shape.widens ? nest->i16 : nest->i8, p.shape.rows * p.shape.padded_run, p.shape.widens ? 32 : 4);
   if (p.shape.is_conv && !dim_is(p.y->type->dims[0], 1)) {
@@ -513,79 +496,3 @@ static bool lower_product(Kernel *kernel) {
 
 bool lower_conv_int8(Kernel *kernel) { return lower_product(kernel); }
 bool lower_matmul_int8(Kernel *kernel) { return lower_product(kernel); }
-
-// --- packing
-
-typedef struct PackPlan {
-  Shape shape;
-  bool high_only;
-} PackPlan;
-
-// Code of weight k of output channel m (over all groups), its zero point taken off: fits i8 by choice
-// of the kernel.
-static int weight_at(const Node *node, const Shape *s, int64_t m, int64_t k) {
-  const Type *type = &node->operands[1]->type;
-  const Constant *w = value_constant(node->operands[1]);
-  bool by_columns = !s->is_conv && !node_int(node, ATTR_TRANSPOSE_B);
-  int64_t depth = s->taps * s->inputs, index = by_columns ? k * s->outputs + m : m * depth + k;
-  return (int)element_load_int(type->element, w->data, index) - (type->quant ? quant_zero(type->quant, m) : 0);
-}
-
-// Place of weight (panel, run, k within the run, lane): [panel][run][k / group][lane][k % group].
-static void write_weights(const PackedSegment *segment, unsigned char *out) {
-  const PackPlan *plan = segment->user;
-  const Shape *s = &plan->shape;
-  for (int64_t m = 0; m < s->outputs * s->group; m++) {
-    Place place = place_of(s, m);
-    for (int64_t k = 0; k < s->runs * s->run; k++) {
-      int64_t run = k / s->run, in = k % s->run;
-      int64_t at = (place.first * s->runs + place.width * run) * s->padded_run +
-                   (in / s->dot.group * place.width + place.lane) * s->dot.group + in % s->dot.group;
-      out[at] = (unsigned char)weight_at(segment->node, s, m, k);
-    }
-  }
-}
-
-static int32_t folded_bias(const Node *node, const Shape *s, int64_t m) {
-  const Constant *bias = node_own_operands(node) > 2 && node_operand(node, 2) ? value_constant(node->operands[2]) : NULL;
-  const Quant *x = node->operands[0]->type.quant;
-  int64_t sum = 0;
-  for (int64_t k = 0; k < s->taps * s->inputs; k++) sum += weight_at(node, s, m, k);
-  uint32_t value = bias ? (uint32_t)element_load_int(node->operands[2]->type.element, bias->data, m) : 0;
-  return (int32_t)(value - (uint32_t)(sum * ((x ? x->zero[0] : 0) + s->dot.x_offset)));
-}
-
-// Per panel: biases, multipliers, shifts of `width` channels each.
-static void write_tables(const PackedSegment *segment, unsigned char *out) {
-  const PackPlan *plan = segment->user;
-  const Shape *s = &plan->shape;
-  const Node *node = segment->node;
-  const Quant *x = node->operands[0]->type.quant, *w = node->operands[1]->type.quant;
-  const Type *own = node_own_type(node);
-  bool requantizes = own->quant && element_info[own->element].bits <= 16;
-  for (int64_t m = 0; m < s->outputs * s->group; m++) {
-    Place place = place_of(s, m);
-    int64_t at = place.first * 3 + place.lane;
-    pack_word(out, at, folded_bias(node, s, m));
-    if (!requantizes) continue;
-    Requantization by = requantization_of_product(x->scale[0], quant_scale(w, m), own->quant->scale[0]);
-    pack_word(out, at + place.width, by.multiplier);
-    pack_word(out, at + 2 * place.width, plan->high_only ? by.shift - 33 : by.shift);
-  }
-}
-
-static bool pack_product(Pack *pack) {
-  const Node *node = pack->node;
-  PackPlan *plan = NEW(pack->arena, PackPlan);
-  plan->shape = shape_of(node, pack->target);
-  plan->high_only = node_ints_at(node, ATTR_TILE, 0, 0) != 0;
-  const Shape *s = &plan->shape;
-  int align = s->dot.lanes > 1 ? target_alignment(pack->target) : 4;
-  int64_t bytes = s->group * s->columns * s->runs * s->padded_run;
-  pack_add(pack, (size_t)bytes, align, NULL, write_weights, plan);
-  pack_add(pack, (size_t)(s->group * s->columns * 3) * 4, align, NULL, write_tables, plan);
-  return true;
-}
-
-bool pack_conv_int8(Pack *pack) { return pack_product(pack); }
-bool pack_matmul_int8(Pack *pack) { return pack_product(pack); }

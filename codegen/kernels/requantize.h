@@ -10,9 +10,8 @@
 // shift - 33, else the shift itself.
 Val requantize_emit(Nest *nest, Val sum, Val multiplier, Val shift, bool high_only, int32_t zero, int32_t low, int32_t high);
 
-// Per output channel: bias (zero points folded in), multiplier, shift as requantize_emit wants it.
-typedef struct ChannelTable {
-  int32_t bias, multiplier, shift;
-} ChannelTable;
+// q = clamp((floor(sum * multiplier / 2^12) + rounding) >> shift), the multiplier the upper 12 bits of `word`, positive;
+// `rounding` has the zero point in it. All products are of 16 bits: no 64-bit multiplication.
+Val requantize_emit_word(Nest *nest, Val sum, Val word, Val shift, Val rounding, int32_t low, int32_t high);
 
 #endif

@@ -1,6 +1,7 @@
 // Kernel choice: the first rule that applies to a node names its kernel; without one the node gets
 // the default kernel of its op, the row of codegen/kernels.def with the stem's name.
 #include "ir/builder.h"
+#include "ir/product_channels.h"
 #include "ir/product_tile.h"
 #include "ir/weight_matrix.h"
 #include "ir/quant.h"
@@ -153,13 +154,15 @@ static bool is_int8_depthwise(const Node *node, const Target *target) {
          is_int8_conv(node, target);
 }
 
+// Whether the high halves of the multiplications are enough; whether channels are single words.
 static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
   (void)target;
   const Type *y = own_result(node);
-  tile[0] = y->quant && y->element != I32 &&
-            requantization_is_high(node->operands[0]->type.quant, node->operands[1]->type.quant,
-                                   y->quant);
-  return 1;
+  ChannelWords words;
+  bool codes = y->quant && y->element != I32;
+  tile[0] = codes && requantization_is_high(node->operands[0]->type.quant, node->operands[1]->type.quant, y->quant);
+  tile[1] = codes && product_channel_words(node, y, &words);
+  return tile[1] ? 2 : 1;
 }
 
 // Compressed weights: what the streams are made of decides between the two kernels of each op.
