@@ -116,10 +116,15 @@ static Val describe_values(Describer *d, const InterfaceValue *values, int count
   return array_of(d, described, count, what);
 }
 
-static Val describe_ops(Describer *d) {
-  Val *names = NEW_ARRAY(d->compiled->arena, Val, d->compiled->op_count);
-  for (int i = 0; i < d->compiled->op_count; i++) names[i] = text(d, d->compiled->op_names[i]);
-  return array_of(d, names, d->compiled->op_count, "ops");
+// Names of the ops that a run may end with, "" for the others; none at all where no run may.
+static Val describe_ops(Describer *d, int *count) {
+  const Compiled *compiled = d->compiled;
+  *count = 0;
+  for (int i = 0; i < compiled->op_count; i++)
+    if (compiled->op_reported[i]) *count = compiled->op_count;
+  Val *names = NEW_ARRAY(compiled->arena, Val, *count);
+  for (int i = 0; i < *count; i++) names[i] = text(d, compiled->op_reported[i] ? compiled->op_names[i] : "");
+  return array_of(d, names, *count, "ops");
 }
 
 static Val entry_point(Describer *d, const char *suffix) {
@@ -132,6 +137,8 @@ void describe_model(Compiled *compiled) {
   Val inputs = describe_values(&d, interface->inputs, interface->input_count, "inputs");
   Val outputs = describe_values(&d, interface->outputs, interface->output_count, "outputs");
   bool wide = compiled->target->pointer_bits == 64;
+  int op_count;
+  Val ops = describe_ops(&d, &op_count);
   Val fields[] = {
       number32(&d, TENON_ABI), number32(&d, wide ? (int64_t)sizeof(tenon_model) : 0), number32(&d, (int64_t)interface->abi),
       text(&d, interface->prefix), text(&d, arena_printf(compiled->arena, "tenon %s", compiled->options.version)), inputs, outputs,
@@ -139,7 +146,7 @@ void describe_model(Compiled *compiled) {
       number32(&d, interface->output_words), size(&d, compiled->module->main->workspace_bytes), size(&d, target_alignment(compiled->target)),
       size(&d, 0), size(&d, compiled->weights.bytes[HOME_WEIGHTS]), size(&d, 0), size(&d, compiled->weights.bytes[HOME_DECODED]),
       size(&d, compiled->weights.align[HOME_DECODED]), entry_point(&d, "init"), entry_point(&d, "run"), entry_point(&d, "shapes"),
-      null_pointer(&d), describe_ops(&d), number32(&d, compiled->op_count)};
+      null_pointer(&d), ops, number32(&d, op_count)};
   Val value = structure(&d, fields, sizeof fields / sizeof *fields);
   if (!wide) { // the size of the struct itself on a 32-bit target
     LLVMTargetDataRef layout = LLVMGetModuleDataLayout(compiled->llvm);

@@ -255,52 +255,95 @@ static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node, 
 
 // --- calls
 
-// A kernel's loop over independent units, for parallel_for: void task(void *argument, size_t task),
-// where argument is an array of words: the kernel's parameters, then units per task and their number.
+// Arguments of a kernel as an array of words: units per task and their number, then the parameters.
+enum { WORD_EACH, WORD_EXTENT, FIRST_PARAMETER, FEW_WORDS = 16 };
+
+static Val word_at(Nest *nest, Val words, int word) { return nest_address(nest, words, nest->index, nest_const(nest, word)); }
+
+static Val load_word(Nest *nest, LLVMTypeRef type, Val words, int word) {
+  return nest_load(nest, type, word_at(nest, words, word), nest->target->pointer_bits / 8);
+}
+
+static void store_word(Nest *nest, Val value, Val words, int word) {
+  nest_store(nest, value, word_at(nest, words, word), nest->target->pointer_bits / 8);
+}
+
+typedef struct Interrupted {
+  Nest nest;
+  LLVMBasicBlockRef here;
+} Interrupted;
+
+static Interrupted interrupt(Nest *nest) { return (Interrupted){*nest, LLVMGetInsertBlock(nest->builder)}; }
+
+static void resume(Nest *nest, const Interrupted *interrupted) {
+  nest->function = interrupted->nest.function;
+  nest->failure = interrupted->nest.failure;
+  nest->failure_code = interrupted->nest.failure_code;
+  LLVMPositionBuilderAtEnd(nest->builder, interrupted->here);
+}
+
+// A kernel's loop over independent units, for parallel_for: void task(void *words, size_t task).
 static Val task_function(Compiled *compiled, KernelFunction *kernel, LLVMTypeRef type, int count) {
   if (kernel->task) return kernel->task;
   Nest *nest = &compiled->nest;
-  Nest saved = *nest;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
+  Interrupted caller = interrupt(nest);
   const char *name = arena_printf(compiled->arena, "%s_task", LLVMGetValueName(kernel->function));
   Val task = nest_function_begin(nest, name, nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index}, 2);
   Val words = LLVMGetParam(task, 0), *arguments = NEW_ARRAY(compiled->arena, Val, count);
   LLVMTypeRef *types = NEW_ARRAY(compiled->arena, LLVMTypeRef, count);
   LLVMGetParamTypes(type, types);
-  for (int i = 0; i < count; i++)
-    arguments[i] = nest_load(nest, types[i], nest_address(nest, words, nest->index, nest_const(nest, i)), nest->target->pointer_bits / 8);
-  Val each = arguments[count - 2], extent = arguments[count - 1]; // of this slot: units per task, all units
-  Val begin = nest_mul(nest, LLVMGetParam(task, 1), each);
+  for (int i = 0; i < count - 2; i++) arguments[i] = load_word(nest, types[i], words, FIRST_PARAMETER + i);
+  Val each = load_word(nest, nest->index, words, WORD_EACH), begin = nest_mul(nest, LLVMGetParam(task, 1), each);
   arguments[count - 2] = begin;
-  arguments[count - 1] = nest_min(nest, nest_add(nest, begin, each), extent);
+  arguments[count - 1] = nest_min(nest, nest_add(nest, begin, each), load_word(nest, nest->index, words, WORD_EXTENT));
   LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
   nest_function_end(nest, NULL);
-  nest->function = saved.function;
-  LLVMPositionBuilderAtEnd(nest->builder, here);
+  resume(nest, &caller);
   return kernel->task = task;
 }
 
-enum { FEW_WORDS = 16 };
+// void spread(executor, task, words, extent): all units as one task without an executor, else by its parallel_for.
+// One function for all kernels: calls of both kinds behind each op would be a fifth of a small model's code.
+static Val spread_function(Compiled *compiled) {
+  if (compiled->spread) return compiled->spread;
+  Nest *nest = &compiled->nest;
+  Interrupted caller = interrupt(nest);
+  LLVMTypeRef types[] = {nest->pointer, nest->pointer, nest->pointer, nest->index};
+  Val spread = nest_function_begin(nest, arena_printf(compiled->arena, "%s_spread", compiled->interface->prefix), nest->nothing, types, 4);
+  nest_attribute(nest, spread, (int)LLVMAttributeFunctionIndex, "noinline", 0);
+  Val executor = LLVMGetParam(spread, 0), task = LLVMGetParam(spread, 1), words = LLVMGetParam(spread, 2), extent = LLVMGetParam(spread, 3);
+  Val one = nest_const(nest, 1);
+  store_word(nest, extent, words, WORD_EXTENT);
+  Val absent = nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, executor, nest->index, ""), nest_const(nest, 0));
+  Branch serial = nest_if(nest, nest_or(nest, absent, nest_compare(nest, LLVMIntSLE, extent, one)));
+  store_word(nest, extent, words, WORD_EACH);
+  LLVMTypeRef task_type = LLVMFunctionType(nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index}, 2, false);
+  LLVMBuildCall2(nest->builder, task_type, task, (Val[]){words, nest_const(nest, 0)}, 2, "");
+  nest_else(nest, &serial);
+  Val tasks = nest_min(nest, extent, nest_const(nest, MAX_TASKS));
+  Val each = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, tasks), one), tasks);
+  store_word(nest, each, words, WORD_EACH);
+  LLVMTypeRef callback = LLVMFunctionType(nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index, nest->pointer, nest->pointer}, 4, false);
+  Val parallel_for = nest_load(nest, nest->pointer, executor, 0);
+  Val own = nest_load(nest, nest->pointer, nest_address(nest, executor, nest->index, one), 0);
+  tasks = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, each), one), each);
+  LLVMBuildCall2(nest->builder, callback, parallel_for, (Val[]){own, tasks, task, words}, 4, "");
+  nest_end_if(nest, &serial);
+  nest_function_end(nest, NULL);
+  resume(nest, &caller);
+  return compiled->spread = spread;
+}
 
-static void call_parallel(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type, Val *arguments, int count, Val extent) {
+// `count`: of the kernel's parameters, the units to do included.
+static void call_spread(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type, Val *arguments, int count, Val extent) {
   Nest *nest = frame->nest;
-  Val task = task_function(compiled, kernel, type, count);
+  Val task = task_function(compiled, kernel, type, count), spread = spread_function(compiled);
   if (count > frame->task_word_count) { // calls share one array: each is over before the next
     frame->task_word_count = count > FEW_WORDS ? count : FEW_WORDS;
     frame->task_words = nest_local(nest, nest->index, frame->task_word_count, 0);
   }
-  Val words = frame->task_words;
-  Val tasks = nest_min(nest, extent, nest_const(nest, MAX_TASKS));
-  Val each = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, tasks), nest_const(nest, 1)), tasks);
-  arguments[count - 2] = each;
-  arguments[count - 1] = extent;
-  for (int i = 0; i < count; i++)
-    nest_store(nest, arguments[i], nest_address(nest, words, nest->index, nest_const(nest, i)), nest->target->pointer_bits / 8);
-  LLVMTypeRef callback = LLVMFunctionType(nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index, nest->pointer, nest->pointer}, 4, false);
-  Val parallel_for = nest_load(nest, nest->pointer, frame->executor, 0);
-  Val own = nest_load(nest, nest->pointer, nest_address(nest, frame->executor, nest->index, nest_const(nest, 1)), 0);
-  tasks = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, each), nest_const(nest, 1)), each);
-  LLVMBuildCall2(nest->builder, callback, parallel_for, (Val[]){own, tasks, task, words}, 4, "");
+  for (int i = 0; i < count - 2; i++) store_word(nest, arguments[i], frame->task_words, FIRST_PARAMETER + i);
+  LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(spread), spread, (Val[]){frame->executor, task, frame->task_words, extent}, 4, "");
 }
 
 // Work below about this many cycles is not worth the other threads' attention.
@@ -345,17 +388,13 @@ static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel
     if (kernel->fallible) emit_return_if_failed(nest, code);
     return;
   }
-  Val serial = nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, frame->executor, nest->index, ""), nest_const(nest, 0));
-  Branch branch = nest_if(nest, serial);
-  LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
-  nest_else(nest, &branch);
-  call_parallel(compiled, frame, kernel, type, arguments, count, extent);
-  nest_end_if(nest, &branch);
+  call_spread(compiled, frame, kernel, type, arguments, count, extent);
 }
 
+// From here on a failure is that of `op`: only ops of which this may be said need a name in the object.
 static void set_op(Compiled *compiled, Frame *frame, int op) {
   Nest *nest = frame->nest;
-  (void)compiled;
+  compiled->op_reported[op] = true;
   nest_store(nest, nest_int(nest->i32, op), nest_address(nest, frame->context, nest->i32, nest_const(nest, 1)), 0);
 }
 
@@ -439,6 +478,7 @@ bool emit_nodes(Compiled *compiled, Frame *frame, const Node *first, const Node 
     int op = compiled->op_count;
     ARENA_PUSH(compiled->arena, compiled->op_names, compiled->op_count, compiled->op_capacity, op_name(compiled, node));
     ARENA_PUSH(compiled->arena, compiled->op_nodes, compiled->op_node_count, compiled->op_node_capacity, node);
+    ARENA_PUSH(compiled->arena, compiled->op_reported, compiled->op_reported_count, compiled->op_reported_capacity, false);
     emit_clock(compiled, frame, op);
     ok &= emit_node(compiled, frame, node, op);
   }

@@ -98,9 +98,11 @@ struct Compiled {
   Nest nest;
   KernelFunction *kernels;
   int kernel_count;
-  const char **op_names; // of tenon_model.ops, by number
+  Val spread;            // runs the units of a kernel, in tasks or at once; NULL: nobody needs it yet
+  const char **op_names; // by number
   const Node **op_nodes;
-  int op_count, op_capacity, op_node_count, op_node_capacity;
+  bool *op_reported;     // a failed run may name it: tenon_model.ops has it
+  int op_count, op_capacity, op_node_count, op_node_capacity, op_reported_count, op_reported_capacity;
   const Node **customs; // one for each function of the user's
   int custom_count, custom_capacity;
   LLVMMemoryBufferRef object; // machine code as LLVM wrote it; NULL: not yet

@@ -179,6 +179,19 @@ static bool is_x86(const Compiled *compiled) { return !strcmp(compiled->target->
 
 enum { MAX_CALL_DEPTH = 64 };
 
+static int64_t stack_below(const StackNotes *notes, Val function, int depth);
+
+// A function that is handed over is called by the callee: a kernel's task.
+static int64_t stack_of_arguments(const StackNotes *notes, Val call, int depth) {
+  int64_t deepest = 0;
+  for (unsigned k = 0; k < LLVMGetNumArgOperands(call); k++) {
+    Val function = LLVMIsAFunction(LLVMGetOperand(call, k));
+    int64_t below = function ? stack_below(notes, function, depth) : 0;
+    if (below > deepest) deepest = below;
+  }
+  return deepest;
+}
+
 // Deepest stack below `function`: its frame plus the deepest of what it calls; the call graph has no cycles.
 static int64_t stack_below(const StackNotes *notes, Val function, int depth) {
   int64_t deepest = 0;
@@ -188,7 +201,7 @@ static int64_t stack_below(const StackNotes *notes, Val function, int depth) {
       if (!LLVMIsACallInst(i)) continue;
       Val callee = LLVMIsAFunction(LLVMGetCalledValue(i));
       if (!callee) continue;
-      int64_t below = stack_below(notes, callee, depth + 1);
+      int64_t below = stack_below(notes, callee, depth + 1) + stack_of_arguments(notes, i, depth + 1);
       if (below > deepest) deepest = below;
     }
   int64_t return_address = is_x86(notes->compiled) ? 8 : 0; // elsewhere the frame holds it

@@ -138,7 +138,7 @@ typedef struct tenon_model {
   int (*run)(tenon_context *context, const void *inputs, void *outputs);
   int (*shapes)(tenon_context *context, const void *inputs, void *outputs);
   void (*reset)(void *state);
-  const char *const *ops; uint32_t op_count;
+  const char *const *ops; uint32_t op_count; /* names of the ops that may fail, "" for the others; NULL, 0: none may */
 } tenon_model;
 
 static inline const char *tenon_error_text(int error) {

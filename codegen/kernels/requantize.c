@@ -68,7 +68,7 @@ static Val multiply_by_upper(Nest *nest, Val sum, Val word) {
     return nest_extend(nest, nest_ashr(nest, product, nest_int(nest->i64, 16)), nest->i32, true);
   }
   for (size_t i = 0; !strcmp(nest->target->family, "x86_64") && i < sizeof names / sizeof *names; i++) {
-    if (names[i].lanes != lanes) continue;
+    if (names[i].lanes != lanes || lanes * 32 > nest->target->vector_bits) continue;
     Val x = nest_bits(nest, sum, halves);
     Val high = nest_intrinsic(nest, names[i].pairs, NULL, 0, (Val[]){x, nest_bits(nest, factor, halves)}, 2);
     Val low = nest_intrinsic(nest, names[i].high, NULL, 0, (Val[]){x, nest_bits(nest, multiplier, halves)}, 2);
