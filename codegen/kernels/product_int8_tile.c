@@ -1,5 +1,5 @@
 // The inner part of an 8-bit product as a function of the object, shared by all layers whose rows lie one
-// behind the other (gathered taps, 1 x 1 convolutions, matrices) and whose tiles and tables look alike.
+// behind the other (gathered taps, 1 x 1 convolutions, matrices) and whose tiles and tables look alike, on targets with vectors.
 //
 // Depth, columns and rows are arguments: the loops are the same, and a model of ten layers has their code
 // once. Rows beyond the last one are the last one again: they are summed, but not stored.
@@ -43,7 +43,7 @@ typedef struct Body {
   const Int8Tile *tile;
   Int8TileCall given;
   ChannelTable table;
-  Val spilled; // sums of a tile on their way to a loop over its rows; NULL: they stay in registers
+  Val spilled; // sums of a tile on their way to a loop over its rows
 } Body;
 
 typedef struct Panel {
@@ -95,9 +95,10 @@ static void store_row(const Body *b, const Val *sums, const Panel *panel, Val nu
   }
 }
 
-// Vectors go through memory: the code for one row, and only of the rows that exist.
-static void store_in_loop(const Body *b, const Int8Sums *sums, const Panel *panel, Val number, Val count) {
+// Sums go through memory: the code for one row, and only of the rows that exist.
+static void store_tile(const Body *b, const Int8Sums *sums, const Panel *panel, Val number) {
   Nest *nest = b->nest;
+  Val count = nest_min(nest, nest_sub(nest, b->given.rows, number), nest_const(nest, sums->rows));
   int lanes = b->tile->dot.lanes;
   for (int r = 0; r < sums->rows; r++)
     for (int v = 0; v < sums->vectors; v++)
@@ -109,21 +110,6 @@ static void store_in_loop(const Body *b, const Int8Sums *sums, const Panel *pane
       row[v] = nest_load(nest, nest_vector(nest->i32, lanes), nest_address(nest, b->spilled, nest->i32, at), 0);
     }
     store_row(b, row, panel, nest_add(nest, number, r));
-  }
-}
-
-static void store_tile(const Body *b, const Int8Sums *sums, const Panel *panel, Val number) {
-  Nest *nest = b->nest;
-  Val left = nest_sub(nest, b->given.rows, number);
-  if (b->spilled) {
-    store_in_loop(b, sums, panel, number, nest_min(nest, left, nest_const(nest, sums->rows)));
-    return;
-  }
-  store_row(b, sums->sum[0], panel, number);
-  for (int r = 1; r < sums->rows; r++) {
-    Branch exists = nest_if(nest, nest_compare(nest, LLVMIntSGT, left, nest_const(nest, r)));
-    store_row(b, sums->sum[r], panel, nest_add(nest, number, nest_const(nest, r)));
-    nest_end_if(nest, &exists);
   }
 }
 
@@ -145,7 +131,7 @@ static void emit_body(Nest *nest, const Int8Tile *tile, const Val *arguments) {
   b.given = (Int8TileCall){arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6]};
   b.table = channel_table_open(nest, &tile->layout, b.given.table);
   int lanes = tile->dot.lanes, width = tile->vectors * lanes;
-  if (lanes > 1) b.spilled = nest_local(nest, nest->i32, (int64_t)tile->rows * width, lanes * 4);
+  b.spilled = nest_local(nest, nest->i32, (int64_t)tile->rows * width, lanes * 4);
   Val rest = nest_const(nest, tile->rest), whole = nest_sub(nest, b.given.columns, rest);
   FOR(nest, column, nest_const(nest, 0), whole, width) emit_panel(&b, column, tile->vectors, NULL);
   if (!tile->rest) return;
