@@ -46,7 +46,7 @@ def without_inputs(case, kept):
     infos, values = list(model.graph.input), []
     del model.graph.input[:]
     for info, value in zip(infos, case.data_sets[0][0]):
-        if kept(info, value, not values):
+        if not info.type.HasField("tensor_type") or kept(info, value, not values):  # only tensors can be constants
             model.graph.input.append(info)
             values.append(value)
         else:
