@@ -263,6 +263,21 @@ bool npy_decode(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes
   return true;
 }
 
+bool npy_extent(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes, size_t size,
+                uint64_t *extent) {
+  Reader reader = {arena, diag, path, NULL, NULL};
+  Header header = {.element = ELEMENT_NONE};
+  int64_t count, needed;
+  if (!read_header(&reader, bytes, size, &header)) return false;
+  bool fits = tensor_checked_bytes(header.element, header.rank, header.dims, &count, &needed);
+  if (header.element == STR) // in the file a string takes its characters, not a pointer
+    fits =
+        fits && !__builtin_mul_overflow(count, header.characters * (header.wide ? 4 : 1), &needed);
+  if (!fits) return npy_error(&reader, "its shape is too large");
+  *extent = header.data_offset + (uint64_t)needed;
+  return true;
+}
+
 bool npy_file_read(Arena *arena, Diag *diag, const char *path, Tensor *tensor) {
   size_t size;
   const uint8_t *bytes = file_map(arena, diag, path, &size);

@@ -2,6 +2,7 @@
 // the file is untrusted; what is read is what the central directory says.
 #include "frontend/npz.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <zlib.h>
@@ -25,7 +26,8 @@ enum {
   ENCRYPTED_FLAG = 1,
   UTF8_FLAG = 0x800,
   ZIP64_EXTRA = 1,
-  BEST_RATIO = 1040 // deflate makes nothing smaller than by 1032
+  HEADER_LIMIT = 1 << 20, // of a .npy file
+  BEST_RATIO = 1040       // deflate makes nothing smaller than by 1032
 };
 
 static uint64_t load(const uint8_t *bytes, int count) {
@@ -150,13 +152,17 @@ NpzMember *npz_find(const Npz *npz, const char *name) {
 
 // --- members
 
-static const uint8_t *inflate_member(Npz *npz, const NpzMember *member, const uint8_t *packed) {
+// The first `wanted` bytes of a deflated member; NULL: there are not so many, or all are wanted and
+// there are more.
+static const uint8_t *inflate_member(Npz *npz, const NpzMember *member, const uint8_t *packed,
+                                     uint64_t wanted) {
   z_stream stream = {0};
-  uint8_t *bytes = arena_alloc(npz->arena, member->size);
+  uint8_t *bytes = arena_alloc(npz->arena, wanted);
   uint64_t read = 0, written = 0;
+  bool all = wanted == member->size;
   int state = inflateInit2(&stream, -MAX_WBITS);
-  while (state == Z_OK) {
-    uint64_t in = member->packed - read, out = member->size - written;
+  while (state == Z_OK && (all || written < wanted)) {
+    uint64_t in = member->packed - read, out = wanted - written;
     stream.next_in = (Bytef *)(uintptr_t)(packed + read);
     stream.avail_in = in > UINT_MAX ? UINT_MAX : (uInt)in;
     stream.next_out = bytes + written;
@@ -168,7 +174,22 @@ static const uint8_t *inflate_member(Npz *npz, const NpzMember *member, const ui
     if (state == Z_OK && had_in == stream.avail_in && had_out == stream.avail_out) break;
   }
   inflateEnd(&stream);
-  return state == Z_STREAM_END && written == member->size ? bytes : NULL;
+  return written == wanted && (!all || state == Z_STREAM_END) ? bytes : NULL;
+}
+
+// A small file can inflate to much: what is beyond the array that the header describes is not even
+// unpacked.
+static bool check_extent(Npz *npz, Diag *diag, const char *path, const NpzMember *member,
+                         const uint8_t *packed) {
+  uint64_t extent;
+  if (member->size <= HEADER_LIMIT) return true;
+  const uint8_t *start = inflate_member(npz, member, packed, HEADER_LIMIT);
+  if (!start) return diag_error(diag, loc_file(path), "the data is damaged");
+  if (!npy_extent(npz->arena, diag, path, start, HEADER_LIMIT, &extent)) return false;
+  return extent == member->size ||
+         diag_error(diag, loc_file(path),
+                    "holds %" PRIu64 " bytes, where its header describes %" PRIu64, member->size,
+                    extent);
 }
 
 static uint32_t checksum(const uint8_t *bytes, uint64_t size) {
@@ -193,7 +214,8 @@ bool npz_array(Npz *npz, Diag *diag, NpzMember *member, Tensor *tensor) {
     if (member->method == DEFLATED) {
       if (member->size / BEST_RATIO > member->packed + 64)
         return zip_error(diag, npz, "a member claims to be impossibly large");
-      bytes = inflate_member(npz, member, bytes);
+      if (!check_extent(npz, diag, path, member, bytes)) return false;
+      bytes = inflate_member(npz, member, bytes, member->size);
     } else if (member->method != STORED || member->size != member->packed) {
       return diag_error(diag, loc_file(path), "neither stored nor deflated (method %d)",
                         member->method);

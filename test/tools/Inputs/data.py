@@ -1,5 +1,6 @@
 """data.py KIND PATH: makes and checks the data files that the tests of the command line use."""
 import sys
+import zipfile
 
 import numpy as np
 
@@ -23,6 +24,9 @@ def sets(path):
     np.save(f"{path}/one.npy", images[:1])
     np.save(f"{path}/big_endian.npy", images[:1].astype(">f4"))
     np.save(f"{path}/objects.npy", np.array([None, 1], dtype=object), allow_pickle=True)
+    np.savez_compressed(f"{path}/large.npz", image=np.resize(images, (400, 1, 28, 28)), labels=np.resize(labels, 400))
+    with zipfile.ZipFile(f"{path}/inflated.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("image.npy", open(f"{path}/one.npy", "rb").read() + bytes(1 << 28))
     whole = open(f"{path}/stored.npz", "rb").read()
     open(f"{path}/truncated.npz", "wb").write(whole[:3000])
     open(f"{path}/damaged.npz", "wb").write(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
