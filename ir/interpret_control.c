@@ -15,7 +15,8 @@ static Tensor single(Arena *arena, const Value *input, int64_t value) {
   return tensor;
 }
 
-// Makes `tensor` a result; its shape must be the one that the types promise where they know it.
+// Makes `tensor` a result; its shape must be the one that the types promise where they know it. Strings are copied with their
+// characters, which lie in the arena of the iteration.
 static bool set_result(Evaluation *e, int index, const Tensor *tensor) {
   Tensor *result = &e->results[index];
   bool fits = tensor->rank == result->rank;
@@ -25,7 +26,7 @@ static bool set_result(Evaluation *e, int index, const Tensor *tensor) {
     return diag_error(e->run->diag, e->node->loc,
                       "%s: result %d has another shape than its type %s", op_info[e->node->op].text,
                       index, type_text(e->run->arena, &e->node->results[index]->type));
-  if (!result->data) {
+  if (!result->data || tensor->element == STR) {
     memcpy(result->dims, tensor->dims, sizeof result->dims);
     *result = tensor_copy(e->run->arena, tensor);
   } else if (tensor->bytes) {
