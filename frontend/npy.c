@@ -14,6 +14,7 @@ typedef struct Header {
   int rank;
   int64_t dims[MAX_RANK];
   size_t data_offset;
+  int64_t count, needed; // elements, and the bytes that they take in the file
 } Header;
 
 typedef struct Dtype {
@@ -220,13 +221,14 @@ static TensorString read_string(Arena *arena, const Header *header, const uint8_
   return (TensorString){text, length};
 }
 
+static int64_t string_width(const Header *header) {
+  return header->characters * (header->wide ? 4 : 1);
+}
+
 static bool decode_strings(Reader *reader, const Header *header, const uint8_t *data, size_t size,
                            Tensor *tensor) {
-  int64_t count, bytes, needed, width = header->characters * (header->wide ? 4 : 1);
-  if (!tensor_checked_bytes(STR, header->rank, header->dims, &count, &bytes) ||
-      __builtin_mul_overflow(count, width, &needed))
-    return npy_error(reader, "its shape is too large");
-  if ((uint64_t)needed > size || (width == 0 && count > (int64_t)size))
+  int64_t width = string_width(header), count = header->count;
+  if ((uint64_t)header->needed > size || (width == 0 && count > (int64_t)size))
     return npy_error(reader, "it is cut off");
   *tensor = tensor_create(reader->arena, STR, header->rank, header->dims);
   for (int64_t i = 0; i < count; i++) {
@@ -236,29 +238,37 @@ static bool decode_strings(Reader *reader, const Header *header, const uint8_t *
   return true;
 }
 
+// Reads the header of a file whose first bytes are given, and what its data takes.
+static bool read_sizes(Reader *reader, const uint8_t *bytes, size_t size, Header *header) {
+  *header = (Header){.element = ELEMENT_NONE};
+  if (!read_header(reader, bytes, size, header)) return false;
+  bool fits = tensor_checked_bytes(header->element, header->rank, header->dims, &header->count,
+                                   &header->needed);
+  if (header->element == STR) // its characters, not the pointers of memory
+    fits = fits && !__builtin_mul_overflow(header->count, string_width(header), &header->needed);
+  return fits || npy_error(reader, "its shape is too large");
+}
+
 bool npy_decode(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes, size_t size,
                 Tensor *tensor) {
   Reader reader = {arena, diag, path, NULL, NULL};
-  Header header = {.element = ELEMENT_NONE};
-  int64_t count, needed;
-  if (!read_header(&reader, bytes, size, &header)) return false;
+  Header header;
+  if (!read_sizes(&reader, bytes, size, &header)) return false;
   const uint8_t *data = bytes + header.data_offset;
   size -= header.data_offset;
   if (header.element == STR) return decode_strings(&reader, &header, data, size, tensor);
-  if (!tensor_checked_bytes(header.element, header.rank, header.dims, &count, &needed))
-    return npy_error(&reader, "its shape is too large");
-  if ((uint64_t)needed > size)
+  if ((uint64_t)header.needed > size)
     return diag_error(diag, loc_file(path), "the array is cut off: %" PRId64 " bytes are missing",
-                      needed - (int64_t)size);
+                      header.needed - (int64_t)size);
   if (header.fortran_order || header.big_endian) {
     *tensor = tensor_create(arena, header.element, header.rank, header.dims);
-    convert_data(&header, data, count, tensor);
+    convert_data(&header, data, header.count, tensor);
     return true;
   }
   *tensor = (Tensor){.element = header.element,
                      .rank = header.rank,
                      .data = (void *)(uintptr_t)data,
-                     .bytes = (size_t)needed};
+                     .bytes = (size_t)header.needed};
   memcpy(tensor->dims, header.dims, sizeof header.dims);
   return true;
 }
@@ -266,15 +276,9 @@ bool npy_decode(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes
 bool npy_extent(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes, size_t size,
                 uint64_t *extent) {
   Reader reader = {arena, diag, path, NULL, NULL};
-  Header header = {.element = ELEMENT_NONE};
-  int64_t count, needed;
-  if (!read_header(&reader, bytes, size, &header)) return false;
-  bool fits = tensor_checked_bytes(header.element, header.rank, header.dims, &count, &needed);
-  if (header.element == STR) // in the file a string takes its characters, not a pointer
-    fits =
-        fits && !__builtin_mul_overflow(count, header.characters * (header.wide ? 4 : 1), &needed);
-  if (!fits) return npy_error(&reader, "its shape is too large");
-  *extent = header.data_offset + (uint64_t)needed;
+  Header header;
+  if (!read_sizes(&reader, bytes, size, &header)) return false;
+  *extent = header.data_offset + (uint64_t)header.needed;
   return true;
 }
 
