@@ -20,11 +20,16 @@ static void dispose(void *object) {
   LLVMContextDispose(compiled->context);
 }
 
-static Compiled *create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
+static Compiled *create(const Module *module, const CodegenOptions *options, Arena *arena,
+                        Diag *diag) {
   LLVMTargetMachineRef machine = machine_create(options, diag);
   if (!machine) return NULL;
   Compiled *compiled = NEW(arena, Compiled);
-  *compiled = (Compiled){.arena = arena, .diag = diag, .module = module, .options = *options, .target = options->target,
+  *compiled = (Compiled){.arena = arena,
+                         .diag = diag,
+                         .module = module,
+                         .options = *options,
+                         .target = options->target,
                          .machine = machine};
   compiled->weights = (Weights){.arena = arena, .align = {1, 1}};
   compiled->context = LLVMContextCreate();
@@ -53,12 +58,14 @@ static void verify(Compiled *compiled) {
 #endif
 }
 
-Compiled *codegen_module(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
+Compiled *codegen_module(const Module *module, const CodegenOptions *options, Arena *arena,
+                         Diag *diag) {
   assert(module->main->placed && "place comes before code generation");
   Compiled *compiled = create(module, options, arena, diag);
   if (!compiled) return NULL;
   compiled->interface = interface_create(module, options, arena, diag);
-  if (!compiled->interface || !machine_link_library(compiled) || !emit_entry_points(compiled)) return NULL;
+  if (!compiled->interface || !machine_link_library(compiled) || !emit_entry_points(compiled))
+    return NULL;
   verify(compiled);
   machine_optimise(compiled);
   return compiled;
@@ -82,47 +89,61 @@ int compiled_max_tasks(const Compiled *compiled) {
 
 static const char *weights_section(Compiled *compiled) {
   const char *where = compiled->options.weights;
-  if (where && !strncmp(where, "section:", 8)) return arena_printf(compiled->arena, "%s", where + 8);
-  bool large = compiled->weights.bytes[HOME_WEIGHTS] > (int64_t)1 << 30 && !strcmp(compiled->target->family, "x86_64");
-  return arena_printf(compiled->arena, "%s.%s_weights", large ? ".lrodata" : ".rodata", compiled->options.prefix);
+  if (where && !strncmp(where, "section:", 8))
+    return arena_printf(compiled->arena, "%s", where + 8);
+  bool large = compiled->weights.bytes[HOME_WEIGHTS] > (int64_t)1 << 30 &&
+               !strcmp(compiled->target->family, "x86_64");
+  return arena_printf(compiled->arena, "%s.%s_weights", large ? ".lrodata" : ".rodata",
+                      compiled->options.prefix);
 }
 
 static const char *note_text(Compiled *compiled) {
   Arena *arena = compiled->arena;
-  const char *text = arena_printf(arena, "tenon %s\nmodel %s\ntarget %s %s\nabi %08x\nworkspace %lld\nstack %lld\nweights %lld\noptions %s\n",
-                                  compiled->options.version, compiled->module->name, compiled->target->name, compiled->target->triple,
-                                  compiled->interface->abi, (long long)compiled->module->main->workspace_bytes,
-                                  (long long)compiled->stack_bytes, (long long)compiled->weights.bytes[HOME_WEIGHTS],
-                                  compiled->options.command ? compiled->options.command : "");
+  const char *text = arena_printf(
+      arena,
+      "tenon %s\nmodel %s\ntarget %s %s\nabi %08x\nworkspace %lld\nstack %lld\nweights "
+      "%lld\noptions %s\n",
+      compiled->options.version, compiled->module->name, compiled->target->name,
+      compiled->target->triple, compiled->interface->abi,
+      (long long)compiled->module->main->workspace_bytes, (long long)compiled->stack_bytes,
+      (long long)compiled->weights.bytes[HOME_WEIGHTS],
+      compiled->options.command ? compiled->options.command : "");
   MemorySink memory;
   memory_sink_init(&memory, arena);
   sink_text(&memory.sink, text);
-  for (int i = 0; i < compiled->op_count; i++) sink_printf(&memory.sink, "op %d %s\n", i, compiled->op_names[i]);
+  for (int i = 0; i < compiled->op_count; i++)
+    sink_printf(&memory.sink, "op %d %s\n", i, compiled->op_names[i]);
   sink_write(&memory.sink, "", 1);
   return (const char *)memory.bytes;
 }
 
-// Deepest stack of the compiler's own arithmetic (64-bit division, soft floats): at most 48 bytes were seen.
+// Deepest stack of the compiler's own arithmetic (64-bit division, soft floats): at most 48 bytes
+// were seen.
 enum { LIBRARY_STACK = 64 };
 
-// The depth of the stack is known when the machine code is, so <prefix>_model gets it afterwards, in
-// the bytes of the object. Names of the compiler's own functions start with `__`.
+// The depth of the stack is known when the machine code is, so <prefix>_model gets it afterwards,
+// in the bytes of the object. Names of the compiler's own functions start with `__`.
 static void settle_stack(Compiled *compiled) {
   Arena *scratch = arena_create();
   char *bytes = (char *)(uintptr_t)LLVMGetBufferStart(compiled->object);
-  const ObjectFile *file = object_read(scratch, compiled->diag, compiled->options.prefix, (const uint8_t *)bytes, LLVMGetBufferSize(compiled->object));
+  const ObjectFile *file = object_read(scratch, compiled->diag, compiled->options.prefix,
+                                       (const uint8_t *)bytes, LLVMGetBufferSize(compiled->object));
   const char *model = arena_printf(scratch, "%s_model", compiled->options.prefix);
   const ObjectSymbol *found = NULL;
   bool library = false;
   for (int i = 1; file && i < file->symbol_count; i++) {
     const ObjectSymbol *symbol = &file->symbols[i];
-    if (symbol->section == 0 && !strncmp(symbol->name, "__", 2) && !compiled_external_node(compiled, symbol->name)) library = true;
+    if (symbol->section == 0 && !strncmp(symbol->name, "__", 2) &&
+        !compiled_external_node(compiled, symbol->name))
+      library = true;
     if (symbol->section && !strcmp(symbol->name, model)) found = symbol;
   }
   assert(found && "every object has its description");
   if (library) compiled->stack_bytes += LIBRARY_STACK;
-  int64_t at = (int64_t)(file->sections[found->section].offset + found->value) + describe_stack_offset(compiled);
-  for (int i = 0; i < compiled->target->pointer_bits / 8; i++) bytes[at + i] = (char)(compiled->stack_bytes >> 8 * i);
+  int64_t at = (int64_t)(file->sections[found->section].offset + found->value) +
+               describe_stack_offset(compiled);
+  for (int i = 0; i < compiled->target->pointer_bits / 8; i++)
+    bytes[at + i] = (char)(compiled->stack_bytes >> 8 * i);
   arena_destroy(scratch);
 }
 
@@ -130,17 +151,22 @@ const char *const *compiled_exported_symbols(const Compiled *compiled) {
   static const char *const suffixes[] = {"run", "shapes", "init", "model"};
   enum { ALWAYS = sizeof suffixes / sizeof *suffixes };
   const Interface *interface = compiled->interface;
-  const char **names = NEW_ARRAY(compiled->arena, const char *, ALWAYS + interface->output_count + 1);
+  const char **names =
+      NEW_ARRAY(compiled->arena, const char *, ALWAYS + interface->output_count + 1);
   int count = 0;
-  for (int i = 0; i < ALWAYS; i++) names[count++] = arena_printf(compiled->arena, "%s_%s", interface->prefix, suffixes[i]);
+  for (int i = 0; i < ALWAYS; i++)
+    names[count++] = arena_printf(compiled->arena, "%s_%s", interface->prefix, suffixes[i]);
   for (int i = 0; i < interface->output_count; i++)
-    if (interface->outputs[i].keys) names[count++] = interface_keys_symbol(interface, &interface->outputs[i], compiled->arena);
+    if (interface->outputs[i].keys)
+      names[count++] = interface_keys_symbol(interface, &interface->outputs[i], compiled->arena);
   return names;
 }
 
 // The compiler's own arithmetic, and the functions of custom operators.
 static const char *const *allowed_undefined(const Compiled *compiled) {
-  const char *const *own = target_allowed_symbols(compiled->target), *const *external = compiled_external_symbols(compiled);
+  const char *const *own = target_allowed_symbols(compiled->target), *const *external =
+                                                                         compiled_external_symbols(
+                                                                             compiled);
   int count = 0;
   while (own && own[count]) count++;
   const char **all = NEW_ARRAY(compiled->arena, const char *, count + compiled->custom_count + 1);
@@ -162,18 +188,31 @@ bool compiled_link(Compiled *compiled) {
   // Constants without elements: the address is passed on, so the symbol has to exist.
   uint64_t bytes = (uint64_t)compiled->weights.bytes[HOME_WEIGHTS];
   bool empty_but_named = !bytes && compiled->weights.count > 0;
-  *input = (ObjectInput){prefix, (const uint8_t *)LLVMGetBufferStart(compiled->object), LLVMGetBufferSize(compiled->object)};
+  *input = (ObjectInput){prefix, (const uint8_t *)LLVMGetBufferStart(compiled->object),
+                         LLVMGetBufferSize(compiled->object)};
   *symbol = (ObjectDataSymbol){arena_printf(arena, "%s_weights", prefix), 0, bytes, OBJECT_HIDDEN};
-  *data = (ObjectDataSection){.name = weights_section(compiled), .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
-                              .size = bytes, .symbols = symbol, .symbol_count = 1, .write = weights_stream, .user = &compiled->weights};
+  *data = (ObjectDataSection){.name = weights_section(compiled),
+                              .alignment = (uint64_t)compiled->weights.align[HOME_WEIGHTS],
+                              .size = bytes,
+                              .symbols = symbol,
+                              .symbol_count = 1,
+                              .write = weights_stream,
+                              .user = &compiled->weights};
   bool bare = target_has(compiled->target, TARGET_BARE);
   const char *const *allowed = allowed_undefined(compiled);
   const char *note = note_text(compiled);
   bool in_file = compiled_weights_in_file(compiled);
-  ObjectRequest request = {.inputs = input, .input_count = 1, .data = data, .data_count = (bytes || empty_but_named) && !in_file ? 1 : 0, .note = note,
-                           .note_bytes = strlen(note), .exported = compiled_exported_symbols(compiled),
-                           .allowed_undefined = allowed, .drop_stack_note = bare,
-                           .drop_cantunwind = bare, .loc = loc_file(compiled->module->source)};
+  ObjectRequest request = {.inputs = input,
+                           .input_count = 1,
+                           .data = data,
+                           .data_count = (bytes || empty_but_named) && !in_file ? 1 : 0,
+                           .note = note,
+                           .note_bytes = strlen(note),
+                           .exported = compiled_exported_symbols(compiled),
+                           .allowed_undefined = allowed,
+                           .drop_stack_note = bare,
+                           .drop_cantunwind = bare,
+                           .loc = loc_file(compiled->module->source)};
   compiled->image = object_link(arena, compiled->diag, &request);
   return compiled->image != NULL;
 }
@@ -191,13 +230,16 @@ bool compiled_write_archive(Compiled *compiled, const char *path, Diag *diag) {
   if (!compiled_link(compiled)) return false;
   OutputFile *file = output_open(compiled->arena, diag, path);
   if (!file) return false;
-  ArchiveMember member = {arena_printf(compiled->arena, "%s.o", compiled->options.prefix), compiled->image};
-  if (archive_write(compiled->arena, diag, &member, 1, output_sink(file))) return output_commit(file, diag);
+  ArchiveMember member = {arena_printf(compiled->arena, "%s.o", compiled->options.prefix),
+                          compiled->image};
+  if (archive_write(compiled->arena, diag, &member, 1, output_sink(file)))
+    return output_commit(file, diag);
   output_abort(file);
   return false;
 }
 
-static bool write_buffer(Compiled *compiled, const char *path, const char *bytes, size_t size, Diag *diag) {
+static bool write_buffer(Compiled *compiled, const char *path, const char *bytes, size_t size,
+                         Diag *diag) {
   OutputFile *file = output_open(compiled->arena, diag, path);
   if (!file) return false;
   sink_write(output_sink(file), bytes, size);
@@ -208,7 +250,8 @@ bool compiled_write_assembly(Compiled *compiled, const char *path, Diag *diag) {
   if (!compiled->object && !machine_emit(compiled)) return false;
   LLVMModuleRef copy = LLVMCloneModule(compiled->llvm);
   LLVMMemoryBufferRef text = machine_to_buffer(compiled, copy, true);
-  bool written = write_buffer(compiled, path, LLVMGetBufferStart(text), LLVMGetBufferSize(text), diag);
+  bool written =
+      write_buffer(compiled, path, LLVMGetBufferStart(text), LLVMGetBufferSize(text), diag);
   LLVMDisposeMemoryBuffer(text);
   LLVMDisposeModule(copy);
   return written;
@@ -222,15 +265,19 @@ bool compiled_write_llvm(Compiled *compiled, const char *path, bool bitcode, Dia
     return written;
   }
   LLVMMemoryBufferRef bytes = LLVMWriteBitcodeToMemoryBuffer(compiled->llvm);
-  bool written = write_buffer(compiled, path, LLVMGetBufferStart(bytes), LLVMGetBufferSize(bytes), diag);
+  bool written =
+      write_buffer(compiled, path, LLVMGetBufferStart(bytes), LLVMGetBufferSize(bytes), diag);
   LLVMDisposeMemoryBuffer(bytes);
   return written;
 }
 
 CompiledSizes compiled_sizes(Compiled *compiled) {
   if (!compiled_link(compiled)) return (CompiledSizes){0};
-  CompiledSizes sizes = {.workspace = compiled->module->main->workspace_bytes, .open = compiled->module->main->open_count + compiled->module->main->late_count > 0, .stack = compiled->stack_bytes,
-                         .decoded = compiled->weights.bytes[HOME_DECODED]};
+  CompiledSizes sizes = {
+      .workspace = compiled->module->main->workspace_bytes,
+      .open = compiled->module->main->open_count + compiled->module->main->late_count > 0,
+      .stack = compiled->stack_bytes,
+      .decoded = compiled->weights.bytes[HOME_DECODED]};
   ObjectSizes object = object_image_sizes(compiled->image);
   sizes.weights = compiled_weights_in_file(compiled) ? 0 : compiled->weights.bytes[HOME_WEIGHTS];
   sizes.code = (int64_t)(object.code + object.read_only) - sizes.weights;

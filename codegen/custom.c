@@ -1,5 +1,6 @@
-// Custom operators: each node calls a function of the user's with a tenon_custom, which a function of its own makes on
-// the stack; dims that are constants lie in read-only memory. Equal nodes share it.
+// Custom operators: each node calls a function of the user's with a tenon_custom, which a function
+// of its own makes on the stack; dims that are constants lie in read-only memory. Equal nodes share
+// it.
 #include <assert.h>
 #include <string.h>
 
@@ -13,17 +14,19 @@ typedef struct Custom {
   Compiled *compiled;
   Nest *nest;
   const Node *node;
-  Kernel kernel;    // for dims
-  unsigned next;    // parameter
+  Kernel kernel; // for dims
+  unsigned next; // parameter
   LLVMTypeRef tensor, attribute, call;
-  int word;         // bytes of a pointer
+  int word; // bytes of a pointer
 } Custom;
 
 static const KernelRow row = {.name = "custom", .stem = "custom"};
 
 // --- the user's function
 
-static LLVMTypeRef function_type(Nest *nest) { return LLVMFunctionType(nest->i32, &nest->pointer, 1, false); }
+static LLVMTypeRef function_type(Nest *nest) {
+  return LLVMFunctionType(nest->i32, &nest->pointer, 1, false);
+}
 
 static bool is_in(const char *const *names, const char *name) {
   while (*names && strcmp(*names, name)) names++;
@@ -32,19 +35,22 @@ static bool is_in(const char *const *names, const char *name) {
 
 // Names of what the object gets later.
 static bool is_reserved(const Compiled *compiled, const char *symbol) {
-  const char *const own[] = {arena_printf(compiled->arena, "%s_weights", compiled->options.prefix), "memcpy", "memmove", "memset", NULL};
+  const char *const own[] = {arena_printf(compiled->arena, "%s_weights", compiled->options.prefix),
+                             "memcpy", "memmove", "memset", NULL};
   return is_in(compiled_exported_symbols(compiled), symbol) || is_in(own, symbol);
 }
 
 const Node *compiled_external_node(const Compiled *compiled, const char *symbol) {
   for (int i = 0; i < compiled->custom_count; i++)
-    if (!strcmp(node_string(compiled->customs[i], ATTR_SYMBOL), symbol)) return compiled->customs[i];
+    if (!strcmp(node_string(compiled->customs[i], ATTR_SYMBOL), symbol))
+      return compiled->customs[i];
   return NULL;
 }
 
 const char *const *compiled_external_symbols(const Compiled *compiled) {
   const char **symbols = NEW_ARRAY(compiled->arena, const char *, compiled->custom_count + 1);
-  for (int i = 0; i < compiled->custom_count; i++) symbols[i] = node_string(compiled->customs[i], ATTR_SYMBOL);
+  for (int i = 0; i < compiled->custom_count; i++)
+    symbols[i] = node_string(compiled->customs[i], ATTR_SYMBOL);
   return symbols;
 }
 
@@ -53,13 +59,17 @@ static Val external_function(Compiled *compiled, const Node *node) {
   Val known = LLVMGetNamedFunction(compiled->llvm, symbol);
   if (compiled_external_node(compiled, symbol)) return known;
   if (known || LLVMGetNamedGlobal(compiled->llvm, symbol) || is_reserved(compiled, symbol)) {
-    diag_error(compiled->diag, node->loc, "the object has a function '%s' of its own: the custom operator's needs another name", symbol);
+    diag_error(
+        compiled->diag, node->loc,
+        "the object has a function '%s' of its own: the custom operator's needs another name",
+        symbol);
     return NULL;
   }
   Val function = LLVMAddFunction(compiled->llvm, symbol, function_type(&compiled->nest));
   nest_attribute(&compiled->nest, function, (int)LLVMAttributeFunctionIndex, "nounwind", 0);
   nest_attribute(&compiled->nest, function, (int)LLVMAttributeFunctionIndex, "nobuiltin", 0);
-  ARENA_PUSH(compiled->arena, compiled->customs, compiled->custom_count, compiled->custom_capacity, node);
+  ARENA_PUSH(compiled->arena, compiled->customs, compiled->custom_count, compiled->custom_capacity,
+             node);
   return function;
 }
 
@@ -85,9 +95,13 @@ static Val dims_of(Custom *c, const Type *type) {
   Val dims[MAX_RANK];
   for (int i = 0; i < type->rank; i++) dims[i] = kernel_dim(&c->kernel, type->dims[i]);
   if (!type->rank) return LLVMConstNull(nest->pointer);
-  if (type_is_static(type)) return constant_global(c, LLVMConstArray2(nest->index, dims, (uint64_t)type->rank), "dims", (unsigned)c->word);
+  if (type_is_static(type))
+    return constant_global(c, LLVMConstArray2(nest->index, dims, (uint64_t)type->rank), "dims",
+                           (unsigned)c->word);
   Val memory = nest_local(nest, nest->index, type->rank, c->word);
-  for (int i = 0; i < type->rank; i++) nest_store(nest, dims[i], nest_address(nest, memory, nest->index, nest_const(nest, i)), c->word);
+  for (int i = 0; i < type->rank; i++)
+    nest_store(nest, dims[i], nest_address(nest, memory, nest->index, nest_const(nest, i)),
+               c->word);
   return memory;
 }
 
@@ -98,12 +112,14 @@ static void put_tensor(Custom *c, Val place, const Value *value) {
   store_field(c, c->tensor, place, 0, there ? LLVMGetParam(nest->function, c->next++) : null);
   store_field(c, c->tensor, place, 1, there ? dims_of(c, &value->type) : null);
   store_field(c, c->tensor, place, 2, nest_int(nest->i32, there ? value->type.rank : 0));
-  store_field(c, c->tensor, place, 3, nest_int(nest->i32, there ? describe_type_code(value->type.element) : 0));
+  store_field(c, c->tensor, place, 3,
+              nest_int(nest->i32, there ? describe_type_code(value->type.element) : 0));
 }
 
 static Val put_tensors(Custom *c, Value *const *values, int count) {
   Val places = nest_local(c->nest, c->tensor, count ? count : 1, c->word);
-  for (int i = 0; i < count; i++) put_tensor(c, nest_address(c->nest, places, c->tensor, nest_const(c->nest, i)), values[i]);
+  for (int i = 0; i < count; i++)
+    put_tensor(c, nest_address(c->nest, places, c->tensor, nest_const(c->nest, i)), values[i]);
   return places;
 }
 
@@ -123,18 +139,31 @@ static void emit_body(Custom *c, Val external) {
   Nest *nest = c->nest;
   const Node *node = c->node;
   const char *const *names;
-  int attributes = external_attributes(node, c->compiled->arena, &names), inputs = node->operand_count - attributes;
+  int attributes = external_attributes(node, c->compiled->arena, &names),
+      inputs = node->operand_count - attributes;
   int scratch = node_int(node, ATTR_SCRATCH) != 0, outputs = node->result_count - scratch;
-  Val call = nest_local(nest, c->call, 1, c->word), context = LLVMGetParam(nest->function, c->next++);
+  Val call = nest_local(nest, c->call, 1, c->word),
+      context = LLVMGetParam(nest->function, c->next++);
   Val input_places = put_tensors(c, node->operands, inputs);
   Val attribute_places = put_attributes(c, node->operands + inputs, names, attributes);
   Val output_places = put_tensors(c, node->results, outputs);
   Val workspace = scratch ? LLVMGetParam(nest->function, c->next++) : LLVMConstNull(nest->pointer);
-  Val bytes = scratch ? kernel_dim(&c->kernel, node->results[outputs]->type.dims[0]) : nest_const(nest, 0);
-  const Val fields[] = {context, input_places, output_places, attribute_places, workspace, bytes, nest_int(nest->i32, inputs),
-                        nest_int(nest->i32, outputs), nest_int(nest->i32, attributes), nest_int(nest->i32, 0)};
-  for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++) store_field(c, c->call, call, i, fields[i]);
-  nest_function_end(nest, LLVMBuildCall2(nest->builder, function_type(nest), external, &call, 1, ""));
+  Val bytes =
+      scratch ? kernel_dim(&c->kernel, node->results[outputs]->type.dims[0]) : nest_const(nest, 0);
+  const Val fields[] = {context,
+                        input_places,
+                        output_places,
+                        attribute_places,
+                        workspace,
+                        bytes,
+                        nest_int(nest->i32, inputs),
+                        nest_int(nest->i32, outputs),
+                        nest_int(nest->i32, attributes),
+                        nest_int(nest->i32, 0)};
+  for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++)
+    store_field(c, c->call, call, i, fields[i]);
+  nest_function_end(nest,
+                    LLVMBuildCall2(nest->builder, function_type(nest), external, &call, 1, ""));
 }
 
 // Parameters: the context, operands and results that exist, symbols.
@@ -161,13 +190,19 @@ static bool make_function(Compiled *compiled, KernelFunction *made, const Node *
   LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
   int count = parameter_count(node, made);
   LLVMTypeRef *types = NEW_ARRAY(compiled->arena, LLVMTypeRef, count);
-  for (int i = 0; i < count; i++) types[i] = i < count - made->symbol_count ? nest->pointer : nest->index;
-  made->function = nest_function_begin(nest, emit_function_name(compiled, node), nest->i32, types, count);
+  for (int i = 0; i < count; i++)
+    types[i] = i < count - made->symbol_count ? nest->pointer : nest->index;
+  made->function =
+      nest_function_begin(nest, emit_function_name(compiled, node), nest->i32, types, count);
   nest_attribute(nest, made->function, (int)LLVMAttributeFunctionIndex, "noinline", 0);
   Val *symbols = NEW_ARRAY(compiled->arena, Val, dim_symbol_count(compiled->module->dims) + 1);
   for (int i = 0; i < made->symbol_count; i++)
-    symbols[made->symbols[i]] = LLVMGetParam(made->function, (unsigned)(count - made->symbol_count + i));
-  Custom custom = {.compiled = compiled, .nest = nest, .node = node, .word = compiled->target->pointer_bits / 8,
+    symbols[made->symbols[i]] =
+        LLVMGetParam(made->function, (unsigned)(count - made->symbol_count + i));
+  Custom custom = {.compiled = compiled,
+                   .nest = nest,
+                   .node = node,
+                   .word = compiled->target->pointer_bits / 8,
                    .kernel = {.nest = nest, .symbols = symbols, .arena = compiled->arena}};
   make_types(&custom);
   emit_body(&custom, external);
@@ -184,7 +219,8 @@ static KernelFunction *function_of(Compiled *compiled, const Node *node) {
     if (known->row == &row && !strcmp(known->key, key)) return known;
   KernelFunction *made = NEW(compiled->arena, KernelFunction);
   *made = (KernelFunction){.key = key, .row = &row, .fallible = true};
-  made->symbols = kernel_symbols(compiled->arena, compiled->module->dims, node, &made->symbol_count);
+  made->symbols =
+      kernel_symbols(compiled->arena, compiled->module->dims, node, &made->symbol_count);
   if (!make_function(compiled, made, node)) return NULL;
   made->next = compiled->kernels;
   compiled->kernels = made;
@@ -202,10 +238,13 @@ bool emit_custom_node(Compiled *compiled, Frame *frame, const Node *node) {
   arguments[count++] = frame->context;
   for (int i = 0; i < node->operand_count; i++)
     if (node->operands[i]) arguments[count++] = emit_pointer(compiled, frame, node->operands[i]);
-  for (int i = 0; i < node->result_count; i++) arguments[count++] = emit_pointer(compiled, frame, node->results[i]);
-  for (int i = 0; i < made->symbol_count; i++) arguments[count++] = frame->symbols[made->symbols[i]];
+  for (int i = 0; i < node->result_count; i++)
+    arguments[count++] = emit_pointer(compiled, frame, node->results[i]);
+  for (int i = 0; i < made->symbol_count; i++)
+    arguments[count++] = frame->symbols[made->symbols[i]];
   assert(count == all);
-  Val status = LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(made->function), made->function, arguments, (unsigned)count, "");
+  Val status = LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(made->function), made->function,
+                              arguments, (unsigned)count, "");
   nest_fail_if(nest, nest_compare(nest, LLVMIntNE, status, nest_int(nest->i32, 0)), TENON_E_CUSTOM);
   return true;
 }

@@ -25,10 +25,12 @@ int custom_call(void *address, Evaluation *e) {
   memcpy(&function, &address, sizeof function);
   Arena *arena = e->run->arena;
   const char *const *names;
-  int attributes = external_attributes(e->node, arena, &names), inputs = e->operand_count - attributes;
+  int attributes = external_attributes(e->node, arena, &names),
+      inputs = e->operand_count - attributes;
   int scratch = node_int(e->node, ATTR_SCRATCH) != 0, outputs = e->node->result_count - scratch;
   tenon_attribute *list = NEW_ARRAY(arena, tenon_attribute, attributes + 1);
-  for (int i = 0; i < attributes; i++) list[i] = (tenon_attribute){names[i], describe(&e->operands[inputs + i], arena)};
+  for (int i = 0; i < attributes; i++)
+    list[i] = (tenon_attribute){names[i], describe(&e->operands[inputs + i], arena)};
   tenon_context context = {.op = -1};
   tenon_custom call = {.context = &context,
                        .inputs = describe_all(e->operands, inputs, arena),

@@ -1,5 +1,5 @@
-// Dot-accumulate: sums of products of 8-bit integers in 32-bit lanes, by whatever instruction the target
-// row has. One interface for vpdpbusd, pmaddwd, sdot, smlad and plain multiplication.
+// Dot-accumulate: sums of products of 8-bit integers in 32-bit lanes, by whatever instruction the
+// target row has. One interface for vpdpbusd, pmaddwd, sdot, smlad and plain multiplication.
 //
 // A step takes `group` consecutive k of one row of x and of `lanes` columns of w:
 //   sum[lane] += sum over i < group of x[i] * w[lane][i]
@@ -12,8 +12,8 @@ typedef struct Dot {
   DotKind kind;
   int group; // consecutive k of one step; weights are packed [k / group][column][group]
   int lanes; // 32-bit sums of a vector
-  // What is added to x inside the kernel so that the instruction's signedness fits; pack functions take
-  // offset * (sum of the column's weights) off the bias.
+  // What is added to x inside the kernel so that the instruction's signedness fits; pack functions
+  // take offset * (sum of the column's weights) off the bias.
   int x_offset;
 } Dot;
 
@@ -26,8 +26,10 @@ typedef struct DotOperand {
 } DotOperand;
 
 DotOperand dot_load_x(Nest *nest, const Dot *dot, ElementType x_element, Val address);
-// The same with only `count` (0 < count < group) bytes in memory; the rest counts as zero weights' partners.
-DotOperand dot_load_x_part(Nest *nest, const Dot *dot, ElementType x_element, Val address, int count);
+// The same with only `count` (0 < count < group) bytes in memory; the rest counts as zero weights'
+// partners.
+DotOperand dot_load_x_part(Nest *nest, const Dot *dot, ElementType x_element, Val address,
+                           int count);
 // The same from codes already widened to 16 bits (DOT_MADD only): a broadcast load, nothing else.
 DotOperand dot_load_x_wide(Nest *nest, const Dot *dot, Val address);
 DotOperand dot_load_w(Nest *nest, const Dot *dot, Val address);

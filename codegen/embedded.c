@@ -15,7 +15,8 @@ _Static_assert(sizeof(EmbeddedFile) == 16, "two 64-bit words");
           ".hidden embedded_" #symbol "\n"                                                         \
           ".globl embedded_" #symbol "\n"                                                          \
           "embedded_" #symbol ":\n"                                                                \
-          ".quad embedded_" #symbol "_start, embedded_" #symbol "_end - embedded_" #symbol "_start\n" \
+          ".quad embedded_" #symbol "_start, embedded_" #symbol "_end - embedded_" #symbol         \
+          "_start\n"                                                                               \
           ".text\n");                                                                              \
   extern const EmbeddedFile embedded_##symbol;
 

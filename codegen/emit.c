@@ -21,13 +21,16 @@ bool emit_dim_is_known(const Val *symbols, const Dim *dim) {
     for (int k = 0; k < dim_terms(dim)[i].atom_count; k++) {
       const Atom *atom = dim_terms(dim)[i].atoms[k];
       bool known = atom->kind == ATOM_SYMBOL ? symbols[atom->index] != NULL
-                                             : emit_dim_is_known(symbols, atom->left) && emit_dim_is_known(symbols, atom->right);
+                                             : emit_dim_is_known(symbols, atom->left) &&
+                                                   emit_dim_is_known(symbols, atom->right);
       if (!known) return false;
     }
   return true;
 }
 
-int emit_lone_symbol(const Dim *dim) { return dim_symbol_name(dim) ? dim_terms(dim)[0].atoms[0]->index : -1; }
+int emit_lone_symbol(const Dim *dim) {
+  return dim_symbol_name(dim) ? dim_terms(dim)[0].atoms[0]->index : -1;
+}
 
 void emit_define_symbol(Frame *frame, const Dim *dim, Val value) {
   int symbol = emit_lone_symbol(dim);
@@ -35,7 +38,8 @@ void emit_define_symbol(Frame *frame, const Dim *dim, Val value) {
   Nest *nest = frame->nest;
   frame->symbols[symbol] = value;
   if (dim_high(dim) == DIM_UNBOUNDED) return;
-  nest_fail_if(nest, nest_compare(nest, LLVMIntUGT, value, nest_const(nest, dim_high(dim))), TENON_E_INDEX);
+  nest_fail_if(nest, nest_compare(nest, LLVMIntUGT, value, nest_const(nest, dim_high(dim))),
+               TENON_E_INDEX);
 }
 
 static Val at_offset(Frame *frame, Val base, int64_t offset) {
@@ -44,7 +48,8 @@ static Val at_offset(Frame *frame, Val base, int64_t offset) {
 
 static Val segment_pointer(Compiled *compiled, Frame *frame, int segment) {
   const PlacedSegment *placed = &compiled->weights.segments[segment];
-  return at_offset(frame, placed->home == HOME_DECODED ? frame->decoded : frame->weights, placed->offset);
+  return at_offset(frame, placed->home == HOME_DECODED ? frame->decoded : frame->weights,
+                   placed->offset);
 }
 
 // Which of the graph's outputs the value is.
@@ -58,30 +63,44 @@ static int output_number(const Value *value) {
 
 static Val input_pointer(Compiled *compiled, Frame *frame, int number) {
   if (frame->input_pointers) return frame->input_pointers[number];
-  return entry_load_word(frame->nest, frame->input_words, compiled->interface->inputs[number].word, frame->nest->pointer);
+  return entry_load_word(frame->nest, frame->input_words, compiled->interface->inputs[number].word,
+                         frame->nest->pointer);
 }
 
 static Val output_pointer(Compiled *compiled, Frame *frame, int number) {
   if (frame->output_pointers) return frame->output_pointers[number];
-  return entry_load_word(frame->nest, frame->output_words, compiled->interface->outputs[number].word, frame->nest->pointer);
+  return entry_load_word(frame->nest, frame->output_words,
+                         compiled->interface->outputs[number].word, frame->nest->pointer);
 }
 
 Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
   const Constant *constant = value_constant(value);
-  if (constant && !constant->bytes) return frame->workspace; // nothing is read there, and there may be no weights
+  if (constant && !constant->bytes)
+    return frame->workspace; // nothing is read there, and there may be no weights
   if (constant && value->type.element == STR) return emit_strings(compiled, constant);
-  if (constant) return segment_pointer(compiled, frame, weights_add_dense(&compiled->weights, constant, &value->type, compiled->target));
+  if (constant)
+    return segment_pointer(
+        compiled, frame,
+        weights_add_dense(&compiled->weights, constant, &value->type, compiled->target));
   const Placement *place = &value->placement;
   switch (place->kind) {
-  case PLACE_WORKSPACE: return at_offset(frame, frame->workspace, place->offset);
-  case PLACE_FAST: return at_offset(frame, frame->fast, place->offset);
-  case PLACE_OPEN: return nest_address(frame->nest, frame->workspace, frame->nest->i8, frame->open[place->offset]);
-  case PLACE_LATE: return emit_late_pointer(frame, value);
-  case PLACE_INPUT: return input_pointer(compiled, frame, value->index);
-  case PLACE_OUTPUT: return output_pointer(compiled, frame, output_number(value));
-  case PLACE_ALIAS: return emit_pointer(compiled, frame, place->alias);
+  case PLACE_WORKSPACE:
+    return at_offset(frame, frame->workspace, place->offset);
+  case PLACE_FAST:
+    return at_offset(frame, frame->fast, place->offset);
+  case PLACE_OPEN:
+    return nest_address(frame->nest, frame->workspace, frame->nest->i8, frame->open[place->offset]);
+  case PLACE_LATE:
+    return emit_late_pointer(frame, value);
+  case PLACE_INPUT:
+    return input_pointer(compiled, frame, value->index);
+  case PLACE_OUTPUT:
+    return output_pointer(compiled, frame, output_number(value));
+  case PLACE_ALIAS:
+    return emit_pointer(compiled, frame, place->alias);
   case PLACE_WEIGHTS:
-  case PLACE_NONE: break;
+  case PLACE_NONE:
+    break;
   }
   assert(false && "value has not been placed");
   return NULL;
@@ -94,7 +113,8 @@ static bool is_inlined(const Node *node, int operand) {
   int64_t count;
   const Value *value = node->operands[operand];
   bool pointwise = node_has_trait(node, POINTWISE) || operand >= node_own_operands(node);
-  return pointwise && value_is_constant(value) && value->type.element != STR && type_max_count(&value->type, &count) && count == 1;
+  return pointwise && value_is_constant(value) && value->type.element != STR &&
+         type_max_count(&value->type, &count) && count == 1;
 }
 
 static bool is_parameter(const KernelRow *row, const Node *node, int operand) {
@@ -124,7 +144,8 @@ static bool overlaps(const Node *node, const Value *value) {
   const Placement *place = &storage_of(value)->placement;
   int same = 0;
   for (int i = 0; i < node->operand_count + node->result_count; i++) {
-    const Value *other = i < node->operand_count ? node->operands[i] : node->results[i - node->operand_count];
+    const Value *other =
+        i < node->operand_count ? node->operands[i] : node->results[i - node->operand_count];
     if (!other || value_is_constant(other)) continue;
     const Placement *there = &storage_of(other)->placement;
     same += there->kind == place->kind && there->offset == place->offset;
@@ -153,26 +174,35 @@ static void add_parameter(Parameters *parameters, LLVMTypeRef type, const Value 
   parameters->values[parameters->count++] = value;
 }
 
-static Parameters list_parameters(Compiled *compiled, const KernelRow *row, const Node *node, int packed, int symbols) {
+static Parameters list_parameters(Compiled *compiled, const KernelRow *row, const Node *node,
+                                  int packed, int symbols) {
   Nest *nest = &compiled->nest;
   int most = most_parameters(node, packed, symbols);
-  Parameters parameters = {.types = NEW_ARRAY(compiled->arena, LLVMTypeRef, most), .values = NEW_ARRAY(compiled->arena, const Value *, most), .text = -1};
+  Parameters parameters = {.types = NEW_ARRAY(compiled->arena, LLVMTypeRef, most),
+                           .values = NEW_ARRAY(compiled->arena, const Value *, most),
+                           .text = -1};
   for (int i = 0; i < node->operand_count; i++)
     if (is_parameter(row, node, i)) add_parameter(&parameters, nest->pointer, node->operands[i]);
-  for (int i = 0; i < node->result_count; i++) add_parameter(&parameters, nest->pointer, node->results[i]);
+  for (int i = 0; i < node->result_count; i++)
+    add_parameter(&parameters, nest->pointer, node->results[i]);
   for (int i = 0; i < packed; i++) add_parameter(&parameters, nest->pointer, NULL);
-  if (node_has_trait(node, MAKES_TEXT)) parameters.text = parameters.count + node_has_trait(node, SIZED);
+  if (node_has_trait(node, MAKES_TEXT))
+    parameters.text = parameters.count + node_has_trait(node, SIZED);
   for (int i = trait_parameters(node); i > 0; i--) add_parameter(&parameters, nest->pointer, NULL);
-  for (int i = 0; i < symbols + 2; i++) add_parameter(&parameters, nest->index, NULL); // and begin, end
+  for (int i = 0; i < symbols + 2; i++)
+    add_parameter(&parameters, nest->index, NULL); // and begin, end
   return parameters;
 }
 
-static void mark_parameters(Compiled *compiled, const Node *node, Val function, const Parameters *parameters) {
+static void mark_parameters(Compiled *compiled, const Node *node, Val function,
+                            const Parameters *parameters) {
   Nest *nest = &compiled->nest;
   for (int i = 0; i < parameters->count; i++) {
-    if (parameters->types[i] != nest->pointer || i == parameters->text) continue; // which results point to
+    if (parameters->types[i] != nest->pointer || i == parameters->text)
+      continue; // which results point to
     nest_attribute(nest, function, i + 1, "nocapture", 0);
-    if (!parameters->values[i] || !overlaps(node, parameters->values[i])) nest_attribute(nest, function, i + 1, "noalias", 0);
+    if (!parameters->values[i] || !overlaps(node, parameters->values[i]))
+      nest_attribute(nest, function, i + 1, "noalias", 0);
   }
 }
 
@@ -203,26 +233,34 @@ static void fill_views(Kernel *kernel, const KernelRow *row, Val function) {
 
 const char *emit_function_name(Compiled *compiled, const Node *node) {
   const char *name = node->loc.node && *node->loc.node ? node->loc.node : op_info[node->op].text;
-  return arena_printf(compiled->arena, "%s_%s_%s", compiled->interface->prefix, op_info[node->op].text,
-                      interface_identifier(compiled->arena, name));
+  return arena_printf(compiled->arena, "%s_%s_%s", compiled->interface->prefix,
+                      op_info[node->op].text, interface_identifier(compiled->arena, name));
 }
 
-static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, const Node *node, int packed_count) {
+static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, const Node *node,
+                         int packed_count) {
   Nest *nest = &compiled->nest;
   Nest saved = *nest;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
-  Parameters parameters = list_parameters(compiled, kernel_function->row, node, packed_count, kernel_function->symbol_count);
+  Parameters parameters = list_parameters(compiled, kernel_function->row, node, packed_count,
+                                          kernel_function->symbol_count);
   kernel_function->fallible = node_has_trait(node, FALLIBLE);
   LLVMTypeRef result = kernel_function->fallible ? nest->i32 : nest->nothing;
-  Val function = nest_function_begin(nest, emit_function_name(compiled, node), result, parameters.types, parameters.count);
+  Val function = nest_function_begin(nest, emit_function_name(compiled, node), result,
+                                     parameters.types, parameters.count);
   nest_attribute(nest, function, (int)LLVMAttributeFunctionIndex, "noinline", 0);
   mark_parameters(compiled, node, function, &parameters);
   Val *symbols = NEW_ARRAY(compiled->arena, Val, dim_symbol_count(compiled->module->dims));
   unsigned first_symbol = (unsigned)(parameters.count - 2 - kernel_function->symbol_count);
   for (int i = 0; i < kernel_function->symbol_count; i++)
     symbols[kernel_function->symbols[i]] = LLVMGetParam(function, first_symbol + (unsigned)i);
-  Kernel kernel = {.nest = nest, .node = node, .target = compiled->target, .packed_count = packed_count,
-                   .arena = compiled->arena, .diag = compiled->diag, .symbols = symbols,
+  Kernel kernel = {.nest = nest,
+                   .node = node,
+                   .target = compiled->target,
+                   .packed_count = packed_count,
+                   .arena = compiled->arena,
+                   .diag = compiled->diag,
+                   .symbols = symbols,
                    .begin = LLVMGetParam(function, (unsigned)parameters.count - 2),
                    .end = LLVMGetParam(function, (unsigned)parameters.count - 1),
                    .trust_indices = compiled->options.trust_indices};
@@ -239,13 +277,15 @@ static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, co
   return lowered;
 }
 
-static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node, const KernelRow *row, int packed_count) {
+static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node,
+                                          const KernelRow *row, int packed_count) {
   const char *key = kernel_key(compiled->arena, node, row);
   for (KernelFunction *known = compiled->kernels; known; known = known->next)
     if (known->row == row && !strcmp(known->key, key)) return known;
   KernelFunction *made = NEW(compiled->arena, KernelFunction);
   *made = (KernelFunction){.key = key, .row = row};
-  made->symbols = kernel_symbols(compiled->arena, compiled->module->dims, node, &made->symbol_count);
+  made->symbols =
+      kernel_symbols(compiled->arena, compiled->module->dims, node, &made->symbol_count);
   if (!lower_kernel(compiled, made, node, packed_count)) return NULL;
   made->next = compiled->kernels;
   compiled->kernels = made;
@@ -258,7 +298,9 @@ static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node, 
 // Arguments of a kernel as an array of words: units per task and their number, then the parameters.
 enum { WORD_EACH, WORD_EXTENT, FIRST_PARAMETER, FEW_WORDS = 16 };
 
-static Val word_at(Nest *nest, Val words, int word) { return nest_address(nest, words, nest->index, nest_const(nest, word)); }
+static Val word_at(Nest *nest, Val words, int word) {
+  return nest_address(nest, words, nest->index, nest_const(nest, word));
+}
 
 static Val load_word(Nest *nest, LLVMTypeRef type, Val words, int word) {
   return nest_load(nest, type, word_at(nest, words, word), nest->target->pointer_bits / 8);
@@ -273,7 +315,9 @@ typedef struct Interrupted {
   LLVMBasicBlockRef here;
 } Interrupted;
 
-static Interrupted interrupt(Nest *nest) { return (Interrupted){*nest, LLVMGetInsertBlock(nest->builder)}; }
+static Interrupted interrupt(Nest *nest) {
+  return (Interrupted){*nest, LLVMGetInsertBlock(nest->builder)};
+}
 
 static void resume(Nest *nest, const Interrupted *interrupted) {
   nest->function = interrupted->nest.function;
@@ -288,42 +332,55 @@ static Val task_function(Compiled *compiled, KernelFunction *kernel, LLVMTypeRef
   Nest *nest = &compiled->nest;
   Interrupted caller = interrupt(nest);
   const char *name = arena_printf(compiled->arena, "%s_task", LLVMGetValueName(kernel->function));
-  Val task = nest_function_begin(nest, name, nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index}, 2);
+  Val task = nest_function_begin(nest, name, nest->nothing,
+                                 (LLVMTypeRef[]){nest->pointer, nest->index}, 2);
   Val words = LLVMGetParam(task, 0), *arguments = NEW_ARRAY(compiled->arena, Val, count);
   LLVMTypeRef *types = NEW_ARRAY(compiled->arena, LLVMTypeRef, count);
   LLVMGetParamTypes(type, types);
-  for (int i = 0; i < count - 2; i++) arguments[i] = load_word(nest, types[i], words, FIRST_PARAMETER + i);
-  Val each = load_word(nest, nest->index, words, WORD_EACH), begin = nest_mul(nest, LLVMGetParam(task, 1), each);
+  for (int i = 0; i < count - 2; i++)
+    arguments[i] = load_word(nest, types[i], words, FIRST_PARAMETER + i);
+  Val each = load_word(nest, nest->index, words, WORD_EACH),
+      begin = nest_mul(nest, LLVMGetParam(task, 1), each);
   arguments[count - 2] = begin;
-  arguments[count - 1] = nest_min(nest, nest_add(nest, begin, each), load_word(nest, nest->index, words, WORD_EXTENT));
+  arguments[count - 1] =
+      nest_min(nest, nest_add(nest, begin, each), load_word(nest, nest->index, words, WORD_EXTENT));
   LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
   nest_function_end(nest, NULL);
   resume(nest, &caller);
   return kernel->task = task;
 }
 
-// void spread(executor, task, words, extent): all units as one task without an executor, else by its parallel_for.
-// One function for all kernels: calls of both kinds behind each op would be a fifth of a small model's code.
+// void spread(executor, task, words, extent): all units as one task without an executor, else by
+// its parallel_for. One function for all kernels: calls of both kinds behind each op would be a
+// fifth of a small model's code.
 static Val spread_function(Compiled *compiled) {
   if (compiled->spread) return compiled->spread;
   Nest *nest = &compiled->nest;
   Interrupted caller = interrupt(nest);
   LLVMTypeRef types[] = {nest->pointer, nest->pointer, nest->pointer, nest->index};
-  Val spread = nest_function_begin(nest, arena_printf(compiled->arena, "%s_spread", compiled->interface->prefix), nest->nothing, types, 4);
+  Val spread = nest_function_begin(
+      nest, arena_printf(compiled->arena, "%s_spread", compiled->interface->prefix), nest->nothing,
+      types, 4);
   nest_attribute(nest, spread, (int)LLVMAttributeFunctionIndex, "noinline", 0);
-  Val executor = LLVMGetParam(spread, 0), task = LLVMGetParam(spread, 1), words = LLVMGetParam(spread, 2), extent = LLVMGetParam(spread, 3);
+  Val executor = LLVMGetParam(spread, 0), task = LLVMGetParam(spread, 1),
+      words = LLVMGetParam(spread, 2), extent = LLVMGetParam(spread, 3);
   Val one = nest_const(nest, 1);
   store_word(nest, extent, words, WORD_EXTENT);
-  Val absent = nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, executor, nest->index, ""), nest_const(nest, 0));
+  Val absent =
+      nest_compare(nest, LLVMIntEQ, LLVMBuildPtrToInt(nest->builder, executor, nest->index, ""),
+                   nest_const(nest, 0));
   Branch serial = nest_if(nest, nest_or(nest, absent, nest_compare(nest, LLVMIntSLE, extent, one)));
   store_word(nest, extent, words, WORD_EACH);
-  LLVMTypeRef task_type = LLVMFunctionType(nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index}, 2, false);
+  LLVMTypeRef task_type =
+      LLVMFunctionType(nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index}, 2, false);
   LLVMBuildCall2(nest->builder, task_type, task, (Val[]){words, nest_const(nest, 0)}, 2, "");
   nest_else(nest, &serial);
   Val tasks = nest_min(nest, extent, nest_const(nest, MAX_TASKS));
   Val each = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, tasks), one), tasks);
   store_word(nest, each, words, WORD_EACH);
-  LLVMTypeRef callback = LLVMFunctionType(nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index, nest->pointer, nest->pointer}, 4, false);
+  LLVMTypeRef callback = LLVMFunctionType(
+      nest->nothing, (LLVMTypeRef[]){nest->pointer, nest->index, nest->pointer, nest->pointer}, 4,
+      false);
   Val parallel_for = nest_load(nest, nest->pointer, executor, 0);
   Val own = nest_load(nest, nest->pointer, nest_address(nest, executor, nest->index, one), 0);
   tasks = nest_udiv(nest, nest_sub(nest, nest_add(nest, extent, each), one), each);
@@ -335,15 +392,18 @@ static Val spread_function(Compiled *compiled) {
 }
 
 // `count`: of the kernel's parameters, the units to do included.
-static void call_spread(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type, Val *arguments, int count, Val extent) {
+static void call_spread(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type,
+                        Val *arguments, int count, Val extent) {
   Nest *nest = frame->nest;
   Val task = task_function(compiled, kernel, type, count), spread = spread_function(compiled);
   if (count > frame->task_word_count) { // calls share one array: each is over before the next
     frame->task_word_count = count > FEW_WORDS ? count : FEW_WORDS;
     frame->task_words = nest_local(nest, nest->index, frame->task_word_count, 0);
   }
-  for (int i = 0; i < count - 2; i++) store_word(nest, arguments[i], frame->task_words, FIRST_PARAMETER + i);
-  LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(spread), spread, (Val[]){frame->executor, task, frame->task_words, extent}, 4, "");
+  for (int i = 0; i < count - 2; i++)
+    store_word(nest, arguments[i], frame->task_words, FIRST_PARAMETER + i);
+  LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(spread), spread,
+                 (Val[]){frame->executor, task, frame->task_words, extent}, 4, "");
 }
 
 // Work below about this many cycles is not worth the other threads' attention.
@@ -355,7 +415,9 @@ static double products_of(const Node *node) {
   int64_t results = 0, weights = 0;
   if (!node_has_trait(node, ACCUMULATES) || node_own_operands(node) < 2 || !y->rank) return 0;
   int64_t outputs = dim_high(y->dims[y->rank - 1]);
-  if (!type_max_count(y, &results) || !type_max_count(&node->operands[1]->type, &weights) || outputs < 1) return 0;
+  if (!type_max_count(y, &results) || !type_max_count(&node->operands[1]->type, &weights) ||
+      outputs < 1)
+    return 0;
   return (double)results * ((double)weights / (double)outputs);
 }
 
@@ -363,10 +425,13 @@ static bool worth_threads(const Node *node) {
   double elements = 0;
   int64_t count = 0;
   for (int i = 0; i < node->result_count; i++)
-    if (type_max_count(&node->results[i]->type, &count)) elements += (double)count;
-    else return true; // no bound: as much as it may be
+    if (type_max_count(&node->results[i]->type, &count))
+      elements += (double)count;
+    else
+      return true; // no bound: as much as it may be
   for (int i = 0; i < node->operand_count; i++)
-    if (node->operands[i] && type_max_count(&node->operands[i]->type, &count)) elements += (double)count;
+    if (node->operands[i] && type_max_count(&node->operands[i]->type, &count))
+      elements += (double)count;
   return elements / elements_per_cycle + products_of(node) / products_per_cycle >= parallel_cycles;
 }
 
@@ -377,31 +442,37 @@ void emit_return_if_failed(Nest *nest, Val code) {
   LLVMDeleteBasicBlock(branch.join);
 }
 
-static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel, const Node *node, Val *arguments, int count) {
+static void call_kernel(Compiled *compiled, Frame *frame, KernelFunction *kernel, const Node *node,
+                        Val *arguments, int count) {
   Nest *nest = frame->nest;
   LLVMTypeRef type = LLVMGlobalGetValueType(kernel->function);
   Val extent = kernel->parallel ? emit_dim(compiled, frame, kernel->parallel) : nest_const(nest, 0);
   arguments[count++] = nest_const(nest, 0);
   arguments[count++] = extent;
   if (!kernel->parallel || !frame->executor || kernel->fallible || !worth_threads(node)) {
-    Val code = LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
+    Val code =
+        LLVMBuildCall2(nest->builder, type, kernel->function, arguments, (unsigned)count, "");
     if (kernel->fallible) emit_return_if_failed(nest, code);
     return;
   }
   call_spread(compiled, frame, kernel, type, arguments, count, extent);
 }
 
-// From here on a failure is that of `op`: only ops of which this may be said need a name in the object.
+// From here on a failure is that of `op`: only ops of which this may be said need a name in the
+// object.
 static void set_op(Compiled *compiled, Frame *frame, int op) {
   Nest *nest = frame->nest;
   compiled->op_reported[op] = true;
-  nest_store(nest, nest_int(nest->i32, op), nest_address(nest, frame->context, nest->i32, nest_const(nest, 1)), 0);
+  nest_store(nest, nest_int(nest->i32, op),
+             nest_address(nest, frame->context, nest->i32, nest_const(nest, 1)), 0);
 }
 
-bool emit_symbols_known(Compiled *compiled, const Frame *frame, const Node *node, const KernelFunction *kernel) {
+bool emit_symbols_known(Compiled *compiled, const Frame *frame, const Node *node,
+                        const KernelFunction *kernel) {
   for (int i = 0; i < kernel->symbol_count; i++)
     if (!frame->symbols[kernel->symbols[i]])
-      return diag_error(compiled->diag, node->loc, "dim '%s' depends on data that is not known here",
+      return diag_error(compiled->diag, node->loc,
+                        "dim '%s' depends on data that is not known here",
                         dim_symbol_at(compiled->module->dims, kernel->symbols[i])->name);
   return true;
 }
@@ -430,32 +501,43 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
     return emit_custom_node(compiled, frame, node);
   }
   const KernelRow *row = kernel_of(node);
-  if (!row) return diag_error(compiled->diag, node->loc, "there is no kernel for %s", op_info[node->op].text);
+  if (!row)
+    return diag_error(compiled->diag, node->loc, "there is no kernel for %s",
+                      op_info[node->op].text);
   if (node->operand_count > MAX_VIEWS || node->result_count > MAX_VIEWS)
-    return diag_error(compiled->diag, node->loc, "%s with %d operands and %d results: a kernel takes at most %d", op_info[node->op].text,
-                      node->operand_count, node->result_count, MAX_VIEWS);
-  Pack pack = {.node = node, .target = compiled->target, .arena = compiled->arena, .diag = compiled->diag};
+    return diag_error(compiled->diag, node->loc,
+                      "%s with %d operands and %d results: a kernel takes at most %d",
+                      op_info[node->op].text, node->operand_count, node->result_count, MAX_VIEWS);
+  Pack pack = {
+      .node = node, .target = compiled->target, .arena = compiled->arena, .diag = compiled->diag};
   if (row->pack && !row->pack(&pack)) return false;
   KernelFunction *kernel = kernel_function_of(compiled, node, row, pack.count);
   if (!kernel) return false;
   if (!emit_symbols_known(compiled, frame, node, kernel)) return false;
   if (frame->late) set_op(compiled, frame, op);
   emit_late_results(compiled, frame, node);
-  Val *arguments = NEW_ARRAY(compiled->arena, Val, most_parameters(node, pack.count, kernel->symbol_count));
+  Val *arguments =
+      NEW_ARRAY(compiled->arena, Val, most_parameters(node, pack.count, kernel->symbol_count));
   int count = 0;
   for (int i = 0; i < node->operand_count; i++)
-    if (is_parameter(row, node, i)) arguments[count++] = emit_pointer(compiled, frame, node->operands[i]);
-  for (int i = 0; i < node->result_count; i++) arguments[count++] = emit_pointer(compiled, frame, node->results[i]);
+    if (is_parameter(row, node, i))
+      arguments[count++] = emit_pointer(compiled, frame, node->operands[i]);
+  for (int i = 0; i < node->result_count; i++)
+    arguments[count++] = emit_pointer(compiled, frame, node->results[i]);
   for (int i = 0; i < pack.count; i++)
-    arguments[count++] = segment_pointer(compiled, frame, weights_add(&compiled->weights, &pack.segments[i]));
-  Val sizes = node_has_trait(node, SIZED) ? nest_local(frame->nest, frame->nest->index, MAX_SIZES, 0) : NULL;
+    arguments[count++] =
+        segment_pointer(compiled, frame, weights_add(&compiled->weights, &pack.segments[i]));
+  Val sizes = node_has_trait(node, SIZED)
+                  ? nest_local(frame->nest, frame->nest->index, MAX_SIZES, 0)
+                  : NULL;
   if (sizes) arguments[count++] = sizes;
   Val text, room = node_has_trait(node, MAKES_TEXT) ? emit_late_rest(frame, &text) : NULL;
   if (room) {
     arguments[count++] = text;
     arguments[count++] = room;
   }
-  for (int i = 0; i < kernel->symbol_count; i++) arguments[count++] = frame->symbols[kernel->symbols[i]];
+  for (int i = 0; i < kernel->symbol_count; i++)
+    arguments[count++] = frame->symbols[kernel->symbols[i]];
   if (kernel->fallible || sizes) set_op(compiled, frame, op);
   call_kernel(compiled, frame, kernel, node, arguments, count);
   if (sizes) define_sizes(frame, node, sizes);
@@ -466,7 +548,9 @@ bool emit_node(Compiled *compiled, Frame *frame, const Node *node, int op) {
 static const char *op_name(Compiled *compiled, const Node *node) {
   if (node->loc.node && *node->loc.node) return node->loc.node;
   const Value *result = node->result_count ? node->results[0] : NULL;
-  return result && result->name ? result->name : arena_printf(compiled->arena, "%s_%d", op_info[node->op].text, node->id);
+  return result && result->name
+             ? result->name
+             : arena_printf(compiled->arena, "%s_%d", op_info[node->op].text, node->id);
 }
 
 bool emit_nodes(Compiled *compiled, Frame *frame, const Node *first, const Node *end) {
@@ -476,9 +560,12 @@ bool emit_nodes(Compiled *compiled, Frame *frame, const Node *first, const Node 
     emit_late_dim_checks(compiled, frame, node);
     if (node_has_trait(node, VIEW) && node->results[0]->placement.kind == PLACE_ALIAS) continue;
     int op = compiled->op_count;
-    ARENA_PUSH(compiled->arena, compiled->op_names, compiled->op_count, compiled->op_capacity, op_name(compiled, node));
-    ARENA_PUSH(compiled->arena, compiled->op_nodes, compiled->op_node_count, compiled->op_node_capacity, node);
-    ARENA_PUSH(compiled->arena, compiled->op_reported, compiled->op_reported_count, compiled->op_reported_capacity, false);
+    ARENA_PUSH(compiled->arena, compiled->op_names, compiled->op_count, compiled->op_capacity,
+               op_name(compiled, node));
+    ARENA_PUSH(compiled->arena, compiled->op_nodes, compiled->op_node_count,
+               compiled->op_node_capacity, node);
+    ARENA_PUSH(compiled->arena, compiled->op_reported, compiled->op_reported_count,
+               compiled->op_reported_capacity, false);
     emit_clock(compiled, frame, op);
     ok &= emit_node(compiled, frame, node, op);
   }

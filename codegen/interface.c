@@ -9,16 +9,108 @@
 #include "runtime/tenon.h"
 
 // C99, C++20 keywords, and macros that compilers predefine without underscores.
-static const char *const reserved[] = {
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
-    "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const",
-    "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double",
-    "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
-    "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
-    "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
-    "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local",
-    "throw", "true", "try", "typedef", "typeid", "typename", "union", "unix", "linux", "i386", "unsigned", "using",
-    "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "errno", "NULL", "main", "near", "far", "small"};
+static const char *const reserved[] = {"alignas",
+                                       "alignof",
+                                       "and",
+                                       "and_eq",
+                                       "asm",
+                                       "auto",
+                                       "bitand",
+                                       "bitor",
+                                       "bool",
+                                       "break",
+                                       "case",
+                                       "catch",
+                                       "char",
+                                       "char16_t",
+                                       "char32_t",
+                                       "char8_t",
+                                       "class",
+                                       "co_await",
+                                       "co_return",
+                                       "co_yield",
+                                       "compl",
+                                       "concept",
+                                       "const",
+                                       "const_cast",
+                                       "consteval",
+                                       "constexpr",
+                                       "constinit",
+                                       "continue",
+                                       "decltype",
+                                       "default",
+                                       "delete",
+                                       "do",
+                                       "double",
+                                       "dynamic_cast",
+                                       "else",
+                                       "enum",
+                                       "explicit",
+                                       "export",
+                                       "extern",
+                                       "false",
+                                       "float",
+                                       "for",
+                                       "friend",
+                                       "goto",
+                                       "if",
+                                       "inline",
+                                       "int",
+                                       "long",
+                                       "mutable",
+                                       "namespace",
+                                       "new",
+                                       "noexcept",
+                                       "not",
+                                       "not_eq",
+                                       "nullptr",
+                                       "operator",
+                                       "or",
+                                       "or_eq",
+                                       "private",
+                                       "protected",
+                                       "public",
+                                       "register",
+                                       "reinterpret_cast",
+                                       "requires",
+                                       "restrict",
+                                       "return",
+                                       "short",
+                                       "signed",
+                                       "sizeof",
+                                       "static",
+                                       "static_assert",
+                                       "static_cast",
+                                       "struct",
+                                       "switch",
+                                       "template",
+                                       "this",
+                                       "thread_local",
+                                       "throw",
+                                       "true",
+                                       "try",
+                                       "typedef",
+                                       "typeid",
+                                       "typename",
+                                       "union",
+                                       "unix",
+                                       "linux",
+                                       "i386",
+                                       "unsigned",
+                                       "using",
+                                       "virtual",
+                                       "void",
+                                       "volatile",
+                                       "wchar_t",
+                                       "while",
+                                       "xor",
+                                       "xor_eq",
+                                       "errno",
+                                       "NULL",
+                                       "main",
+                                       "near",
+                                       "far",
+                                       "small"};
 
 const char *interface_identifier(Arena *arena, const char *text) {
   char *name = arena_printf(arena, "%s", text && *text ? text : "unnamed");
@@ -45,7 +137,8 @@ typedef struct Names {
 } Names;
 
 static const char *unique_field(Names *names, const char *text) {
-  const char *field = interface_identifier(names->arena, text), *upper = interface_upper(names->arena, field);
+  const char *field = interface_identifier(names->arena, text),
+             *upper = interface_upper(names->arena, field);
   const char *added = nameset_add_unique(names->taken, upper);
   return arena_printf(names->arena, "%s%s", field, added + strlen(upper)); // with the same suffix
 }
@@ -73,14 +166,17 @@ static bool check_overrides(const Names *names) {
     const char *text = names->overrides[i], *equals = strrchr(text, '=');
     if (!equals) return diag_error(names->diag, (Loc){0}, "--name %s: wanted TENSOR=field", text);
     if (!names->used[i])
-      return diag_error(names->diag, (Loc){0}, "--name %s: the model has no input, output or dim of this name", text);
+      return diag_error(names->diag, (Loc){0},
+                        "--name %s: the model has no input, output or dim of this name", text);
     if (strcmp(interface_identifier(names->arena, equals + 1), equals + 1) != 0)
-      return diag_error(names->diag, (Loc){0}, "--name %s: '%s' cannot be a name in C and C++", text, equals + 1);
+      return diag_error(names->diag, (Loc){0}, "--name %s: '%s' cannot be a name in C and C++",
+                        text, equals + 1);
   }
   return true;
 }
 
-static void name_value(Names *names, InterfaceValue *made, const Value *value, int number, bool output) {
+static void name_value(Names *names, InterfaceValue *made, const Value *value, int number,
+                       bool output) {
   const char *fallback = arena_printf(names->arena, output ? "output_%d" : "input_%d", number);
   made->value = value;
   made->name = value->name ? value->name : fallback;
@@ -115,7 +211,8 @@ static void add_input_dims(Interface *interface, Names *names, InterfaceValue *v
       known = &interface->input_dims[interface->input_dim_count++];
       const char *override = overridden_field(names, symbol);
       const char *field = unique_field(names, override ? override : symbol);
-      *known = (InterfaceWord){dim, field, interface_upper(names->arena, field), interface->input_words++};
+      *known = (InterfaceWord){dim, field, interface_upper(names->arena, field),
+                               interface->input_words++};
     }
     value->dims[i].word = known->word;
   }
@@ -137,7 +234,8 @@ static void add_output_dims(Interface *interface, Names *names, InterfaceValue *
       const char *text = arena_printf(names->arena, "%s_d%d", value->field, i);
       const char *override = overridden_field(names, text);
       const char *field = unique_field(names, override ? override : text);
-      *known = (InterfaceWord){dim, field, interface_upper(names->arena, field), interface->output_words++};
+      *known = (InterfaceWord){dim, field, interface_upper(names->arena, field),
+                               interface->output_words++};
     }
     value->dims[i].word = interface->input_words + known->word;
   }
@@ -148,7 +246,8 @@ static PlaceKind place_of(const Value *value) {
   return value->placement.kind;
 }
 
-const char *interface_keys_symbol(const Interface *interface, const InterfaceValue *value, Arena *arena) {
+const char *interface_keys_symbol(const Interface *interface, const InterfaceValue *value,
+                                  Arena *arena) {
   return arena_printf(arena, "%s_%s_keys", interface->prefix, value->field);
 }
 
@@ -165,46 +264,62 @@ int64_t interface_workspace_offset(const InterfaceValue *value) {
 
 // Header and object must come from the same compilation of the same interface: all that the header
 // says and the object relies on. Sizes of decoded weights follow from the constants' storage.
-static uint64_t hash_text(uint64_t seed, const char *text) { return hash_bytes(text, strlen(text), seed); }
+static uint64_t hash_text(uint64_t seed, const char *text) {
+  return hash_bytes(text, strlen(text), seed);
+}
 
 static uint64_t hash_value(uint64_t hash, const InterfaceValue *value, Arena *arena) {
   hash = hash_text(hash_text(hash, value->field), type_text(arena, &value->value->type));
   if (value->keys) hash = hash_text(hash, type_text(arena, &value->keys->type));
   for (int i = 0; i < value->value->type.rank; i++) {
     const InterfaceDim *dim = &value->dims[i];
-    hash = hash_text(hash, arena_printf(arena, "%lld..%lld", (long long)dim->low, (long long)dim->high));
+    hash = hash_text(hash,
+                     arena_printf(arena, "%lld..%lld", (long long)dim->low, (long long)dim->high));
   }
-  return hash_text(hash, arena_printf(arena, "@%lld", (long long)interface_workspace_offset(value)));
+  return hash_text(hash,
+                   arena_printf(arena, "@%lld", (long long)interface_workspace_offset(value)));
 }
 
 static uint64_t hash_constants(uint64_t hash, const Graph *graph, Arena *arena) {
   for (const Node *node = graph->first; node; node = node->next) {
-    for (int i = 0; i < node->region_count; i++) hash = hash_constants(hash, node->regions[i], arena);
+    for (int i = 0; i < node->region_count; i++)
+      hash = hash_constants(hash, node->regions[i], arena);
     hash = hash_text(hash, node_string(node, ATTR_KERNEL_NAME));
     if (node->op != OP_CONST) continue;
     const Storage *storage = &node->constant->storage;
     hash = hash_text(hash, arena_printf(arena, "%zu", node->constant->bytes));
-    for (int i = 0; i < storage->count; i++) hash = hash_bytes(&storage->stages[i].kind, sizeof storage->stages[i].kind, hash);
+    for (int i = 0; i < storage->count; i++)
+      hash = hash_bytes(&storage->stages[i].kind, sizeof storage->stages[i].kind, hash);
   }
   return hash;
 }
 
-static uint32_t interface_hash(const Interface *interface, const CodegenOptions *options, Arena *arena, const Graph *graph) {
-  uint64_t hash = hash_text(hash_text(0, options->prefix), options->version ? options->version : "");
-  for (int i = 0; i < interface->input_count; i++) hash = hash_value(hash, &interface->inputs[i], arena);
-  for (int i = 0; i < interface->output_count; i++) hash = hash_value(hash, &interface->outputs[i], arena);
+static uint32_t interface_hash(const Interface *interface, const CodegenOptions *options,
+                               Arena *arena, const Graph *graph) {
+  uint64_t hash =
+      hash_text(hash_text(0, options->prefix), options->version ? options->version : "");
+  for (int i = 0; i < interface->input_count; i++)
+    hash = hash_value(hash, &interface->inputs[i], arena);
+  for (int i = 0; i < interface->output_count; i++)
+    hash = hash_value(hash, &interface->outputs[i], arena);
   hash = hash_constants(hash, graph, arena);
-  hash = hash_text(hash_text(hash, options->weights ? options->weights : "embed"), options->io_workspace ? "workspace" : "caller");
+  hash = hash_text(hash_text(hash, options->weights ? options->weights : "embed"),
+                   options->io_workspace ? "workspace" : "caller");
   const Target *target = options->target;
-  if (target) hash = hash_text(hash_text(hash_text(hash, target->triple), target->cpu), target->features);
-  hash = hash_text(hash, arena_printf(arena, "%d %lld %lld", TENON_ABI, (long long)graph->workspace_bytes, (long long)graph->fast_bytes));
+  if (target)
+    hash = hash_text(hash_text(hash_text(hash, target->triple), target->cpu), target->features);
+  hash = hash_text(hash,
+                   arena_printf(arena, "%d %lld %lld", TENON_ABI, (long long)graph->workspace_bytes,
+                                (long long)graph->fast_bytes));
   return (uint32_t)(hash ^ hash >> 32);
 }
 
-Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag) {
+Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena,
+                            Diag *diag) {
   const Graph *graph = module->main;
   Interface *interface = NEW(arena, Interface);
-  Names names = {arena, diag, options->names, NEW_ARRAY(arena, bool, override_count(options->names)), nameset_create(arena)};
+  Names names = {arena, diag, options->names,
+                 NEW_ARRAY(arena, bool, override_count(options->names)), nameset_create(arena)};
   int dims = (graph->input_count + graph->output_count) * MAX_RANK;
   interface->prefix = options->prefix;
   interface->macro_prefix = interface_upper(arena, options->prefix);
@@ -214,10 +329,14 @@ Interface *interface_create(const Module *module, const CodegenOptions *options,
   interface->outputs = NEW_ARRAY(arena, InterfaceValue, graph->output_count);
   interface->input_dims = NEW_ARRAY(arena, InterfaceWord, dims);
   interface->output_dims = NEW_ARRAY(arena, InterfaceWord, dims);
-  for (int i = 0; i < graph->input_count; i++) name_value(&names, &interface->inputs[i], graph->inputs[i], i, false);
-  for (int i = 0; i < graph->output_count; i++) name_value(&names, &interface->outputs[i], graph->outputs[i], i, true);
-  for (int i = 0; i < graph->input_count; i++) add_input_dims(interface, &names, &interface->inputs[i]);
-  for (int i = 0; i < graph->output_count; i++) add_output_dims(interface, &names, &interface->outputs[i]);
+  for (int i = 0; i < graph->input_count; i++)
+    name_value(&names, &interface->inputs[i], graph->inputs[i], i, false);
+  for (int i = 0; i < graph->output_count; i++)
+    name_value(&names, &interface->outputs[i], graph->outputs[i], i, true);
+  for (int i = 0; i < graph->input_count; i++)
+    add_input_dims(interface, &names, &interface->inputs[i]);
+  for (int i = 0; i < graph->output_count; i++)
+    add_output_dims(interface, &names, &interface->outputs[i]);
   if (!check_overrides(&names)) return NULL;
   interface->abi = interface_hash(interface, options, arena, graph);
   return interface;

@@ -5,8 +5,8 @@
 
 #include "codegen/codegen.h"
 
-// A dim as seen by the caller. Words of inputs and outputs are numbered together: word < input_words
-// is a word of the inputs struct, word - input_words one of the outputs struct.
+// A dim as seen by the caller. Words of inputs and outputs are numbered together: word <
+// input_words is a word of the inputs struct, word - input_words one of the outputs struct.
 typedef struct InterfaceDim {
   const Dim *dim;
   int64_t low, high; // DIM_UNBOUNDED: none
@@ -24,7 +24,8 @@ typedef struct InterfaceValue {
   const Value *keys; // of the columns of an output, a constant in the object; NULL: none
 } InterfaceValue;
 
-// A word that carries a dim: of the inputs struct (read: a symbol) or of the outputs struct (written).
+// A word that carries a dim: of the inputs struct (read: a symbol) or of the outputs struct
+// (written).
 typedef struct InterfaceWord {
   const Dim *dim;
   const char *field, *macro;
@@ -42,14 +43,17 @@ typedef struct Interface {
 } Interface;
 
 // Fields are called after the tensors, or as options->names says. NULL: reported.
-Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena, Diag *diag);
+Interface *interface_create(const Module *module, const CodegenOptions *options, Arena *arena,
+                            Diag *diag);
 // A C identifier from any text: bytes outside [A-Za-z0-9_] become `_`; leading digits, C and C++
 // keywords and predefined macros get a `_`.
 const char *interface_identifier(Arena *arena, const char *text);
 const char *interface_upper(Arena *arena, const char *text);
 // The symbol of the keys: <prefix>_<field>_keys.
-const char *interface_keys_symbol(const Interface *interface, const InterfaceValue *value, Arena *arena);
-// An output without a bound: _run puts it behind the planned part of the workspace and sets the pointer.
+const char *interface_keys_symbol(const Interface *interface, const InterfaceValue *value,
+                                  Arena *arena);
+// An output without a bound: _run puts it behind the planned part of the workspace and sets the
+// pointer.
 bool interface_is_open(const InterfaceValue *value);
 // Where the value lies in the workspace (--io=workspace); -1: in the caller's memory.
 int64_t interface_workspace_offset(const InterfaceValue *value);

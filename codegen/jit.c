@@ -1,4 +1,5 @@
-// Loads a Compiled into this process: the same object bytes that `compile` writes, linked by LLVM's JIT.
+// Loads a Compiled into this process: the same object bytes that `compile` writes, linked by LLVM's
+// JIT.
 #include "codegen/codegen.h"
 
 #include <llvm-c/LLJIT.h>
@@ -30,22 +31,28 @@ static LLVMMemoryBufferRef object_bytes(Compiled *compiled, Arena *scratch) {
   MemorySink memory;
   memory_sink_init(&memory, scratch);
   if (!compiled_link(compiled) || !object_image_write(compiled->image, &memory.sink)) return NULL;
-  return LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)memory.bytes, memory.size, compiled->options.prefix);
+  return LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)memory.bytes, memory.size,
+                                                   compiled->options.prefix);
 }
 
 // The functions of custom operators, which lie in a library of the user's.
-static bool define_externals(const Compiled *compiled, LLVMOrcLLJITRef jit, LLVMOrcJITDylibRef library, Arena *arena, Diag *diag) {
+static bool define_externals(const Compiled *compiled, LLVMOrcLLJITRef jit,
+                             LLVMOrcJITDylibRef library, Arena *arena, Diag *diag) {
   const char *const *symbols = compiled_external_symbols(compiled);
   size_t count = 0;
-  LLVMOrcCSymbolMapPair *pairs = NEW_ARRAY(arena, LLVMOrcCSymbolMapPair, compiled->custom_count + 1);
+  LLVMOrcCSymbolMapPair *pairs =
+      NEW_ARRAY(arena, LLVMOrcCSymbolMapPair, compiled->custom_count + 1);
   for (; symbols[count]; count++) {
-    void *address = external_find(compiled->module->externals, compiled_external_node(compiled, symbols[count]), diag);
+    void *address = external_find(compiled->module->externals,
+                                  compiled_external_node(compiled, symbols[count]), diag);
     if (!address) return false;
     pairs[count].Name = LLVMOrcLLJITMangleAndIntern(jit, symbols[count]);
     pairs[count].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)address;
-    pairs[count].Sym.Flags = (LLVMJITSymbolFlags){LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+    pairs[count].Sym.Flags = (LLVMJITSymbolFlags){
+        LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
   }
-  return !count || check(LLVMOrcJITDylibDefine(library, LLVMOrcAbsoluteSymbols(pairs, count)), diag);
+  return !count ||
+         check(LLVMOrcJITDylibDefine(library, LLVMOrcAbsoluteSymbols(pairs, count)), diag);
 }
 
 Loaded *jit_load(Compiled *compiled, Arena *arena, Diag *diag) {
@@ -92,7 +99,8 @@ static Program *prepare(Executor *executor, const Graph *graph, Arena *arena, Di
   return program->call ? program : NULL;
 }
 
-static bool run(Executor *executor, Program *program, const Tensor *inputs, Tensor *outputs, Arena *arena, Diag *diag) {
+static bool run(Executor *executor, Program *program, const Tensor *inputs, Tensor *outputs,
+                Arena *arena, Diag *diag) {
   (void)executor;
   return model_call_run(program->call, inputs, outputs, arena, diag);
 }

@@ -30,9 +30,16 @@ PackedSegment *pack_add(Pack *pack, size_t bytes, int align, const char *key,
                         void (*write)(const PackedSegment *, unsigned char *), const void *user) {
   assert(pack->count < MAX_PACKED && "more segments than a kernel may have");
   PackedSegment *segment = &pack->segments[pack->count++];
-  *segment = (PackedSegment){.bytes = bytes, .align = align, .symbol_bits = 8, .parts = 1, .key = key,
-                             .write = write, .node = pack->node, .user = user};
-  const Constant *weights = node_operand(pack->node, 1) ? value_constant(pack->node->operands[1]) : NULL;
+  *segment = (PackedSegment){.bytes = bytes,
+                             .align = align,
+                             .symbol_bits = 8,
+                             .parts = 1,
+                             .key = key,
+                             .write = write,
+                             .node = pack->node,
+                             .user = user};
+  const Constant *weights =
+      node_operand(pack->node, 1) ? value_constant(pack->node->operands[1]) : NULL;
   segment->entropy = weights && storage_find(&weights->storage, STAGE_HUFFMAN);
   return segment;
 }
@@ -85,7 +92,8 @@ Val view_at(Nest *nest, const View *view, const Val *indices) {
 }
 
 Val view_address(Nest *nest, const View *view, const Val *indices) {
-  return nest_address(nest, view->pointer, nest_element_type(nest, view->element), view_at(nest, view, indices));
+  return nest_address(nest, view->pointer, nest_element_type(nest, view->element),
+                      view_at(nest, view, indices));
 }
 
 Val view_broadcast_stride(Nest *nest, const View *operand, const View *result, int axis) {
@@ -123,7 +131,8 @@ static Val widen_float(Nest *nest, ElementType element, Val value) {
 static Val narrow_float(Kernel *kernel, ElementType element, Val value) {
   char name[64];
   bool unsaturated = kernel->unsaturated && element_info[element].bits == 8;
-  snprintf(name, sizeof name, "tenon_f32_to_%s%s", element_info[element].text, unsaturated ? "_unsaturated" : "");
+  snprintf(name, sizeof name, "tenon_f32_to_%s%s", element_info[element].text,
+           unsaturated ? "_unsaturated" : "");
   return nest_library(kernel->nest, name, &value, 1);
 }
 
@@ -139,9 +148,15 @@ Val kernel_round_to(Kernel *kernel, ElementType element, Val value) {
 static Val load_sub_byte(Kernel *kernel, ElementType element, Val pointer, Val offset) {
   Nest *nest = kernel->nest;
   int bits = element_info[element].bits, per_byte = 8 / bits;
-  Val byte = nest_load(nest, nest->i8, nest_address(nest, pointer, nest->i8, nest_udiv(nest, offset, nest_const(nest, per_byte))), 1);
-  Val place = nest_mul(nest, nest_urem(nest, offset, nest_const(nest, per_byte)), nest_const(nest, bits));
-  Val up = nest_shl(nest, byte, nest_extend(nest, nest_sub(nest, nest_const(nest, 8 - bits), place), nest->i8, false));
+  Val byte = nest_load(
+      nest, nest->i8,
+      nest_address(nest, pointer, nest->i8, nest_udiv(nest, offset, nest_const(nest, per_byte))),
+      1);
+  Val place =
+      nest_mul(nest, nest_urem(nest, offset, nest_const(nest, per_byte)), nest_const(nest, bits));
+  Val up = nest_shl(
+      nest, byte,
+      nest_extend(nest, nest_sub(nest, nest_const(nest, 8 - bits), place), nest->i8, false));
   Val by = nest_int(nest->i8, 8 - bits);
   return element_is_signed(element) ? nest_ashr(nest, up, by) : nest_lshr(nest, up, by);
 }
@@ -165,23 +180,33 @@ Val kernel_load(Kernel *kernel, ElementType element, Val pointer, Val offset, in
   bool whole = element_info[element].bits >= 8;
   if (whole) {
     LLVMTypeRef type = nest_element_type(nest, element);
-    Val raw = nest_load(nest, nest_vector(type, lanes), nest_address(nest, pointer, type, offset), 0);
+    Val raw =
+        nest_load(nest, nest_vector(type, lanes), nest_address(nest, pointer, type, offset), 0);
     return is_stored_float(element) ? widen_float(nest, element, raw) : raw;
   }
   Val vector = nest_zero(nest_vector(kernel_arithmetic_type(nest, element), lanes));
   for (int i = 0; i < lanes; i++)
-    vector = nest_set_lane(nest, vector, load_one(kernel, element, pointer, nest_add(nest, offset, nest_const(nest, i))), i);
+    vector = nest_set_lane(
+        nest, vector,
+        load_one(kernel, element, pointer, nest_add(nest, offset, nest_const(nest, i))), i);
   return vector;
 }
 
-static void store_sub_byte(Kernel *kernel, ElementType element, Val value, Val pointer, Val offset) {
+static void store_sub_byte(Kernel *kernel, ElementType element, Val value, Val pointer,
+                           Val offset) {
   Nest *nest = kernel->nest;
   int bits = element_info[element].bits, per_byte = 8 / bits;
-  Val address = nest_address(nest, pointer, nest->i8, nest_udiv(nest, offset, nest_const(nest, per_byte)));
-  Val place = nest_extend(nest, nest_mul(nest, nest_urem(nest, offset, nest_const(nest, per_byte)), nest_const(nest, bits)), nest->i8, false);
+  Val address =
+      nest_address(nest, pointer, nest->i8, nest_udiv(nest, offset, nest_const(nest, per_byte)));
+  Val place = nest_extend(
+      nest,
+      nest_mul(nest, nest_urem(nest, offset, nest_const(nest, per_byte)), nest_const(nest, bits)),
+      nest->i8, false);
   Val mask = nest_shl(nest, nest_int(nest->i8, (1 << bits) - 1), place);
-  Val kept = nest_and(nest, nest_load(nest, nest->i8, address, 1), nest_xor(nest, mask, nest_int(nest->i8, -1)));
-  nest_store(nest, nest_or(nest, kept, nest_and(nest, nest_shl(nest, value, place), mask)), address, 1);
+  Val kept = nest_and(nest, nest_load(nest, nest->i8, address, 1),
+                      nest_xor(nest, mask, nest_int(nest->i8, -1)));
+  nest_store(nest, nest_or(nest, kept, nest_and(nest, nest_shl(nest, value, place), mask)), address,
+             1);
 }
 
 void kernel_store(Kernel *kernel, ElementType element, Val value, Val pointer, Val offset) {
@@ -189,7 +214,8 @@ void kernel_store(Kernel *kernel, ElementType element, Val value, Val pointer, V
   if (is_stored_float(element)) value = narrow_float(kernel, element, value);
   if (element_info[element].bits < 8) {
     for (int i = 0; i < nest_lanes(value); i++)
-      store_sub_byte(kernel, element, nest_lane(nest, value, i), pointer, nest_add(nest, offset, nest_const(nest, i)));
+      store_sub_byte(kernel, element, nest_lane(nest, value, i), pointer,
+                     nest_add(nest, offset, nest_const(nest, i)));
     return;
   }
   LLVMTypeRef type = nest_element_type(nest, element);
@@ -211,18 +237,24 @@ static Val load_extra(Kernel *kernel, int operand, int lanes, const Val *coordin
     if (!dim_is(view->type->dims[i], 1))
       offset = nest_add(nest, offset, nest_mul(nest, coordinates[i + skip], view->strides[i]));
   bool along = view->rank && !dim_is(view->type->dims[view->rank - 1], 1);
-  if (!along) return nest_splat(nest, kernel_load(kernel, view->element, view->pointer, offset, 1), lanes);
+  if (!along)
+    return nest_splat(nest, kernel_load(kernel, view->element, view->pointer, offset, 1), lanes);
   if (!count || lanes == 1) return kernel_load(kernel, view->element, view->pointer, offset, lanes);
   LLVMTypeRef type = nest_element_type(nest, view->element);
-  if (view->element == F32 || view->element == F64 || (!element_is_float(view->element) && element_info[view->element].bits >= 8))
-    return nest_load_lanes(nest, nest_vector(type, lanes), nest_address(nest, view->pointer, type, offset), count);
+  if (view->element == F32 || view->element == F64 ||
+      (!element_is_float(view->element) && element_info[view->element].bits >= 8))
+    return nest_load_lanes(nest, nest_vector(type, lanes),
+                           nest_address(nest, view->pointer, type, offset), count);
   int64_t known;
   bool constant = nest_constant(count, &known);
   Val vector = nest_zero(nest_vector(kernel_arithmetic_type(nest, view->element), lanes));
-  for (int i = 0; i < lanes && (!constant || i < known); i++) { // lanes past the end read the last element
+  for (int i = 0; i < lanes && (!constant || i < known);
+       i++) { // lanes past the end read the last element
     Val lane = nest_const(nest, i);
     if (!constant) lane = nest_umin(nest, lane, nest_sub(nest, count, nest_const(nest, 1)));
-    vector = nest_set_lane(nest, vector, kernel_load(kernel, view->element, view->pointer, nest_add(nest, offset, lane), 1), i);
+    vector = nest_set_lane(
+        nest, vector,
+        kernel_load(kernel, view->element, view->pointer, nest_add(nest, offset, lane), 1), i);
   }
   return vector;
 }
@@ -233,7 +265,8 @@ Val kernel_epilogue(Kernel *kernel, Val value, const Val *coordinates, Val count
   Val inputs[MAX_VIEWS], output;
   int own = node_own_operands(kernel->node), lanes = nest_lanes(value);
   inputs[0] = value;
-  for (int i = 1; i < region->input_count; i++) inputs[i] = load_extra(kernel, own + i - 1, lanes, coordinates, count);
+  for (int i = 1; i < region->input_count; i++)
+    inputs[i] = load_extra(kernel, own + i - 1, lanes, coordinates, count);
   pointwise_region(kernel, region, inputs, &output);
   return output;
 }
@@ -243,6 +276,7 @@ Val kernel_scalar(Kernel *kernel, int operand) {
   Tensor tensor;
   if (!value || !value_tensor(value, &tensor) || tensor_count(&tensor) != 1) return NULL;
   LLVMTypeRef type = kernel_arithmetic_type(kernel->nest, tensor.element);
-  if (element_is_float(tensor.element)) return nest_real(type, element_load(tensor.element, tensor.data, 0));
+  if (element_is_float(tensor.element))
+    return nest_real(type, element_load(tensor.element, tensor.data, 0));
   return nest_int(type, element_load_int(tensor.element, tensor.data, 0));
 }

@@ -1,10 +1,10 @@
 // Kernel: what a lowering gets. One kernel row per way to compute an op; the pass `place` picks the
 // row by name (attribute kernel_name), code generation calls its pack and lower functions.
 //
-// Equal (row, types, attributes, storage) give one function in the object, called with the buffers of
-// each node. Therefore `lower` must not look at names, offsets or the contents of constants (one-element
-// constants of pointwise ops and epilogues excepted: their values belong to the key, see kernel_scalar), and whatever
-// depends on contents is made by `pack`, once per node.
+// Equal (row, types, attributes, storage) give one function in the object, called with the buffers
+// of each node. Therefore `lower` must not look at names, offsets or the contents of constants
+// (one-element constants of pointwise ops and epilogues excepted: their values belong to the key,
+// see kernel_scalar), and whatever depends on contents is made by `pack`, once per node.
 #ifndef TENON_CODEGEN_KERNEL_H
 #define TENON_CODEGEN_KERNEL_H
 
@@ -15,8 +15,8 @@ enum { MAX_VIEWS = 64, MAX_PACKED = 8 };
 
 // A tensor in memory: pointer, and per axis the dim and the stride in elements.
 typedef struct View {
-  Val pointer; // NULL: absent operand, operand that exists only packed, or one-element constant of a
-               // pointwise op or an epilogue (kernel_scalar gives its value)
+  Val pointer; // NULL: absent operand, operand that exists only packed, or one-element constant of
+               // a pointwise op or an epilogue (kernel_scalar gives its value)
   const Type *type;
   ElementType element;
   int rank;
@@ -33,15 +33,16 @@ typedef struct Kernel {
   int result_count;
   Val packed[MAX_PACKED]; // pointers to what the row's pack function made, in that order
   int packed_count;
-  Val sizes;              // trait SIZED: where the kernel writes the dims that it has found, index words
-  Val text, room;         // trait MAKES_TEXT: where bytes of new strings go, and a word: how many may, at the end how many it takes
+  Val sizes;      // trait SIZED: where the kernel writes the dims that it has found, index words
+  Val text, room; // trait MAKES_TEXT: where bytes of new strings go, and a word: how many may, at
+                  // the end how many it takes
   const Dim *parallel; // set by kernel_split: number of independent units
   Val begin, end;      // the units of this call
   Arena *arena;        // scratch of this lowering
   Diag *diag;
-  const Val *symbols;  // values of the dims' symbols by index; NULL where the node does not use it
-  bool trust_indices;  // leave out index checks
-  bool unsaturated;    // 8-bit floats out of range become infinity or NaN (cast with saturate = 0)
+  const Val *symbols; // values of the dims' symbols by index; NULL where the node does not use it
+  bool trust_indices; // leave out index checks
+  bool unsaturated;   // 8-bit floats out of range become infinity or NaN (cast with saturate = 0)
 } Kernel;
 
 // --- helpers for lowerings (codegen/kernel.c)
@@ -80,15 +81,15 @@ void pointwise_region(Kernel *kernel, const Graph *region, Val *inputs, Val *out
 typedef struct PackedSegment {
   size_t bytes;
   int align;
-  int symbol_bits;  // width of the symbols that an entropy coder should see (8: bytes)
+  int symbol_bits;      // width of the symbols that an entropy coder should see (8: bytes)
   int64_t symbol_count; // 0: as many as there are bits for
-  bool entropy;     // the constant's storage asks for Huffman coding (pack_add sets it from operand 1)
-  const char *key;  // equal keys: equal bytes, shared; NULL: not shared
+  bool entropy; // the constant's storage asks for Huffman coding (pack_add sets it from operand 1)
+  const char *key; // equal keys: equal bytes, shared; NULL: not shared
   // Writes part `part` of `parts` equal ones: bytes / parts bytes at `out`, zeroed before.
   void (*write)(const struct PackedSegment *segment, unsigned char *out);
   int64_t parts, part; // so that big segments need little memory; pack_add sets parts = 1
-  const Node *node; // for the writer
-  const void *user; // for the writer
+  const Node *node;    // for the writer
+  const void *user;    // for the writer
 } PackedSegment;
 
 typedef struct Pack {
@@ -103,20 +104,21 @@ typedef struct Pack {
 PackedSegment *pack_add(Pack *pack, size_t bytes, int align, const char *key,
                         void (*write)(const PackedSegment *, unsigned char *), const void *user);
 
-// In packed_operands: the scales of quantized operands and results lie in what pack made, so that nodes
-// that differ in nothing else share a function.
+// In packed_operands: the scales of quantized operands and results lie in what pack made, so that
+// nodes that differ in nothing else share a function.
 enum { SCALES_PACKED = 1 << 30 };
 
 typedef struct KernelRow {
   const char *name;
-  const char *stem;              // of the ops it serves
-  unsigned packed_operands;      // bit i: operand i exists only packed (no dense bytes in the object)
-  bool (*pack)(Pack *pack);      // NULL: constant operands are passed as they are, dense
+  const char *stem;         // of the ops it serves
+  unsigned packed_operands; // bit i: operand i exists only packed (no dense bytes in the object)
+  bool (*pack)(Pack *pack); // NULL: constant operands are passed as they are, dense
   bool (*lower)(Kernel *kernel); // false: reported
 } KernelRow;
 
 const KernelRow *kernel_find(const char *name); // NULL: no such row
-// The row for a node: its kernel_name attribute, else the default row of its op (named like the stem).
+// The row for a node: its kernel_name attribute, else the default row of its op (named like the
+// stem).
 const KernelRow *kernel_of(const Node *node);
 
 #endif

@@ -17,9 +17,15 @@ typedef struct KeyWriter {
 static void write_attribute(KeyWriter *w, const Attribute *a) {
   fprintf(w->out, " %s=", attribute_info[a->id].text);
   switch (attribute_info[a->id].kind) {
-  case KIND_INT: fprintf(w->out, "%lld", (long long)a->int_value); return;
-  case KIND_FLOAT: fprintf(w->out, "%a", a->float_value); return;
-  case KIND_STRING: fprintf(w->out, "%s", a->string_value); return;
+  case KIND_INT:
+    fprintf(w->out, "%lld", (long long)a->int_value);
+    return;
+  case KIND_FLOAT:
+    fprintf(w->out, "%a", a->float_value);
+    return;
+  case KIND_STRING:
+    fprintf(w->out, "%s", a->string_value);
+    return;
   case KIND_INTS:
     for (int i = 0; i < a->count; i++) fprintf(w->out, "%lld,", (long long)a->ints[i]);
     return;
@@ -35,8 +41,8 @@ static void write_attribute(KeyWriter *w, const Attribute *a) {
 static void write_storage(KeyWriter *w, const Storage *storage) {
   for (int i = 0; i < storage->count; i++) {
     const Stage *s = &storage->stages[i];
-    fprintf(w->out, " %s(%d,%d,%d,%d,%d,%d,%d)", stage_text(s->kind), (int)s->layout, s->tile, s->group, s->block_rows,
-            s->block_columns, s->bits, s->centroid_count);
+    fprintf(w->out, " %s(%d,%d,%d,%d,%d,%d,%d)", stage_text(s->kind), (int)s->layout, s->tile,
+            s->group, s->block_rows, s->block_columns, s->bits, s->centroid_count);
   }
 }
 
@@ -66,7 +72,8 @@ static void write_value(KeyWriter *w, const Value *value) {
   write_storage(w, &constant->storage);
   int64_t count;
   if (!type_max_count(&value->type, &count) || count != 1) return;
-  for (size_t i = 0; i < constant->bytes; i++) fprintf(w->out, " %02x", ((const unsigned char *)constant->data)[i]);
+  for (size_t i = 0; i < constant->bytes; i++)
+    fprintf(w->out, " %02x", ((const unsigned char *)constant->data)[i]);
 }
 
 static void write_node(KeyWriter *w, const Node *node);
@@ -83,7 +90,8 @@ static void write_region(KeyWriter *w, const Graph *region) {
     write_node(w, node);
   }
   fputs(" ->", w->out);
-  for (int i = 0; i < region->output_count; i++) fprintf(w->out, " %lld", (long long)region->outputs[i]->mark);
+  for (int i = 0; i < region->output_count; i++)
+    fprintf(w->out, " %lld", (long long)region->outputs[i]->mark);
   fputs("}", w->out);
 }
 
@@ -108,14 +116,16 @@ static void write_sharing(KeyWriter *w, const Node *node) {
       const Value *a = node->operands[i], *b = k < i ? node->operands[k] : node->results[k - i];
       if (!a || !b || value_is_constant(a) || value_is_constant(b)) continue;
       const Placement *pa = home_of(a), *pb = home_of(b);
-      if (pa->kind == pb->kind && pa->offset == pb->offset) fprintf(w->out, " %d~%d", i, k < i ? k : k - i + 1000);
+      if (pa->kind == pb->kind && pa->offset == pb->offset)
+        fprintf(w->out, " %d~%d", i, k < i ? k : k - i + 1000);
     }
 }
 
 const char *kernel_key(Arena *arena, const Node *node, const KernelRow *row) {
   char *buffer = NULL;
   size_t size = 0;
-  KeyWriter w = {open_memstream(&buffer, &size), arena, (row->packed_operands & SCALES_PACKED) != 0};
+  KeyWriter w = {open_memstream(&buffer, &size), arena,
+                 (row->packed_operands & SCALES_PACKED) != 0};
   if (!w.out) machine_failed("out of memory");
   fputs(row->name, w.out);
   write_node(&w, node);
@@ -157,7 +167,8 @@ static void mark_node(const Node *node, bool *used) {
     for (int k = 0; k < a->count; k++) mark_dim(a->dims[k], used);
   }
   for (int r = 0; r < node->region_count; r++)
-    for (const Node *inner = node->regions[r]->first; inner; inner = inner->next) mark_node(inner, used);
+    for (const Node *inner = node->regions[r]->first; inner; inner = inner->next)
+      mark_node(inner, used);
 }
 
 const int *kernel_symbols(Arena *arena, const DimTable *dims, const Node *node, int *count) {

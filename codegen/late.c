@@ -1,7 +1,7 @@
-// Places for values whose size only the run knows: taken from the top of the workspace when their dims are known.
-// Inside of a loop's turn the top falls back at its end, but for what the loop itself keeps; a state or a stack that
-// grows moves to a place at least twice as large. A workspace that ends too early is TENON_E_WORKSPACE, and
-// context->needed says how far this run got.
+// Places for values whose size only the run knows: taken from the top of the workspace when their
+// dims are known. Inside of a loop's turn the top falls back at its end, but for what the loop
+// itself keeps; a state or a stack that grows moves to a place at least twice as large. A workspace
+// that ends too early is TENON_E_WORKSPACE, and context->needed says how far this run got.
 #include "codegen/internal.h"
 #include "ir/sized.h"
 #include "runtime/tenon.h"
@@ -19,11 +19,15 @@ void emit_late_begin(Compiled *compiled, Frame *frame, Val planned, Val room) {
   frame->late = NEW_ARRAY(compiled->arena, LatePlace, count);
   frame->room = room;
   frame->top = nest_local(nest, nest->index, 1, 0);
-  nest_store(nest, nest_and(nest, nest_add(nest, planned, nest_const(nest, align - 1)), nest_const(nest, -align)), frame->top, 0);
+  nest_store(nest,
+             nest_and(nest, nest_add(nest, planned, nest_const(nest, align - 1)),
+                      nest_const(nest, -align)),
+             frame->top, 0);
   for (int i = 0; i < count; i++) {
     frame->late[i].pointer = nest_local(nest, nest->pointer, 1, 0);
     frame->late[i].capacity = nest_local(nest, nest->index, 1, 0);
-    nest_store(nest, frame->workspace, frame->late[i].pointer, 0); // of nothing, as long as there is nothing
+    nest_store(nest, frame->workspace, frame->late[i].pointer,
+               0); // of nothing, as long as there is nothing
     nest_store(nest, nest_const(nest, 0), frame->late[i].capacity, 0);
   }
 }
@@ -35,7 +39,9 @@ static const Placement *place_of(const Value *value) {
 
 bool emit_is_late(const Value *value) { return place_of(value)->kind == PLACE_LATE; }
 
-static LatePlace *late_place(const Frame *frame, const Value *value) { return &frame->late[place_of(value)->offset]; }
+static LatePlace *late_place(const Frame *frame, const Value *value) {
+  return &frame->late[place_of(value)->offset];
+}
 
 Val emit_late_pointer(Frame *frame, const Value *value) {
   return nest_load(frame->nest, frame->nest->pointer, late_place(frame, value)->pointer, 0);
@@ -55,7 +61,8 @@ static Val take_memory(Frame *frame, Val bytes, Val overflow, Val *rounded) {
   Nest *nest = frame->nest;
   int64_t align = target_alignment(nest->target);
   Val top = nest_load(nest, nest->index, frame->top, 0);
-  Val whole = nest_and(nest, nest_add_checked(nest, bytes, nest_const(nest, align - 1), &overflow), nest_const(nest, -align));
+  Val whole = nest_and(nest, nest_add_checked(nest, bytes, nest_const(nest, align - 1), &overflow),
+                       nest_const(nest, -align));
   Val end = nest_add_checked(nest, top, whole, &overflow);
   nest_fail_if(nest, overflow, TENON_E_DIM);
   fail_for_room(frame, nest_compare(nest, LLVMIntUGT, end, frame->room), end);
@@ -146,5 +153,6 @@ Val emit_late_mark(Frame *frame) {
 }
 
 void emit_late_fall_back(Frame *frame, Val mark) {
-  if (mark) nest_store(frame->nest, nest_load(frame->nest, frame->nest->index, mark, 0), frame->top, 0);
+  if (mark)
+    nest_store(frame->nest, nest_load(frame->nest, frame->nest->index, mark, 0), frame->top, 0);
 }

@@ -40,14 +40,18 @@ static bool fits(const tenon_value *value, const Tensor *list) {
   ElementType element = element_of_type(value->type);
   if (value->kind == TENON_SEQUENCE) return items_are(list, LIST_SEQUENCE, element);
   if (list->list != LIST_OPTIONAL || list->dims[0] > 1) return false;
-  if (!list->dims[0] || value->kind == TENON_OPTIONAL) return items_are(list, LIST_OPTIONAL, element);
+  if (!list->dims[0] || value->kind == TENON_OPTIONAL)
+    return items_are(list, LIST_OPTIONAL, element);
   return items_are(&tensor_items(list)[0], LIST_SEQUENCE, element);
 }
 
-bool list_to_word(const tenon_value *value, const Tensor *list, size_t *word, Arena *arena, Diag *diag, Loc loc) {
-  static const char *const names[] = {"a tensor", "a sequence", "an optional tensor", "an optional sequence"};
+bool list_to_word(const tenon_value *value, const Tensor *list, size_t *word, Arena *arena,
+                  Diag *diag, Loc loc) {
+  static const char *const names[] = {"a tensor", "a sequence", "an optional tensor",
+                                      "an optional sequence"};
   if (!fits(value, list))
-    return diag_error(diag, loc, "input is not %s of %s", names[value->kind], element_info[element_of_type(value->type)].text);
+    return diag_error(diag, loc, "input is not %s of %s", names[value->kind],
+                      element_info[element_of_type(value->type)].text);
   const void *pointer = NULL;
   const Tensor *element = tensor_items(list);
   if (value->kind == TENON_SEQUENCE) {
@@ -65,9 +69,11 @@ bool list_to_word(const tenon_value *value, const Tensor *list, size_t *word, Ar
 
 // --- from the model
 
-static bool tensor_from(const tenon_tensor *item, Tensor *tensor, Arena *arena, Diag *diag, Loc loc) {
+static bool tensor_from(const tenon_tensor *item, Tensor *tensor, Arena *arena, Diag *diag,
+                        Loc loc) {
   int64_t count, bytes;
-  *tensor = (Tensor){.element = element_of_type(item->type), .rank = item->rank, .data = item->data};
+  *tensor =
+      (Tensor){.element = element_of_type(item->type), .rank = item->rank, .data = item->data};
   bool known = tensor->element != ELEMENT_NONE && item->rank >= 0 && item->rank <= MAX_RANK;
   for (int i = 0; known && i < item->rank; i++) tensor->dims[i] = (int64_t)item->dims[i];
   if (!known || !tensor_checked_bytes(tensor->element, tensor->rank, tensor->dims, &count, &bytes))
@@ -77,22 +83,29 @@ static bool tensor_from(const tenon_tensor *item, Tensor *tensor, Arena *arena, 
   return true;
 }
 
-static bool list_from(const tenon_tensor *items, size_t count, ListKind kind, Tensor *list, Arena *arena, Diag *diag, Loc loc) {
+static bool list_from(const tenon_tensor *items, size_t count, ListKind kind, Tensor *list,
+                      Arena *arena, Diag *diag, Loc loc) {
   Tensor *copies = NEW_ARRAY(arena, Tensor, count + 1);
   for (size_t i = 0; i < count; i++)
     if (!tensor_from(&items[i], &copies[i], arena, diag, loc)) return false;
-  *list = tensor_list(arena, kind, count ? copies[0].element : list->element, copies, (int64_t)count);
+  *list =
+      tensor_list(arena, kind, count ? copies[0].element : list->element, copies, (int64_t)count);
   return true;
 }
 
-bool list_from_word(const tenon_value *value, size_t word, Tensor *list, Arena *arena, Diag *diag, Loc loc) {
+bool list_from_word(const tenon_value *value, size_t word, Tensor *list, Arena *arena, Diag *diag,
+                    Loc loc) {
   const void *pointer;
   memcpy(&pointer, &word, sizeof pointer);
   *list = (Tensor){.element = element_of_type(value->type)};
-  if (value->kind != TENON_SEQUENCE && !pointer) return list_from(NULL, 0, LIST_OPTIONAL, list, arena, diag, loc);
-  if (value->kind == TENON_OPTIONAL) return list_from(pointer, 1, LIST_OPTIONAL, list, arena, diag, loc);
+  if (value->kind != TENON_SEQUENCE && !pointer)
+    return list_from(NULL, 0, LIST_OPTIONAL, list, arena, diag, loc);
+  if (value->kind == TENON_OPTIONAL)
+    return list_from(pointer, 1, LIST_OPTIONAL, list, arena, diag, loc);
   const tenon_sequence *sequence = pointer;
-  if (!list_from(sequence->items, sequence->count, LIST_SEQUENCE, list, arena, diag, loc)) return false;
-  if (value->kind == TENON_OPTIONAL_SEQUENCE) *list = tensor_list(arena, LIST_OPTIONAL, list->element, list, 1);
+  if (!list_from(sequence->items, sequence->count, LIST_SEQUENCE, list, arena, diag, loc))
+    return false;
+  if (value->kind == TENON_OPTIONAL_SEQUENCE)
+    *list = tensor_list(arena, LIST_OPTIONAL, list->element, list, 1);
   return true;
 }

@@ -19,21 +19,35 @@ static void initialise(void) {
   if (done) return;
   done = true;
   LLVMInstallFatalErrorHandler(fatal);
-  LLVMInitializeX86TargetInfo(); LLVMInitializeX86Target(); LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter(); LLVMInitializeX86AsmParser();
-  LLVMInitializeAArch64TargetInfo(); LLVMInitializeAArch64Target(); LLVMInitializeAArch64TargetMC();
-  LLVMInitializeAArch64AsmPrinter(); LLVMInitializeAArch64AsmParser();
-  LLVMInitializeARMTargetInfo(); LLVMInitializeARMTarget(); LLVMInitializeARMTargetMC();
-  LLVMInitializeARMAsmPrinter(); LLVMInitializeARMAsmParser();
-  LLVMInitializeRISCVTargetInfo(); LLVMInitializeRISCVTarget(); LLVMInitializeRISCVTargetMC();
-  LLVMInitializeRISCVAsmPrinter(); LLVMInitializeRISCVAsmParser();
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  LLVMInitializeX86AsmParser();
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
+  LLVMInitializeAArch64AsmParser();
+  LLVMInitializeARMTargetInfo();
+  LLVMInitializeARMTarget();
+  LLVMInitializeARMTargetMC();
+  LLVMInitializeARMAsmPrinter();
+  LLVMInitializeARMAsmParser();
+  LLVMInitializeRISCVTargetInfo();
+  LLVMInitializeRISCVTarget();
+  LLVMInitializeRISCVTargetMC();
+  LLVMInitializeRISCVAsmPrinter();
+  LLVMInitializeRISCVAsmParser();
 }
 
 // With the environment `eabi` LLVM calls __aeabi_memcpy, which libgcc lacks; `gnueabi` is the same
 // calling convention with memcpy, which the module brings along (memory.c).
 static char *normalised_triple(const Target *row) {
   char text[128];
-  const char *eabi = target_has(row, TARGET_BARE) && !strncmp(row->family, "arm", 3) ? strstr(row->triple, "-eabi") : NULL;
+  const char *eabi = target_has(row, TARGET_BARE) && !strncmp(row->family, "arm", 3)
+                         ? strstr(row->triple, "-eabi")
+                         : NULL;
   if (!eabi) return LLVMNormalizeTargetTriple(row->triple);
   snprintf(text, sizeof text, "%.*s-gnu%s", (int)(eabi - row->triple), row->triple, eabi + 1);
   return LLVMNormalizeTargetTriple(text);
@@ -54,11 +68,13 @@ LLVMTargetMachineRef machine_create(const CodegenOptions *options, Diag *diag) {
   LLVMTargetMachineOptionsSetCPU(settings, row->cpu);
   LLVMTargetMachineOptionsSetFeatures(settings, row->features);
   if (row->abi) LLVMTargetMachineOptionsSetABI(settings, row->abi);
-  LLVMTargetMachineOptionsSetCodeGenOptLevel(settings, options->level == 0 ? LLVMCodeGenLevelLess : LLVMCodeGenLevelDefault);
+  LLVMTargetMachineOptionsSetCodeGenOptLevel(
+      settings, options->level == 0 ? LLVMCodeGenLevelLess : LLVMCodeGenLevelDefault);
   bool pic = target_has(row, TARGET_HOSTED) || options->pic;
   LLVMTargetMachineOptionsSetRelocMode(settings, pic ? LLVMRelocPIC : LLVMRelocStatic);
   bool medium = !strncmp(row->family, "riscv", 5);
-  LLVMTargetMachineOptionsSetCodeModel(settings, medium ? LLVMCodeModelMedium : LLVMCodeModelDefault);
+  LLVMTargetMachineOptionsSetCodeModel(settings,
+                                       medium ? LLVMCodeModelMedium : LLVMCodeModelDefault);
   LLVMTargetMachineRef machine = LLVMCreateTargetMachineWithOptions(target, triple, settings);
   LLVMDisposeTargetMachineOptions(settings);
   LLVMDisposeMessage(triple);
@@ -72,7 +88,8 @@ static bool is_short_vector_function(Val function) {
   LLVMTypeRef result = LLVMGetReturnType(LLVMGlobalGetValueType(function));
   if (LLVMGetTypeKind(result) != LLVMVectorTypeKind) return false;
   int count = 0;
-  for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block))
+  for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block;
+       block = LLVMGetNextBasicBlock(block))
     for (Val i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i))
       if (++count > INLINE_INSTRUCTIONS) return false;
   return true;
@@ -83,7 +100,9 @@ static void machine_set_cpu(Nest *nest, Val function, const char *cpu, const cha
   nest_string_attribute(nest, function, "target-features", features);
 }
 
-void machine_set_baseline(Nest *nest, Val function) { machine_set_cpu(nest, function, "x86-64", ""); }
+void machine_set_baseline(Nest *nest, Val function) {
+  machine_set_cpu(nest, function, "x86-64", "");
+}
 
 // Finds out whether the rest may run.
 static bool runs_anywhere(Val function) {
@@ -91,12 +110,13 @@ static bool runs_anywhere(Val function) {
   return !strncmp(LLVMGetValueName2(function, &length), "tenon_cpu_", strlen("tenon_cpu_"));
 }
 
-// The kernel library becomes part of the module before lowering, so that lowerings find its functions
-// by name; what nobody calls is dropped afterwards.
+// The kernel library becomes part of the module before lowering, so that lowerings find its
+// functions by name; what nobody calls is dropped afterwards.
 bool machine_link_library(Compiled *compiled) {
   const KernelBitcode *code = kernel_bitcode_find(compiled->target->family);
   assert(code && "every family has its bitcode");
-  LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange((const char *)code->data, code->size, "kernels", false);
+  LLVMMemoryBufferRef buffer =
+      LLVMCreateMemoryBufferWithMemoryRange((const char *)code->data, code->size, "kernels", false);
   LLVMModuleRef library;
   bool failed = LLVMGetBitcodeModuleInContext2(compiled->context, buffer, &library);
   assert(!failed && "embedded bitcode is sound");
@@ -108,19 +128,23 @@ bool machine_link_library(Compiled *compiled) {
   for (Val f = LLVMGetFirstFunction(compiled->llvm); f; f = LLVMGetNextFunction(f)) {
     if (LLVMIsDeclaration(f)) continue;
     LLVMSetLinkage(f, LLVMInternalLinkage);
-    if (is_short_vector_function(f)) nest_attribute(nest, f, (int)LLVMAttributeFunctionIndex, "alwaysinline", 0);
-    if (runs_anywhere(f)) machine_set_baseline(nest, f);
-    else machine_set_cpu(nest, f, compiled->target->cpu, compiled->target->features);
+    if (is_short_vector_function(f))
+      nest_attribute(nest, f, (int)LLVMAttributeFunctionIndex, "alwaysinline", 0);
+    if (runs_anywhere(f))
+      machine_set_baseline(nest, f);
+    else
+      machine_set_cpu(nest, f, compiled->target->cpu, compiled->target->features);
     nest_string_attribute(nest, f, "no-builtins", "");
     nest_string_attribute(nest, f, "warn-stack-size", "0");
-    if (compiled->target->vector_bits == 512) nest_string_attribute(nest, f, "prefer-vector-width", "512");
+    if (compiled->target->vector_bits == 512)
+      nest_string_attribute(nest, f, "prefer-vector-width", "512");
   }
   return true;
 }
 
-// Builder code arrives in the shape that it should have: on big machines a short pipeline gives the same
-// speed as default<O2> at a third of its time (2.0 against 4.5 s for 50 convolutions, machine code included).
-// Small models of small machines can afford all of it.
+// Builder code arrives in the shape that it should have: on big machines a short pipeline gives the
+// same speed as default<O2> at a third of its time (2.0 against 4.5 s for 50 convolutions, machine
+// code included). Small models of small machines can afford all of it.
 static const char *pipeline_of(const Compiled *compiled) {
   if (compiled->options.level == 0) return "globaldce,always-inline,function(early-cse)";
   if (compiled->options.optimise_size) return "globaldce,default<Os>";
@@ -171,7 +195,9 @@ static int64_t frame_bytes(const StackNotes *notes, Val function) {
   size_t length;
   const char *name = LLVMGetValueName2(function, &length);
   for (int i = 0; i < notes->count; i++)
-    if (strlen(notes->notes[i].function) == length && !memcmp(notes->notes[i].function, name, length)) return notes->notes[i].bytes;
+    if (strlen(notes->notes[i].function) == length &&
+        !memcmp(notes->notes[i].function, name, length))
+      return notes->notes[i].bytes;
   return 0;
 }
 
@@ -192,27 +218,32 @@ static int64_t stack_of_arguments(const StackNotes *notes, Val call, int depth) 
   return deepest;
 }
 
-// Deepest stack below `function`: its frame plus the deepest of what it calls; the call graph has no cycles.
+// Deepest stack below `function`: its frame plus the deepest of what it calls; the call graph has
+// no cycles.
 static int64_t stack_below(const StackNotes *notes, Val function, int depth) {
   int64_t deepest = 0;
   if (depth > MAX_CALL_DEPTH || LLVMIsDeclaration(function)) return 0;
-  for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block))
+  for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block;
+       block = LLVMGetNextBasicBlock(block))
     for (Val i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i)) {
       if (!LLVMIsACallInst(i)) continue;
       Val callee = LLVMIsAFunction(LLVMGetCalledValue(i));
       if (!callee) continue;
-      int64_t below = stack_below(notes, callee, depth + 1) + stack_of_arguments(notes, i, depth + 1);
+      int64_t below =
+          stack_below(notes, callee, depth + 1) + stack_of_arguments(notes, i, depth + 1);
       if (below > deepest) deepest = below;
     }
   int64_t return_address = is_x86(notes->compiled) ? 8 : 0; // elsewhere the frame holds it
   return frame_bytes(notes, function) + return_address + deepest;
 }
 
-static LLVMMemoryBufferRef to_buffer(Compiled *compiled, LLVMModuleRef module, bool assembly, StackNotes *notes) {
+static LLVMMemoryBufferRef to_buffer(Compiled *compiled, LLVMModuleRef module, bool assembly,
+                                     StackNotes *notes) {
   char *message = NULL;
   LLVMMemoryBufferRef buffer = NULL;
   LLVMContextSetDiagnosticHandler(compiled->context, on_diagnostic, notes);
-  LLVMBool failed = LLVMTargetMachineEmitToMemoryBuffer(compiled->machine, module, assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &buffer);
+  LLVMBool failed = LLVMTargetMachineEmitToMemoryBuffer(
+      compiled->machine, module, assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &buffer);
   LLVMContextSetDiagnosticHandler(compiled->context, NULL, NULL);
   if (failed) machine_failed("LLVM: %s", message);
   return buffer;

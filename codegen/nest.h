@@ -1,11 +1,12 @@
 // Nest: a thin layer over the LLVM C API in which kernels read like the loop nest they are.
 //
-// `FOR` is a loop of the generated program, `for` is a loop of the compiler (it unrolls). A bound, a
-// stride, an index is a Val: a constant where the dim is known, an argument where it is not; LLVM's
-// builder folds constants, so static shapes lose nothing. Only nest.c knows about basic blocks.
+// `FOR` is a loop of the generated program, `for` is a loop of the compiler (it unrolls). A bound,
+// a stride, an index is a Val: a constant where the dim is known, an argument where it is not;
+// LLVM's builder folds constants, so static shapes lose nothing. Only nest.c knows about basic
+// blocks.
 //
-// Index arithmetic is done in `index`, the pointer-sized integer type. Lanes: a Val is a scalar or a
-// vector of `lanes` elements; vector operations take operands of equal type.
+// Index arithmetic is done in `index`, the pointer-sized integer type. Lanes: a Val is a scalar or
+// a vector of `lanes` elements; vector operations take operands of equal type.
 #ifndef TENON_CODEGEN_NEST_H
 #define TENON_CODEGEN_NEST_H
 
@@ -31,19 +32,21 @@ typedef struct Nest {
 } Nest;
 
 // A nest over `module` (of `context`) for `target`.
-void nest_init(Nest *nest, LLVMContextRef context, LLVMModuleRef module, const Target *target, Arena *arena);
+void nest_init(Nest *nest, LLVMContextRef context, LLVMModuleRef module, const Target *target,
+               Arena *arena);
 void nest_dispose(Nest *nest);
 
 // --- types and constants
-LLVMTypeRef nest_element_type(Nest *nest, ElementType element); // how it lies in memory (f16: i16, bool: i8)
-LLVMTypeRef nest_vector(LLVMTypeRef element, int lanes);        // lanes 1: the element type itself
-int nest_lanes(Val value);                                      // 1 for scalars
+LLVMTypeRef nest_element_type(Nest *nest,
+                              ElementType element); // how it lies in memory (f16: i16, bool: i8)
+LLVMTypeRef nest_vector(LLVMTypeRef element, int lanes); // lanes 1: the element type itself
+int nest_lanes(Val value);                               // 1 for scalars
 bool nest_is_float(Val value);
-Val nest_const(Nest *nest, int64_t value);       // index
-Val nest_int(LLVMTypeRef type, int64_t value);   // splat where type is a vector
-Val nest_real(LLVMTypeRef type, double value);   // likewise
+Val nest_const(Nest *nest, int64_t value);     // index
+Val nest_int(LLVMTypeRef type, int64_t value); // splat where type is a vector
+Val nest_real(LLVMTypeRef type, double value); // likewise
 Val nest_zero(LLVMTypeRef type);
-bool nest_constant(Val value, int64_t *constant); // is it a known integer?
+bool nest_constant(Val value, int64_t *constant);  // is it a known integer?
 Val nest_splat(Nest *nest, Val scalar, int lanes); // lanes 1: the scalar itself
 Val nest_lane(Nest *nest, Val vector, int lane);
 Val nest_set_lane(Nest *nest, Val vector, Val scalar, int lane);
@@ -54,10 +57,12 @@ Val nest_shuffle(Nest *nest, Val a, Val b, const int *lanes, int count);
 Val nest_add(Nest *nest, Val a, Val b);
 Val nest_sub(Nest *nest, Val a, Val b);
 Val nest_mul(Nest *nest, Val a, Val b);
-Val nest_div(Nest *nest, Val a, Val b);        // float
-Val nest_fma(Nest *nest, Val a, Val b, Val c); // a * b + c, fused where the row has it; integers too
+Val nest_div(Nest *nest, Val a, Val b); // float
+Val nest_fma(Nest *nest, Val a, Val b,
+             Val c); // a * b + c, fused where the row has it; integers too
 Val nest_neg(Nest *nest, Val a);
-// Unsigned sum and product; *overflow (i1, NULL: nothing so far) becomes true where they do not fit.
+// Unsigned sum and product; *overflow (i1, NULL: nothing so far) becomes true where they do not
+// fit.
 Val nest_add_checked(Nest *nest, Val a, Val b, Val *overflow);
 Val nest_mul_checked(Nest *nest, Val a, Val b, Val *overflow);
 Val nest_udiv(Nest *nest, Val a, Val b); // unsigned (index arithmetic)
@@ -83,9 +88,10 @@ Val nest_bits(Nest *nest, Val value, LLVMTypeRef to);                   // bit c
 // Combines the lanes of a vector into a scalar, pairwise.
 Val nest_reduce_lanes(Nest *nest, Val vector, Val (*combine)(Nest *, Val, Val));
 // An LLVM intrinsic by name with overload types; a wrong list is caught by an assert.
-Val nest_intrinsic(Nest *nest, const char *name, LLVMTypeRef *overloads, int overload_count, Val *arguments, int count);
-// A function of runtime/kernels: "tenon_exp_f32" on 8 lanes is tenon_exp_f32x8. Vectors wider than any
-// version are split; lane counts without a version go lane by lane.
+Val nest_intrinsic(Nest *nest, const char *name, LLVMTypeRef *overloads, int overload_count,
+                   Val *arguments, int count);
+// A function of runtime/kernels: "tenon_exp_f32" on 8 lanes is tenon_exp_f32x8. Vectors wider than
+// any version are split; lane counts without a version go lane by lane.
 Val nest_library(Nest *nest, const char *name, Val *arguments, int count);
 
 // --- memory; `offset` counts elements of `element`
@@ -110,12 +116,13 @@ typedef struct Loop {
 } Loop;
 // for (index = low; index < high; index += step), possibly no turn (signed comparison).
 Loop nest_loop_begin(Nest *nest, Val low, Val high, Val step);
-// A value carried from turn to turn; to be declared before anything else of the body. Returns its number.
+// A value carried from turn to turn; to be declared before anything else of the body. Returns its
+// number.
 int nest_carry(Nest *nest, Loop *loop, Val initial);
 void nest_carry_next(Loop *loop, int which, Val next);
 void nest_loop_end(Nest *nest, Loop *loop);
-// A loop that ends by a condition: between nest_while_begin and nest_while come nest_carry and what the
-// condition needs; the index counts turns from 0. Ends with nest_loop_end.
+// A loop that ends by a condition: between nest_while_begin and nest_while come nest_carry and what
+// the condition needs; the index counts turns from 0. Ends with nest_loop_end.
 Loop nest_while_begin(Nest *nest, LLVMTypeRef index);
 void nest_while(Nest *nest, Loop *loop, Val condition);
 // The loop variable of FOR(nest, i, ..) is the Val i, its Loop i_loop.
@@ -135,9 +142,10 @@ void nest_end_if(Nest *nest, Branch *branch);
 void nest_fail_if(Nest *nest, Val condition, int code);
 
 // --- functions
-// An internal function `name`; the builder moves into it. nounwind, with the row's cpu and features.
-// Returns the function; parameters by LLVMGetParam.
-Val nest_function_begin(Nest *nest, const char *name, LLVMTypeRef result, LLVMTypeRef *parameters, int count);
+// An internal function `name`; the builder moves into it. nounwind, with the row's cpu and
+// features. Returns the function; parameters by LLVMGetParam.
+Val nest_function_begin(Nest *nest, const char *name, LLVMTypeRef result, LLVMTypeRef *parameters,
+                        int count);
 void nest_function_end(Nest *nest, Val result); // result NULL: void
 // Attributes of parameter `index` (1-based; 0: result, -1: function).
 void nest_attribute(Nest *nest, Val function, int index, const char *name, uint64_t value);

@@ -8,14 +8,17 @@ static LLVMBasicBlockRef new_block(Nest *nest, const char *name) {
   return LLVMAppendBasicBlockInContext(nest->context, nest->function, name);
 }
 
-static void enter(Nest *nest, LLVMBasicBlockRef block) { LLVMPositionBuilderAtEnd(nest->builder, block); }
+static void enter(Nest *nest, LLVMBasicBlockRef block) {
+  LLVMPositionBuilderAtEnd(nest->builder, block);
+}
 
 // --- loops. entry -> header (phis, test) -> body .. -> header, exit. The rotated form is left to
 // simplifycfg/loop-rotate; a loop that runs exactly once is not a loop at all.
 
 static bool runs_once(Val low, Val high, Val step) {
   int64_t l, h, s;
-  return nest_constant(low, &l) && nest_constant(high, &h) && nest_constant(step, &s) && l < h && l + s >= h;
+  return nest_constant(low, &l) && nest_constant(high, &h) && nest_constant(step, &s) && l < h &&
+         l + s >= h;
 }
 
 Loop nest_loop_begin(Nest *nest, Val low, Val high, Val step) {
@@ -138,15 +141,18 @@ void nest_fail_if(Nest *nest, Val condition, int code) {
 void nest_attribute(Nest *nest, Val function, int index, const char *name, uint64_t value) {
   unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
   assert(kind && "no such attribute");
-  LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)index, LLVMCreateEnumAttribute(nest->context, kind, value));
+  LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)index,
+                          LLVMCreateEnumAttribute(nest->context, kind, value));
 }
 
 void nest_string_attribute(Nest *nest, Val function, const char *name, const char *value) {
-  LLVMAttributeRef attribute = LLVMCreateStringAttribute(nest->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+  LLVMAttributeRef attribute = LLVMCreateStringAttribute(
+      nest->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
   LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, attribute);
 }
 
-Val nest_function_begin(Nest *nest, const char *name, LLVMTypeRef result, LLVMTypeRef *parameters, int count) {
+Val nest_function_begin(Nest *nest, const char *name, LLVMTypeRef result, LLVMTypeRef *parameters,
+                        int count) {
   LLVMTypeRef type = LLVMFunctionType(result, parameters, (unsigned)count, false);
   Val function = LLVMAddFunction(nest->module, name, type);
   LLVMSetLinkage(function, LLVMInternalLinkage);
@@ -156,7 +162,8 @@ Val nest_function_begin(Nest *nest, const char *name, LLVMTypeRef result, LLVMTy
   nest_string_attribute(nest, function, "target-features", nest->target->features);
   nest_string_attribute(nest, function, "no-builtins", "");
   nest_string_attribute(nest, function, "warn-stack-size", "0");
-  if (nest->target->vector_bits == 512) nest_string_attribute(nest, function, "prefer-vector-width", "512");
+  if (nest->target->vector_bits == 512)
+    nest_string_attribute(nest, function, "prefer-vector-width", "512");
   nest->function = function;
   nest->failure = NULL;
   enter(nest, new_block(nest, "entry"));
@@ -164,6 +171,8 @@ Val nest_function_begin(Nest *nest, const char *name, LLVMTypeRef result, LLVMTy
 }
 
 void nest_function_end(Nest *nest, Val result) {
-  if (result) LLVMBuildRet(nest->builder, result);
-  else LLVMBuildRetVoid(nest->builder);
+  if (result)
+    LLVMBuildRet(nest->builder, result);
+  else
+    LLVMBuildRetVoid(nest->builder);
 }

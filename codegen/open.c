@@ -1,5 +1,5 @@
-// Places behind the planned part of the workspace: their offsets, from the dims of a run. Sizes come from outside,
-// so that every sum and product is checked.
+// Places behind the planned part of the workspace: their offsets, from the dims of a run. Sizes
+// come from outside, so that every sum and product is checked.
 #include "codegen/internal.h"
 
 typedef struct Sizes {
@@ -8,9 +8,13 @@ typedef struct Sizes {
   Val overflow; // some size does not fit, or is no size; NULL: none so far
 } Sizes;
 
-static void note(Sizes *s, Val wrong) { s->overflow = s->overflow ? nest_or(s->frame->nest, s->overflow, wrong) : wrong; }
+static void note(Sizes *s, Val wrong) {
+  s->overflow = s->overflow ? nest_or(s->frame->nest, s->overflow, wrong) : wrong;
+}
 
-static Val add(Sizes *s, Val a, Val b) { return nest_add_checked(s->frame->nest, a, b, &s->overflow); }
+static Val add(Sizes *s, Val a, Val b) {
+  return nest_add_checked(s->frame->nest, a, b, &s->overflow);
+}
 
 static Val size_of(Sizes *s, const Dim *dim);
 
@@ -28,22 +32,27 @@ static Val atom_size(Sizes *s, const Atom *atom) {
 
 static Val term_size(Sizes *s, const DimTerm *term) {
   Nest *nest = s->frame->nest;
-  uint64_t magnitude = term->coefficient < 0 ? -(uint64_t)term->coefficient : (uint64_t)term->coefficient;
+  uint64_t magnitude =
+      term->coefficient < 0 ? -(uint64_t)term->coefficient : (uint64_t)term->coefficient;
   if (nest->target->pointer_bits == 32 && magnitude > UINT32_MAX) note(s, nest_int(nest->i1, 1));
   Val product = nest_const(nest, (int64_t)magnitude);
-  for (int i = 0; i < term->atom_count; i++) product = nest_mul_checked(nest, product, atom_size(s, term->atoms[i]), &s->overflow);
+  for (int i = 0; i < term->atom_count; i++)
+    product = nest_mul_checked(nest, product, atom_size(s, term->atoms[i]), &s->overflow);
   return product;
 }
 
-// A dim that is less than nothing is no size. Inside of max() it may be: there it counts as nothing.
+// A dim that is less than nothing is no size. Inside of max() it may be: there it counts as
+// nothing.
 static Val size_of(Sizes *s, const Dim *dim) {
   Nest *nest = s->frame->nest;
   Val sum = nest_const(nest, 0), less = NULL;
   for (int i = 0; i < dim_term_count(dim); i++) {
     const DimTerm *term = &dim_terms(dim)[i];
     Val size = term_size(s, term);
-    if (term->coefficient >= 0) sum = add(s, sum, size);
-    else less = less ? add(s, less, size) : size;
+    if (term->coefficient >= 0)
+      sum = add(s, sum, size);
+    else
+      less = less ? add(s, less, size) : size;
   }
   if (!less) return sum;
   Val below = nest_compare(nest, LLVMIntULT, sum, less);
@@ -67,7 +76,9 @@ static Val rounded_up(Sizes *s, Val bytes) {
   return nest_and(nest, add(s, bytes, nest_const(nest, align - 1)), nest_const(nest, -align));
 }
 
-static Val most(Nest *nest, Val a, Val b) { return nest_select(nest, nest_compare(nest, LLVMIntUGT, a, b), a, b); }
+static Val most(Nest *nest, Val a, Val b) {
+  return nest_select(nest, nest_compare(nest, LLVMIntUGT, a, b), a, b);
+}
 
 Val emit_open_places(Compiled *compiled, Frame *frame, Val *too_large) {
   const Graph *graph = compiled->module->main;

@@ -8,8 +8,8 @@
 
 #include "codegen/kernel.h"
 #include "codegen/pointwise_quantized.h"
-#include "ir/quant.h"
 #include "ir/builder.h"
+#include "ir/quant.h"
 #include "ir/tensor.h"
 
 typedef struct Body {
@@ -30,7 +30,8 @@ static Val maths(const Body *b, const char *name, Val x) {
 }
 
 static bool has_instruction(const Body *b, unsigned flag) {
-  return target_has(b->nest->target, flag) && (b->element != F64 || target_has(b->nest->target, TARGET_DOUBLE));
+  return target_has(b->nest->target, flag) &&
+         (b->element != F64 || target_has(b->nest->target, TARGET_DOUBLE));
 }
 
 static Val intrinsic(const Body *b, const char *name, Val x) {
@@ -55,7 +56,8 @@ static Val is_negative(const Body *b, Val x) {
   return nest_compare_float(b->nest, LLVMRealOLT, x, real(b, 0));
 }
 
-static Val scaled_exp_minus_one(const Body *b, Val x, double alpha, double scale) { // scale * (e^(x/alpha) - 1)
+static Val scaled_exp_minus_one(const Body *b, Val x, double alpha,
+                                double scale) { // scale * (e^(x/alpha) - 1)
   Val by = alpha == 1 ? x : nest_div(b->nest, x, real(b, alpha));
   return nest_mul(b->nest, real(b, scale), maths(b, "expm1", by));
 }
@@ -69,7 +71,8 @@ static Val gelu(const Body *b, Val x) {
   Val half = nest_mul(n, x, real(b, 0.5));
   if (!strcmp(node_string(b->node, ATTR_APPROXIMATE), "tanh")) {
     Val cubic = nest_mul(n, nest_mul(n, x, x), x);
-    Val inner = nest_mul(n, real(b, 0.79788456080286535588), nest_fma(n, cubic, real(b, 0.044715), x));
+    Val inner =
+        nest_mul(n, real(b, 0.79788456080286535588), nest_fma(n, cubic, real(b, 0.044715), x));
     return nest_fma(n, half, maths(b, "tanh", inner), half);
   }
   return nest_fma(n, half, maths(b, "erf", nest_mul(n, x, real(b, 0.70710678118654752440))), half);
@@ -102,27 +105,45 @@ static Val float_unary(const Body *b, Val x) {
   Nest *n = b->nest;
   const Node *node = b->node;
   switch ((int)node->op) {
-  case OP_NEG: return nest_neg(n, x);
-  case OP_ABS: return intrinsic(b, "llvm.fabs", x);
-  case OP_SIGN: return float_sign(b, x);
-  case OP_SQRT: return square_root(b, x);
-  case OP_RECIPROCAL: return nest_div(n, real(b, 1), x);
-  case OP_FLOOR: return rounding(b, "llvm.floor", "floor", x);
-  case OP_CEIL: return rounding(b, "llvm.ceil", "ceil", x);
-  case OP_ROUND: return rounding(b, "llvm.roundeven", "round", x);
-  case OP_RELU: return clamp(b, x, 0, INFINITY);
-  case OP_CLIP: return clamp(b, x, node_float(node, ATTR_LOW), node_float(node, ATTR_HIGH));
-  case OP_SOFTPLUS: return softplus(b, x);
-  case OP_SOFTSIGN: return nest_div(n, x, nest_add(n, real(b, 1), intrinsic(b, "llvm.fabs", x)));
-  case OP_MISH: return nest_mul(n, x, maths(b, "tanh", softplus(b, x)));
-  case OP_GELU: return gelu(b, x);
+  case OP_NEG:
+    return nest_neg(n, x);
+  case OP_ABS:
+    return intrinsic(b, "llvm.fabs", x);
+  case OP_SIGN:
+    return float_sign(b, x);
+  case OP_SQRT:
+    return square_root(b, x);
+  case OP_RECIPROCAL:
+    return nest_div(n, real(b, 1), x);
+  case OP_FLOOR:
+    return rounding(b, "llvm.floor", "floor", x);
+  case OP_CEIL:
+    return rounding(b, "llvm.ceil", "ceil", x);
+  case OP_ROUND:
+    return rounding(b, "llvm.roundeven", "round", x);
+  case OP_RELU:
+    return clamp(b, x, 0, INFINITY);
+  case OP_CLIP:
+    return clamp(b, x, node_float(node, ATTR_LOW), node_float(node, ATTR_HIGH));
+  case OP_SOFTPLUS:
+    return softplus(b, x);
+  case OP_SOFTSIGN:
+    return nest_div(n, x, nest_add(n, real(b, 1), intrinsic(b, "llvm.fabs", x)));
+  case OP_MISH:
+    return nest_mul(n, x, maths(b, "tanh", softplus(b, x)));
+  case OP_GELU:
+    return gelu(b, x);
   case OP_SWISH: {
     double alpha = node_float(node, ATTR_ALPHA);
     return nest_mul(n, x, maths(b, "sigmoid", alpha == 1 ? x : nest_mul(n, x, real(b, alpha))));
   }
-  case OP_HARD_SWISH: return nest_mul(n, x, hard_sigmoid(b, x, 1.0 / 6, 0.5));
-  case OP_HARD_SIGMOID: return hard_sigmoid(b, x, node_float(node, ATTR_ALPHA), node_float(node, ATTR_BETA));
-  case OP_ELU: return nest_select(n, is_negative(b, x), scaled_exp_minus_one(b, x, 1, node_float(node, ATTR_ALPHA)), x);
+  case OP_HARD_SWISH:
+    return nest_mul(n, x, hard_sigmoid(b, x, 1.0 / 6, 0.5));
+  case OP_HARD_SIGMOID:
+    return hard_sigmoid(b, x, node_float(node, ATTR_ALPHA), node_float(node, ATTR_BETA));
+  case OP_ELU:
+    return nest_select(n, is_negative(b, x),
+                       scaled_exp_minus_one(b, x, 1, node_float(node, ATTR_ALPHA)), x);
   case OP_SELU: {
     double gamma = node_float(node, ATTR_GAMMA), alpha = node_float(node, ATTR_ALPHA);
     Val low = scaled_exp_minus_one(b, x, 1, gamma * alpha);
@@ -132,13 +153,18 @@ static Val float_unary(const Body *b, Val x) {
     double alpha = node_float(node, ATTR_ALPHA);
     return nest_select(n, is_negative(b, x), scaled_exp_minus_one(b, x, alpha, alpha), x);
   }
-  case OP_LEAKY_RELU: return nest_select(n, is_negative(b, x), nest_mul(n, x, real(b, node_float(node, ATTR_ALPHA))), x);
+  case OP_LEAKY_RELU:
+    return nest_select(n, is_negative(b, x), nest_mul(n, x, real(b, node_float(node, ATTR_ALPHA))),
+                       x);
   case OP_THRESHOLDED_RELU: {
     Val above = nest_compare_float(n, LLVMRealOGT, x, real(b, node_float(node, ATTR_ALPHA)));
     return nest_select(n, above, x, real(b, 0));
   }
-  case OP_SHRINK: return shrink(b, x);
-  default: return maths(b, op_info[node->op].text, x); // exp, log, sin, ...: the library's names are the ops'
+  case OP_SHRINK:
+    return shrink(b, x);
+  default:
+    return maths(b, op_info[node->op].text,
+                 x); // exp, log, sin, ...: the library's names are the ops'
   }
 }
 
@@ -154,12 +180,15 @@ static Val int_max(const Body *b, Val x, Val y, bool is_signed) {
 // The bounds as codes: of the type's range, and in quantized types scaled.
 static Val integer_bound(const Body *b, double bound) {
   const Quant *quant = b->node->operands[0]->type.quant;
-  double code = quant ? nearbyint(bound / (double)quant_scale(quant, 0)) + quant_zero(quant, 0) : bound;
+  double code =
+      quant ? nearbyint(bound / (double)quant_scale(quant, 0)) + quant_zero(quant, 0) : bound;
   int bits = element_info[b->element].bits;
   bool is_signed = element_is_signed(b->element);
-  double low = is_signed ? -ldexp(1, bits - 1) : 0, high = is_signed ? ldexp(1, bits - 1) : ldexp(1, bits);
+  double low = is_signed ? -ldexp(1, bits - 1) : 0,
+         high = is_signed ? ldexp(1, bits - 1) : ldexp(1, bits);
   if (code <= low) return nest_int(b->type, is_signed ? (int64_t)(UINT64_MAX << (bits - 1)) : 0);
-  if (code >= high) return nest_int(b->type, is_signed ? (int64_t)((UINT64_C(1) << (bits - 1)) - 1) : -1);
+  if (code >= high)
+    return nest_int(b->type, is_signed ? (int64_t)((UINT64_C(1) << (bits - 1)) - 1) : -1);
   return nest_int(b->type, is_signed || code < 0x1p63 ? (int64_t)code : (int64_t)(uint64_t)code);
 }
 
@@ -168,23 +197,35 @@ static Val integer_unary(const Body *b, Val x) {
   bool is_signed = element_is_signed(b->element);
   Val zero = nest_zero(b->type);
   switch ((int)b->node->op) {
-  case OP_NEG: return nest_neg(n, x);
-  case OP_ABS: return is_signed ? nest_select(n, nest_compare(n, LLVMIntSLT, x, zero), nest_neg(n, x), x) : x;
+  case OP_NEG:
+    return nest_neg(n, x);
+  case OP_ABS:
+    return is_signed ? nest_select(n, nest_compare(n, LLVMIntSLT, x, zero), nest_neg(n, x), x) : x;
   case OP_SIGN: {
-    Val positive = nest_select(n, nest_compare(n, is_signed ? LLVMIntSGT : LLVMIntUGT, x, zero), nest_int(b->type, 1), zero);
-    return is_signed ? nest_select(n, nest_compare(n, LLVMIntSLT, x, zero), nest_int(b->type, -1), positive) : positive;
+    Val positive = nest_select(n, nest_compare(n, is_signed ? LLVMIntSGT : LLVMIntUGT, x, zero),
+                               nest_int(b->type, 1), zero);
+    return is_signed ? nest_select(n, nest_compare(n, LLVMIntSLT, x, zero), nest_int(b->type, -1),
+                                   positive)
+                     : positive;
   }
-  case OP_RELU: return int_max(b, x, integer_bound(b, 0), is_signed);
+  case OP_RELU:
+    return int_max(b, x, integer_bound(b, 0), is_signed);
   case OP_CLIP: {
-    Val low = integer_bound(b, node_float(b->node, ATTR_LOW)), high = integer_bound(b, node_float(b->node, ATTR_HIGH));
+    Val low = integer_bound(b, node_float(b->node, ATTR_LOW)),
+        high = integer_bound(b, node_float(b->node, ATTR_HIGH));
     return int_min(b, int_max(b, x, low, is_signed), high, is_signed);
   }
-  case OP_NOT: return nest_xor(n, x, nest_int(b->type, 1));
-  case OP_BIT_NOT: return nest_xor(n, x, nest_int(b->type, -1));
+  case OP_NOT:
+    return nest_xor(n, x, nest_int(b->type, 1));
+  case OP_BIT_NOT:
+    return nest_xor(n, x, nest_int(b->type, -1));
   case OP_FLOOR:
   case OP_CEIL:
-  case OP_ROUND: return x;
-  default: assert(false && "no such integer op"); return x;
+  case OP_ROUND:
+    return x;
+  default:
+    assert(false && "no such integer op");
+    return x;
   }
 }
 
@@ -195,21 +236,31 @@ static Val nan_aware(const Body *b, Val x, Val chosen) { // NaN of x wins; `chos
 static Val float_modulo(const Body *b, Val x, Val y) {
   char name[64];
   bool floor = !strcmp(node_string(b->node, ATTR_MODULO), "floor");
-  snprintf(name, sizeof name, "tenon_%s_%s", floor ? "mod" : "fmod", b->element == F64 ? "f64" : "f32");
+  snprintf(name, sizeof name, "tenon_%s_%s", floor ? "mod" : "fmod",
+           b->element == F64 ? "f64" : "f32");
   return nest_library(b->nest, name, (Val[]){x, y}, 2);
 }
 
 static Val float_binary(const Body *b, Val x, Val y) {
   Nest *n = b->nest;
   switch ((int)b->node->op) {
-  case OP_ADD: return nest_add(n, x, y);
-  case OP_SUB: return nest_sub(n, x, y);
-  case OP_MUL: return nest_mul(n, x, y);
-  case OP_DIV: return nest_div(n, x, y);
-  case OP_MIN: return nan_aware(b, x, nest_min(n, x, y));
-  case OP_MAX: return nan_aware(b, x, nest_max(n, x, y));
-  case OP_MOD: return float_modulo(b, x, y);
-  default: assert(false && "no such float op"); return x;
+  case OP_ADD:
+    return nest_add(n, x, y);
+  case OP_SUB:
+    return nest_sub(n, x, y);
+  case OP_MUL:
+    return nest_mul(n, x, y);
+  case OP_DIV:
+    return nest_div(n, x, y);
+  case OP_MIN:
+    return nan_aware(b, x, nest_min(n, x, y));
+  case OP_MAX:
+    return nan_aware(b, x, nest_max(n, x, y));
+  case OP_MOD:
+    return float_modulo(b, x, y);
+  default:
+    assert(false && "no such float op");
+    return x;
   }
 }
 
@@ -223,10 +274,12 @@ static Val integer_divide(const Body *b, Val x, Val y, bool remainder) {
   if (is_signed) unsafe = nest_or(n, unsafe, nest_compare(n, LLVMIntEQ, y, nest_int(b->type, -1)));
   Val divisor = nest_select(n, unsafe, one, y);
   if (remainder) {
-    Val rest = is_signed ? LLVMBuildSRem(n->builder, x, divisor, "") : LLVMBuildURem(n->builder, x, divisor, "");
+    Val rest = is_signed ? LLVMBuildSRem(n->builder, x, divisor, "")
+                         : LLVMBuildURem(n->builder, x, divisor, "");
     return nest_select(n, unsafe, zero, rest);
   }
-  Val quotient = is_signed ? LLVMBuildSDiv(n->builder, x, divisor, "") : LLVMBuildUDiv(n->builder, x, divisor, "");
+  Val quotient = is_signed ? LLVMBuildSDiv(n->builder, x, divisor, "")
+                           : LLVMBuildUDiv(n->builder, x, divisor, "");
   if (is_signed) quotient = nest_select(n, unsafe, nest_neg(n, x), quotient);
   return nest_select(n, by_zero, zero, quotient);
 }
@@ -234,52 +287,73 @@ static Val integer_divide(const Body *b, Val x, Val y, bool remainder) {
 static Val integer_modulo(const Body *b, Val x, Val y) {
   Nest *n = b->nest;
   Val rest = integer_divide(b, x, y, true);
-  if (!element_is_signed(b->element) || strcmp(node_string(b->node, ATTR_MODULO), "floor") != 0) return rest;
+  if (!element_is_signed(b->element) || strcmp(node_string(b->node, ATTR_MODULO), "floor") != 0)
+    return rest;
   Val zero = nest_zero(b->type);
   Val differs = nest_compare(n, LLVMIntSLT, nest_xor(n, rest, y), zero);
   Val wrong = nest_and(n, differs, nest_compare(n, LLVMIntNE, rest, zero));
   return nest_select(n, wrong, nest_add(n, rest, y), rest);
 }
 
-// By the width or more (or, signed, by less than 0): nothing is left but the sign of a signed number.
+// By the width or more (or, signed, by less than 0): nothing is left but the sign of a signed
+// number.
 static Val bit_shift(const Body *b, Val x, Val y) {
   Nest *n = b->nest;
   int bits = element_info[b->element].bits;
   Val inside = nest_compare(n, LLVMIntULT, y, nest_int(b->type, bits));
   bool left = !strcmp(node_string(b->node, ATTR_DIRECTION), "left");
-  if (!left && element_is_signed(b->element)) return nest_ashr(n, x, nest_select(n, inside, y, nest_int(b->type, bits - 1)));
+  if (!left && element_is_signed(b->element))
+    return nest_ashr(n, x, nest_select(n, inside, y, nest_int(b->type, bits - 1)));
   Val safe = nest_select(n, inside, y, nest_zero(b->type));
-  return nest_select(n, inside, left ? nest_shl(n, x, safe) : nest_lshr(n, x, safe), nest_zero(b->type));
+  return nest_select(n, inside, left ? nest_shl(n, x, safe) : nest_lshr(n, x, safe),
+                     nest_zero(b->type));
 }
 
 static Val integer_binary(const Body *b, Val x, Val y) {
   Nest *n = b->nest;
   bool is_signed = element_is_signed(b->element);
   switch ((int)b->node->op) {
-  case OP_ADD: return nest_add(n, x, y);
-  case OP_SUB: return nest_sub(n, x, y);
-  case OP_MUL: return nest_mul(n, x, y);
-  case OP_DIV: return integer_divide(b, x, y, false);
-  case OP_MOD: return integer_modulo(b, x, y);
-  case OP_MIN: return int_min(b, x, y, is_signed);
-  case OP_MAX: return int_max(b, x, y, is_signed);
+  case OP_ADD:
+    return nest_add(n, x, y);
+  case OP_SUB:
+    return nest_sub(n, x, y);
+  case OP_MUL:
+    return nest_mul(n, x, y);
+  case OP_DIV:
+    return integer_divide(b, x, y, false);
+  case OP_MOD:
+    return integer_modulo(b, x, y);
+  case OP_MIN:
+    return int_min(b, x, y, is_signed);
+  case OP_MAX:
+    return int_max(b, x, y, is_signed);
   case OP_AND:
-  case OP_BIT_AND: return nest_and(n, x, y);
+  case OP_BIT_AND:
+    return nest_and(n, x, y);
   case OP_OR:
-  case OP_BIT_OR: return nest_or(n, x, y);
+  case OP_BIT_OR:
+    return nest_or(n, x, y);
   case OP_XOR:
-  case OP_BIT_XOR: return nest_xor(n, x, y);
-  case OP_BIT_SHIFT: return bit_shift(b, x, y);
-  default: assert(false && "no such integer op"); return x;
+  case OP_BIT_XOR:
+    return nest_xor(n, x, y);
+  case OP_BIT_SHIFT:
+    return bit_shift(b, x, y);
+  default:
+    assert(false && "no such integer op");
+    return x;
   }
 }
 
-static Val as_bool(const Body *b, Val bits) { return nest_extend(b->nest, bits, b->nest->i8, false); }
+static Val as_bool(const Body *b, Val bits) {
+  return nest_extend(b->nest, bits, b->nest->i8, false);
+}
 
 static Val compare(const Body *b, Val x, Val y) {
   bool is_signed = element_is_signed(b->element);
   OpCode op = b->node->op;
-  if (b->element == STR) return nest_extend(b->nest, nest_library(b->nest, "tenon_text_equal", (Val[]){x, y}, 2), b->nest->i8, false);
+  if (b->element == STR)
+    return nest_extend(b->nest, nest_library(b->nest, "tenon_text_equal", (Val[]){x, y}, 2),
+                       b->nest->i8, false);
   if (element_is_float(b->element)) {
     LLVMRealPredicate p = op == OP_EQUAL ? LLVMRealOEQ : op == OP_LESS ? LLVMRealOLT : LLVMRealOLE;
     return as_bool(b, nest_compare_float(b->nest, p, x, y));
@@ -293,7 +367,8 @@ static Val compare(const Body *b, Val x, Val y) {
 static Val predicate(const Body *b, Val x) {
   Nest *n = b->nest;
   if (b->node->op == OP_IS_NAN) return as_bool(b, nest_compare_float(n, LLVMRealUNO, x, x));
-  Val high = nest_compare_float(n, LLVMRealOEQ, x, real(b, INFINITY)), low = nest_compare_float(n, LLVMRealOEQ, x, real(b, -INFINITY));
+  Val high = nest_compare_float(n, LLVMRealOEQ, x, real(b, INFINITY)),
+      low = nest_compare_float(n, LLVMRealOEQ, x, real(b, -INFINITY));
   if (!node_int(b->node, ATTR_DETECT_POSITIVE)) high = LLVMConstNull(LLVMTypeOf(high));
   if (!node_int(b->node, ATTR_DETECT_NEGATIVE)) low = LLVMConstNull(LLVMTypeOf(low));
   return as_bool(b, nest_or(n, high, low));
@@ -306,11 +381,13 @@ static Val convert(Kernel *kernel, Val x, ElementType from, ElementType to) {
   bool from_signed = element_is_signed(from), to_signed = element_is_signed(to);
   if (to == BOOL) {
     Val zero = nest_zero(LLVMTypeOf(x));
-    Val set = element_is_float(from) ? nest_compare_float(n, LLVMRealUNE, x, zero) : nest_compare(n, LLVMIntNE, x, zero);
+    Val set = element_is_float(from) ? nest_compare_float(n, LLVMRealUNE, x, zero)
+                                     : nest_compare(n, LLVMIntNE, x, zero);
     return nest_extend(n, set, n->i8, false);
   }
   if (element_is_float(to)) {
-    x = element_is_float(from) ? nest_float_width(n, x, type) : nest_to_float(n, x, type, from_signed);
+    x = element_is_float(from) ? nest_float_width(n, x, type)
+                               : nest_to_float(n, x, type, from_signed);
     return kernel_round_to(kernel, to, x);
   }
   int bits = element_info[to].bits;
@@ -321,8 +398,10 @@ static Val convert(Kernel *kernel, Val x, ElementType from, ElementType to) {
     return to_signed ? nest_ashr(n, nest_shl(n, x, by), by) : nest_lshr(n, nest_shl(n, x, by), by);
   }
   if (bits >= 8) return nest_to_int(n, x, type, to_signed);
-  Val low_bits = nest_extend(n, nest_to_int(n, x, n->i32, true), type, true), by = nest_int(LLVMTypeOf(low_bits), 8 - bits);
-  return to_signed ? nest_ashr(n, nest_shl(n, low_bits, by), by) : nest_lshr(n, nest_shl(n, low_bits, by), by);
+  Val low_bits = nest_extend(n, nest_to_int(n, x, n->i32, true), type, true),
+      by = nest_int(LLVMTypeOf(low_bits), 8 - bits);
+  return to_signed ? nest_ashr(n, nest_shl(n, low_bits, by), by)
+                   : nest_lshr(n, nest_shl(n, low_bits, by), by);
 }
 
 static Val power(const Body *b, Val x, Val y) {
@@ -334,7 +413,8 @@ static Val power(const Body *b, Val x, Val y) {
   }
   // Integers by way of f64, as the interpreter does it.
   Val wide = convert(b->kernel, x, b->element, F64), by = convert(b->kernel, y, exponent, F64);
-  return convert(b->kernel, nest_library(n, "tenon_pow_f64", (Val[]){wide, by}, 2), F64, b->element);
+  return convert(b->kernel, nest_library(n, "tenon_pow_f64", (Val[]){wide, by}, 2), F64,
+                 b->element);
 }
 
 static Val select_where(const Body *b, Val condition, Val x, Val y) {
@@ -346,16 +426,20 @@ Val pointwise_emit(Kernel *kernel, const Node *node, Val *operands) {
   Body b = {kernel, kernel->nest, node, node->operands[0]->type.element, LLVMTypeOf(operands[0])};
   bool is_float = element_is_float(b.element);
   const char *stem = op_info[node->op].stem;
-  if (!strcmp(stem, "unary")) return is_float ? float_unary(&b, operands[0]) : integer_unary(&b, operands[0]);
-  if (!strcmp(stem, "binary") && node->operands[0]->type.quant && node->op != OP_MIN && node->op != OP_MAX)
+  if (!strcmp(stem, "unary"))
+    return is_float ? float_unary(&b, operands[0]) : integer_unary(&b, operands[0]);
+  if (!strcmp(stem, "binary") && node->operands[0]->type.quant && node->op != OP_MIN &&
+      node->op != OP_MAX)
     return quantized_binary(kernel, node, operands[0], operands[1]);
   if (!strcmp(stem, "binary"))
-    return is_float ? float_binary(&b, operands[0], operands[1]) : integer_binary(&b, operands[0], operands[1]);
+    return is_float ? float_binary(&b, operands[0], operands[1])
+                    : integer_binary(&b, operands[0], operands[1]);
   if (!strcmp(stem, "compare")) return compare(&b, operands[0], operands[1]);
   if (!strcmp(stem, "predicate")) return predicate(&b, operands[0]);
   if (!strcmp(stem, "where")) return select_where(&b, operands[0], operands[1], operands[2]);
   if (!strcmp(stem, "pow")) return power(&b, operands[0], operands[1]);
-  if (!strcmp(stem, "cast")) return convert(kernel, operands[0], b.element, node->results[0]->type.element);
+  if (!strcmp(stem, "cast"))
+    return convert(kernel, operands[0], b.element, node->results[0]->type.element);
   if (node->op == OP_QUANTIZE || node->op == OP_DEQUANTIZE || node->op == OP_REQUANTIZE)
     return quantized_convert_tensor(kernel, node, operands[0]);
   assert(false && "not a pointwise op");
@@ -370,7 +454,8 @@ static Val constant_value(Kernel *kernel, const Value *value) {
   assert(known && "constants of a region are known");
   (void)known;
   LLVMTypeRef type = kernel_arithmetic_type(kernel->nest, tensor.element);
-  if (element_is_float(tensor.element)) return nest_real(type, element_load(tensor.element, tensor.data, 0));
+  if (element_is_float(tensor.element))
+    return nest_real(type, element_load(tensor.element, tensor.data, 0));
   return nest_int(type, element_load_int(tensor.element, tensor.data, 0));
 }
 
@@ -409,7 +494,8 @@ void pointwise_region(Kernel *kernel, const Graph *region, Val *inputs, Val *out
       if (nest_lanes(operands[i]) > lanes) lanes = nest_lanes(operands[i]);
     }
     for (int i = 0; i < node->operand_count; i++)
-      if (nest_lanes(operands[i]) != lanes) operands[i] = nest_splat(kernel->nest, operands[i], lanes);
+      if (nest_lanes(operands[i]) != lanes)
+        operands[i] = nest_splat(kernel->nest, operands[i], lanes);
     remember(&known, node->results[0], pointwise_emit(kernel, node, operands));
   }
   for (int i = 0; i < region->output_count; i++) outputs[i] = recall(&known, region->outputs[i]);

@@ -4,8 +4,8 @@
 
 #include "codegen/kernel.h"
 
-// Parameters of one scale, or of a vector of them; lanes as those of the operand. What an op does not
-// use may be NULL.
+// Parameters of one scale, or of a vector of them; lanes as those of the operand. What an op does
+// not use may be NULL.
 typedef struct QuantLanes {
   Val scale;             // f32: of quantize, dequantize
   Val zero;              // i32: of the result (quantize), of the operand (dequantize, requantize)

@@ -8,8 +8,12 @@ void emit_clock(Compiled *compiled, Frame *frame, int op) {
   if (!compiled->options.profile) return;
   Nest *nest = frame->nest;
   LLVMTypeRef context = entry_context_type(nest), parameters[] = {nest->pointer, nest->i32};
-  Val clock = nest_load(nest, nest->pointer, LLVMBuildStructGEP2(nest->builder, context, frame->context, CONTEXT_CLOCK, ""), 0);
-  Val user = nest_load(nest, nest->pointer, LLVMBuildStructGEP2(nest->builder, context, frame->context, CONTEXT_USER, ""), 0);
+  Val clock =
+      nest_load(nest, nest->pointer,
+                LLVMBuildStructGEP2(nest->builder, context, frame->context, CONTEXT_CLOCK, ""), 0);
+  Val user =
+      nest_load(nest, nest->pointer,
+                LLVMBuildStructGEP2(nest->builder, context, frame->context, CONTEXT_USER, ""), 0);
   Val number = LLVMBuildPtrToInt(nest->builder, clock, nest->index, "");
   Branch present = nest_if(nest, nest_compare(nest, LLVMIntNE, number, nest_const(nest, 0)));
   LLVMTypeRef type = LLVMFunctionType(nest->nothing, parameters, 2, false);

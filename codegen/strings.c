@@ -1,5 +1,5 @@
-// Constants of strings: pointers into read-only bytes, which the linker has to set. They are data of the module,
-// unlike all other constants, which are bytes of the weights.
+// Constants of strings: pointers into read-only bytes, which the linker has to set. They are data
+// of the module, unlike all other constants, which are bytes of the weights.
 #include <string.h>
 
 #include "codegen/internal.h"
@@ -15,7 +15,8 @@ static Val constant_data(Compiled *compiled, const char *name, Val value, unsign
 }
 
 // All bytes lie one behind the other.
-static Val string_bytes(Compiled *compiled, const char *name, const TensorString *strings, size_t count) {
+static Val string_bytes(Compiled *compiled, const char *name, const TensorString *strings,
+                        size_t count) {
   size_t total = 0, at = 0;
   for (size_t i = 0; i < count; i++) total += strings[i].length;
   char *bytes = arena_alloc(compiled->arena, total + 1);
@@ -26,7 +27,8 @@ static Val string_bytes(Compiled *compiled, const char *name, const TensorString
 }
 
 Val emit_strings(Compiled *compiled, const Constant *constant) {
-  const char *name = arena_printf(compiled->arena, "%s_strings_%s", compiled->interface->prefix, constant->name);
+  const char *name =
+      arena_printf(compiled->arena, "%s_strings_%s", compiled->interface->prefix, constant->name);
   Val known = LLVMGetNamedGlobal(compiled->llvm, name);
   return known ? known : emit_string_table(compiled, constant, name);
 }
@@ -35,9 +37,11 @@ Val emit_string_table(Compiled *compiled, const Constant *constant, const char *
   Nest *nest = &compiled->nest;
   const TensorString *strings = constant->data;
   size_t count = constant->bytes / sizeof *strings;
-  Val bytes = string_bytes(compiled, name, strings, count), *items = NEW_ARRAY(compiled->arena, Val, count);
+  Val bytes = string_bytes(compiled, name, strings, count),
+      *items = NEW_ARRAY(compiled->arena, Val, count);
   for (size_t i = 0, at = 0; i < count; at += strings[i++].length) {
-    Val offset = nest_const(nest, (int64_t)at), length = nest_const(nest, (int64_t)strings[i].length);
+    Val offset = nest_const(nest, (int64_t)at),
+        length = nest_const(nest, (int64_t)strings[i].length);
     Val fields[] = {LLVMConstInBoundsGEP2(nest->i8, bytes, &offset, 1), length};
     items[i] = LLVMConstStructInContext(nest->context, fields, 2, false);
   }

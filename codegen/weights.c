@@ -12,7 +12,9 @@ int weights_add(Weights *weights, const PackedSegment *segment) {
     if (known->key && known->bytes == segment->bytes && !strcmp(known->key, segment->key)) return i;
   }
   CodedSegment coded = {0};
-  WeightsHome home = segment->entropy && weights_code(weights->arena, segment, &coded) ? HOME_DECODED : HOME_WEIGHTS;
+  WeightsHome home = segment->entropy && weights_code(weights->arena, segment, &coded)
+                         ? HOME_DECODED
+                         : HOME_WEIGHTS;
   PlacedSegment placed = {*segment, coded, home, round_up(weights->bytes[home], segment->align)};
   weights->bytes[home] = placed.offset + (int64_t)segment->bytes;
   if (segment->align > weights->align[home]) weights->align[home] = segment->align;
@@ -25,13 +27,18 @@ static void write_dense(const PackedSegment *segment, unsigned char *out) {
   if (constant->bytes) memcpy(out, constant->data, constant->bytes);
 }
 
-int weights_add_dense(Weights *weights, const Constant *constant, const Type *type, const Target *target) {
+int weights_add_dense(Weights *weights, const Constant *constant, const Type *type,
+                      const Target *target) {
   int natural = element_info[type->element].bits >= 8 ? element_info[type->element].bits / 8 : 1;
   int align = constant->bytes >= 64 ? target_alignment(target) : natural;
-  PackedSegment segment = {.bytes = constant->bytes, .align = align < natural ? natural : align, .symbol_bits = 8, .parts = 1,
+  PackedSegment segment = {.bytes = constant->bytes,
+                           .align = align < natural ? natural : align,
+                           .symbol_bits = 8,
+                           .parts = 1,
                            .entropy = storage_find(&constant->storage, STAGE_HUFFMAN) != NULL,
                            .key = arena_printf(weights->arena, "dense:%s", constant->name),
-                           .write = write_dense, .user = constant};
+                           .write = write_dense,
+                           .user = constant};
   return weights_add(weights, &segment);
 }
 

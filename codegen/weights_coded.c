@@ -1,5 +1,5 @@
-// Entropy-coded weights: each segment that asks for it is Huffman-coded when it is added, and lies in
-// the object as code only; _init decodes all of them into the caller's memory.
+// Entropy-coded weights: each segment that asks for it is Huffman-coded when it is added, and lies
+// in the object as code only; _init decodes all of them into the caller's memory.
 //
 //   u32 "TWH1", u32 number of segments; for each segment
 //   u32 offset in the decoded memory, u32 symbols, u32 bytes that follow,
@@ -18,7 +18,8 @@ static unsigned char *segment_bytes(const PackedSegment *segment, Arena *arena) 
   size_t bytes = segment->bytes / (size_t)segment->parts;
   unsigned char *all = arena_alloc(arena, segment->bytes);
   PackedSegment part = *segment;
-  for (part.part = 0; part.part < segment->parts; part.part++) segment->write(&part, all + (size_t)part.part * bytes);
+  for (part.part = 0; part.part < segment->parts; part.part++)
+    segment->write(&part, all + (size_t)part.part * bytes);
   return all;
 }
 
@@ -39,7 +40,8 @@ bool weights_code(Arena *arena, const PackedSegment *segment, CodedSegment *code
   Arena *scratch = arena_create();
   int bits = segment->symbol_bits;
   const void *symbols = segment_bytes(segment, scratch);
-  int64_t count = segment->symbol_count ? segment->symbol_count : (int64_t)segment->bytes * 8 / bits;
+  int64_t count =
+      segment->symbol_count ? segment->symbol_count : (int64_t)segment->bytes * 8 / bits;
   if (bits < 8) symbols = unpack_fields(symbols, count, bits, scratch);
   HuffmanCoded code = huffman_encode(arena, symbols, bits <= 8 ? 1 : 2, count);
   arena_destroy(scratch);
@@ -81,9 +83,15 @@ static void write_coded(const PackedSegment *segment, unsigned char *out) {
 int weights_add_coded(Weights *weights) {
   size_t bytes = 0;
   for (int i = 0; i < weights->count; i++)
-    if (weights->segments[i].home == HOME_DECODED) bytes += RECORD + weights->segments[i].coded.bytes;
+    if (weights->segments[i].home == HOME_DECODED)
+      bytes += RECORD + weights->segments[i].coded.bytes;
   if (!bytes) return -1;
   weights->coded_bytes = (int64_t)bytes + HEAD;
-  PackedSegment segment = {.bytes = bytes + HEAD, .align = 1, .symbol_bits = 8, .parts = 1, .write = write_coded, .user = weights};
+  PackedSegment segment = {.bytes = bytes + HEAD,
+                           .align = 1,
+                           .symbol_bits = 8,
+                           .parts = 1,
+                           .write = write_coded,
+                           .user = weights};
   return weights_add(weights, &segment);
 }

@@ -34,31 +34,38 @@ static bool take_part(Arena *arena, const char *part, CustomOperator *custom, Ou
 }
 
 // "{pure,workspace=64*in0.0,output=f32[N,4]}" and nothing behind it.
-static bool parse_parts(Arena *arena, Diag *diag, const char *text, const char *at, CustomOperator *custom) {
+static bool parse_parts(Arena *arena, Diag *diag, const char *text, const char *at,
+                        CustomOperator *custom) {
   Outputs outputs = {0};
   do {
     const char *start = at + 1 + strspn(at + 1, " "), *end = part_end(start);
     const char *part = arena_strndup(arena, start, (size_t)(end - start));
     if (!take_part(arena, part, custom, &outputs))
-      return diag_error(diag, (Loc){0}, "--custom '%s': '%s' is none of pure, workspace=BYTES, output=TYPE", text, part);
+      return diag_error(diag, (Loc){0},
+                        "--custom '%s': '%s' is none of pure, workspace=BYTES, output=TYPE", text,
+                        part);
     at = end;
   } while (*at == ',');
-  if (at[0] != '}' || at[1]) return diag_error(diag, (Loc){0}, "--custom '%s': a '}' is missing at the end", text);
+  if (at[0] != '}' || at[1])
+    return diag_error(diag, (Loc){0}, "--custom '%s': a '}' is missing at the end", text);
   custom->outputs = outputs.items;
   custom->output_count = outputs.count;
   return true;
 }
 
 bool frontend_parse_custom(Arena *arena, Diag *diag, const char *text, CustomOperator *custom) {
-  const char *equals = strchr(text, '='), *colon = memchr(text, ':', equals ? (size_t)(equals - text) : 0);
+  const char *equals = strchr(text, '='),
+             *colon = memchr(text, ':', equals ? (size_t)(equals - text) : 0);
   const char *type = colon ? colon + 1 : text;
-  if (!equals || equals == type) return diag_error(diag, (Loc){0}, "--custom '%s': wanted DOMAIN:OPERATOR=FUNCTION", text);
+  if (!equals || equals == type)
+    return diag_error(diag, (Loc){0}, "--custom '%s': wanted DOMAIN:OPERATOR=FUNCTION", text);
   const char *domain = colon ? arena_strndup(arena, text, (size_t)(colon - text)) : "";
   const char *symbol = equals + 1, *brace = symbol + strcspn(symbol, "{");
   *custom = (CustomOperator){.domain = strcmp(domain, "ai.onnx") == 0 ? "" : domain,
                              .type = arena_strndup(arena, type, (size_t)(equals - type)),
                              .symbol = arena_strndup(arena, symbol, (size_t)(brace - symbol))};
   if (!external_symbol_valid(custom->symbol))
-    return diag_error(diag, (Loc){0}, "--custom '%s': '%s' cannot be the name of a C function", text, custom->symbol);
+    return diag_error(diag, (Loc){0}, "--custom '%s': '%s' cannot be the name of a C function",
+                      text, custom->symbol);
   return !*brace || parse_parts(arena, diag, text, brace, custom);
 }

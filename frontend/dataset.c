@@ -2,8 +2,8 @@
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -136,10 +136,12 @@ static bool scale_to_float(const DatasetConversion *by, const Tensor *from, Tens
   return true;
 }
 
-// code = clamp(round half even(x / scale) + zero), as the op `quantize` does it; NaN gives the zero point.
+// code = clamp(round half even(x / scale) + zero), as the op `quantize` does it; NaN gives the zero
+// point.
 static void floats_to_codes(const DatasetInput *input, const Tensor *from, Tensor *to) {
   int bits = element_info[input->element].bits;
-  double low = element_is_signed(input->element) ? -ldexp(1, bits - 1) : 0, high = low + ldexp(1, bits) - 1;
+  double low = element_is_signed(input->element) ? -ldexp(1, bits - 1) : 0,
+         high = low + ldexp(1, bits) - 1;
   for (int64_t i = 0, n = tensor_count(from); i < n; i++) {
     float code = nearbyintf((float)element_load(from->element, from->data, i) / input->scale);
     double shifted = isnan(code) ? input->zero : (double)code + input->zero;

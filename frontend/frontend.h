@@ -15,8 +15,8 @@ typedef struct DimBinding {
 typedef struct CustomOperator {
   const char *domain, *type; // as nodes name it; domain "": ONNX's own
   const char *symbol;
-  bool pure;             // the function has no effect but its outputs
-  const char *workspace; // bytes of working memory, an expression of dims; NULL: none
+  bool pure;                  // the function has no effect but its outputs
+  const char *workspace;      // bytes of working memory, an expression of dims; NULL: none
   const char *const *outputs; // their types, as far as given
   int output_count;
 } CustomOperator;

@@ -180,8 +180,8 @@ static bool find_inputs(OnnxNode *node) {
 static bool outputs_complete(OnnxNode *node) {
   for (int i = 0; i < node->output_count; i++) {
     const Item *item = &node->outputs[i];
-    if (!onnx_wants_output(node, i) || item->value || item->list || item->is_sequence || item->is_optional ||
-        item->poisoned)
+    if (!onnx_wants_output(node, i) || item->value || item->list || item->is_sequence ||
+        item->is_optional || item->poisoned)
       continue;
     return onnx_unsupported(node, arena_printf(node->importer->arena, "output %d", i));
   }
@@ -189,7 +189,8 @@ static bool outputs_complete(OnnxNode *node) {
 }
 
 static bool run_importer(OnnxNode *node) {
-  if (!import_check_signature(node) || !import_check_elements(node) || !node->row->import(node) || node->builder.failed)
+  if (!import_check_signature(node) || !import_check_elements(node) || !node->row->import(node) ||
+      node->builder.failed)
     return false;
   return outputs_complete(node) && import_check_outputs(node);
 }
@@ -243,7 +244,8 @@ static bool import_one(OnnxNode *node) {
   const char *domain = plain_domain(node->proto->domain);
   const Onnx__FunctionProto *function = find_function(node->importer, node->proto);
   const CustomOperator *custom = import_find_custom(node->importer, domain, node->proto->op_type);
-  if (custom) return find_inputs(node) && import_check_attributes(node) && import_custom(node, custom);
+  if (custom)
+    return find_inputs(node) && import_check_attributes(node) && import_custom(node, custom);
   node->row = find_operator(domain, node->proto->op_type);
   if (!node->row && !function) {
     find_inputs(node);

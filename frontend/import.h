@@ -15,8 +15,8 @@ typedef struct Item {
   bool is_sequence; // a list that is known at compile time
   Value *const *elements;
   int element_count;
-  bool is_cut;      // an input by --inputs: its node is left out
-  bool is_optional; // an optional without element; one with an element is the element
+  bool is_cut;           // an input by --inputs: its node is left out
+  bool is_optional;      // an optional without element; one with an element is the element
   const Type *list_type; // of a sequence or optional that is known to be empty; NULL: not said
   const Onnx__TensorProto *initializer; // constant that has not been used yet
   const Onnx__ValueInfoProto *declared; // in Importer.declared: what the file says of the name
@@ -27,10 +27,11 @@ typedef struct NameMap NameMap;
 // Names that are visible in one graph of the file; `parent` is the graph around it.
 typedef struct Scope {
   struct Scope *parent;
-  const struct Scope *outer; // of a region: the scope of its node, whose names it may not define again
+  const struct Scope
+      *outer;   // of a region: the scope of its node, whose names it may not define again
   Graph *graph; // where the nodes go
   NameMap *names;
-  const struct FunctionCall *call; // the function whose body this is; NULL: none
+  const struct FunctionCall *call;  // the function whose body this is; NULL: none
   const Onnx__GraphProto *subgraph; // the subgraph whose body this is; NULL: none
 } Scope;
 
@@ -61,9 +62,9 @@ typedef struct Importer {
   int depth; // of functions and regions
   size_t inlined_nodes;
   struct BlockedWeights *blocked; // import_blocked.c
-  Scope *declared; // the types that the model's graph gives of its values
-  bool *wanted; // by node of the model's graph; NULL: all
-  bool *custom_used; // by options->customs
+  Scope *declared;                // the types that the model's graph gives of its values
+  bool *wanted;                   // by node of the model's graph; NULL: all
+  bool *custom_used;              // by options->customs
 } Importer;
 
 // A function body that is being inlined: its attribute values and operator sets.
@@ -162,18 +163,21 @@ bool scope_shadows(const Scope *scope, const char *name);
 bool import_initializer(Importer *importer, Scope *scope, Item *item, const char *name);
 
 // --- sequences and optionals (import_list.c)
-// Whatever the item is, as a value of that kind; `like`: the type that an empty one takes if it says
-// none itself (NULL: none). NULL: reported, or the builder failed.
-Value *import_list(Importer *importer, Builder *builder, const Item *item, TypeKind kind, const Type *like);
+// Whatever the item is, as a value of that kind; `like`: the type that an empty one takes if it
+// says none itself (NULL: none). NULL: reported, or the builder failed.
+Value *import_list(Importer *importer, Builder *builder, const Item *item, TypeKind kind,
+                   const Type *like);
 Value *onnx_list(OnnxNode *node, int index, TypeKind kind); // of an operand
 // The type of a declaration; its symbols are dims of the whole model. False: reported.
-bool import_proto_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, Type *type);
+bool import_proto_type(Importer *importer, const char *name, const Onnx__TypeProto *proto,
+                       Type *type);
 
 // --- graphs (import.c)
 bool import_nodes(Importer *importer, Scope *scope, size_t count, Onnx__NodeProto *const *nodes);
 bool import_graph_body(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
 bool import_initializers(Importer *importer, Scope *scope, const Onnx__GraphProto *graph);
-// The subgraph's nodes take the node's place: its inputs (NULL: it has none) stand for the items given.
+// The subgraph's nodes take the node's place: its inputs (NULL: it has none) stand for the items
+// given.
 bool import_inline_graph(OnnxNode *node, const Onnx__GraphProto *graph, Item *const *inputs,
                          Item *outputs, int output_count);
 // Names that the graph reads from outside, in order of first use.
@@ -191,12 +195,14 @@ void import_remove_dead(Graph *graph);
 
 // --- custom operators (import_custom.c)
 // How the options declare an operator; NULL: they do not.
-const CustomOperator *import_find_custom(const Importer *importer, const char *domain, const char *type);
+const CustomOperator *import_find_custom(const Importer *importer, const char *domain,
+                                         const char *type);
 bool import_custom(OnnxNode *node, const CustomOperator *custom); // false: reported
 void import_warn_unused_customs(const Importer *importer);
 // What the model's own graph declares of a name; NULL: nothing.
 const Onnx__ValueInfoProto *import_declared(const Importer *importer, const char *name);
-const Dim *import_named_dim(Importer *importer, const char *name); // a named dim of the file, with --dim
+const Dim *import_named_dim(Importer *importer,
+                            const char *name); // a named dim of the file, with --dim
 
 // The element type of an attribute such as dtype; ELEMENT_NONE if it is none of numbers.
 ElementType onnx_number_type(int64_t code);
@@ -219,8 +225,8 @@ const Dim *import_dim(Importer *importer, int64_t value);
 Type import_type(const Value *value);
 Value *onnx_channels_last(OnnxNode *node, Value *x);
 Value *onnx_channels_first(OnnxNode *node, Value *x);
-// x with `pads` (begins of all axes, then ends; negative: crop) added; modes as of Pad; fill (NULL: zero) for "constant".
-// NULL: reported. (import_pad.c)
+// x with `pads` (begins of all axes, then ends; negative: crop) added; modes as of Pad; fill (NULL:
+// zero) for "constant". NULL: reported. (import_pad.c)
 Value *onnx_pad(OnnxNode *node, Value *x, const Dim *const *pads, const char *mode, Value *fill);
 Value *onnx_scalar_like(OnnxNode *node, const Value *like, double value); // rank 0, element of like
 Value *onnx_unary(OnnxNode *node, OpCode op, Value *x);
@@ -242,8 +248,8 @@ Value *import_blocked_matmul(OnnxNode *node, Value *a, const Value *b);
 Value *onnx_matmul_integer(OnnxNode *node, Value *a, Value *b, Value *a_zero, Value *b_zero);
 // Codes u8 of x, with a scale and zero point from its extremes; NULL: failed.
 Value *onnx_dynamic_quantize(OnnxNode *node, Value *x, Value **scale_result, Value **zero_result);
-Value *onnx_dim_scalar(OnnxNode *node, const Dim *dim); // i64 of rank 0
-Value *onnx_integer(OnnxNode *node, int64_t value);     // the same
+Value *onnx_dim_scalar(OnnxNode *node, const Dim *dim);  // i64 of rank 0
+Value *onnx_integer(OnnxNode *node, int64_t value);      // the same
 Value *onnx_positions(OnnxNode *node, const Dim *count); // i64: 0, 1, .. count - 1
 
 #define ONNX_OPERATOR(domain, type, low, function, argument) bool import_##function(OnnxNode *node);

@@ -289,7 +289,8 @@ bool import_tensor_scatter(OnnxNode *node) {
   if (update->type.rank != rank || axis == 0)
     return onnx_error(node, "an update of rank %d for a cache of rank %d at axis %d",
                       update->type.rank, rank, axis);
-  if (start && start->type.rank != 1) return onnx_error(node, "positions of rank %d, wanted 1", start->type.rank);
+  if (start && start->type.rank != 1)
+    return onnx_error(node, "positions of rank %d, wanted 1", start->type.rank);
   Value *index = onnx_align(node, onnx_positions(node, update->type.dims[axis]), axis, rank);
   if (start) {
     int64_t axes[MAX_RANK];

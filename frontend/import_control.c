@@ -37,13 +37,14 @@ static bool inline_branch(OnnxNode *node, const Onnx__GraphProto *graph) {
 static Scope *import_branch(const Region *region, Node *owner, const char *name,
                             const Onnx__GraphProto *graph) {
   Scope *scope = region_scope(region, owner, name);
-  return region_define_captures(region, scope) && region_import(region, scope, graph) ? scope : NULL;
+  return region_define_captures(region, scope) && region_import(region, scope, graph) ? scope
+                                                                                      : NULL;
 }
 
 // Output `index` of both branches. An optional on one side makes one of the other; a list that one
 // side leaves empty has the other's type.
-static bool branch_output(const Region *region, Scope *const scopes[2], const Onnx__GraphProto *const graphs[2],
-                          size_t index) {
+static bool branch_output(const Region *region, Scope *const scopes[2],
+                          const Onnx__GraphProto *const graphs[2], size_t index) {
   Importer *importer = region->node->importer;
   const Item *items[2];
   Value *values[2] = {NULL};
@@ -52,7 +53,8 @@ static bool branch_output(const Region *region, Scope *const scopes[2], const On
   bool optional = item_is_optional(items[0]) || item_is_optional(items[1]);
   bool tensors = items[0]->value && items[1]->value && !optional;
   for (int k = 0; k < 2 && tensors; k++) values[k] = items[k]->value;
-  int first = !items[0]->value && !items[0]->list && !items[0]->element_count; // the one that has elements
+  int first =
+      !items[0]->value && !items[0]->list && !items[0]->element_count; // the one that has elements
   for (int turn = 0; turn < 2 && !tensors; turn++) {
     int k = turn ? !first : first;
     Builder builder = builder_at_end(scopes[k]->graph, region->node->loc);
@@ -95,7 +97,8 @@ static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *t
   Scope *const scopes[2] = {import_branch(&region, owner, "then", then),
                             import_branch(&region, owner, "else", otherwise)};
   bool good = scopes[0] && scopes[1];
-  for (size_t i = 0; good && i < then->n_output; i++) good = branch_output(&region, scopes, graphs, i);
+  for (size_t i = 0; good && i < then->n_output; i++)
+    good = branch_output(&region, scopes, graphs, i);
   if (!good) {
     region_drop_operands(owner);
     return false;

@@ -1,12 +1,13 @@
-// Custom operators: a node becomes a call of the user's function. What its outputs are the options say, or
-// the file's own declarations (value_info, outputs); nothing is guessed.
+// Custom operators: a node becomes a call of the user's function. What its outputs are the options
+// say, or the file's own declarations (value_info, outputs); nothing is guessed.
 #include <stdlib.h>
 #include <string.h>
 
 #include "frontend/import.h"
 #include "ir/external.h"
 
-const CustomOperator *import_find_custom(const Importer *importer, const char *domain, const char *type) {
+const CustomOperator *import_find_custom(const Importer *importer, const char *domain,
+                                         const char *type) {
   for (int i = 0; i < importer->options->custom_count; i++) {
     const CustomOperator *custom = &importer->options->customs[i];
     if (strcmp(custom->type, type) != 0 || strcmp(custom->domain, domain) != 0) continue;
@@ -20,8 +21,9 @@ void import_warn_unused_customs(const Importer *importer) {
   for (int i = 0; i < importer->options->custom_count; i++) {
     const CustomOperator *custom = &importer->options->customs[i];
     if (importer->custom_used[i]) continue;
-    diag_warning(importer->diag, loc_file(importer->module->source), "--custom: no node is a %s%s%s", custom->domain,
-                 *custom->domain ? ":" : "", custom->type);
+    diag_warning(importer->diag, loc_file(importer->module->source),
+                 "--custom: no node is a %s%s%s", custom->domain, *custom->domain ? ":" : "",
+                 custom->type);
   }
 }
 
@@ -43,7 +45,8 @@ static bool is_known(const OnnxNode *node, const Dim *symbol) {
   return false;
 }
 
-static const Onnx__ValueInfoProto *find_info(const char *name, size_t count, Onnx__ValueInfoProto *const *infos) {
+static const Onnx__ValueInfoProto *find_info(const char *name, size_t count,
+                                             Onnx__ValueInfoProto *const *infos) {
   for (size_t i = 0; i < count; i++)
     if (strcmp(infos[i]->name, name) == 0) return infos[i];
   return NULL;
@@ -59,25 +62,32 @@ static const Onnx__TypeProto *declaration(const OnnxNode *node, const char *name
       if (!info) info = find_info(name, graph->n_output, graph->output);
       if (!info) info = find_info(name, graph->n_input, graph->input);
     } else if (scope->call) {
-      info = find_info(name, scope->call->function->n_value_info, scope->call->function->value_info);
+      info =
+          find_info(name, scope->call->function->n_value_info, scope->call->function->value_info);
     } else {
       info = import_declared(node->importer, name);
     }
   }
-  return info && info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? info->type : NULL;
+  return info && info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
+             ? info->type
+             : NULL;
 }
 
-// Where `name` is declared with the symbol as a dim: what that dim is of the value, which --shape or its
-// node may know better. NULL: nowhere there.
-static const Dim *dim_of_value(OnnxNode *node, const Onnx__TypeProto *proto, const char *name, const Value *value, const Dim *symbol) {
+// Where `name` is declared with the symbol as a dim: what that dim is of the value, which --shape
+// or its node may know better. NULL: nowhere there.
+static const Dim *dim_of_value(OnnxNode *node, const Onnx__TypeProto *proto, const char *name,
+                               const Value *value, const Dim *symbol) {
   Type declared;
-  if (!proto || value->type.kind != TYPE_TENSOR || !import_proto_type(node->importer, name, proto, &declared)) return NULL;
+  if (!proto || value->type.kind != TYPE_TENSOR ||
+      !import_proto_type(node->importer, name, proto, &declared))
+    return NULL;
   for (int i = 0; i < declared.rank && declared.rank == value->type.rank; i++)
     if (declared.dims[i] == symbol) return value->type.dims[i];
   return NULL;
 }
 
-// What a symbol of an output is for this run: itself, or a dim of a value that is declared with it. NULL: unknown.
+// What a symbol of an output is for this run: itself, or a dim of a value that is declared with it.
+// NULL: unknown.
 static const Dim *find_dim(OnnxNode *node, const Dim *symbol) {
   Importer *importer = node->importer;
   const Graph *main = importer->module->main;
@@ -85,7 +95,8 @@ static const Dim *find_dim(OnnxNode *node, const Dim *symbol) {
   const Dim *found = NULL;
   for (int i = 0; i < node->input_count && !found; i++) {
     const char *name = node->proto->input[i];
-    if (onnx_has_input(node, i)) found = dim_of_value(node, declaration(node, name), name, node->inputs[i]->value, symbol);
+    if (onnx_has_input(node, i))
+      found = dim_of_value(node, declaration(node, name), name, node->inputs[i]->value, symbol);
   }
   for (int i = 0; i < main->input_count && !found; i++) {
     const Onnx__ValueInfoProto *info = import_declared(importer, main->inputs[i]->name);
@@ -172,14 +183,18 @@ static bool parse_type_text(Text *text, Type *type) {
 }
 
 static bool unknown_dim(OnnxNode *node, const char *what, const char *dim) {
-  return onnx_error(node, "%s has a dim '%s', which no input has: --dim %s=.. or output=TYPE of --custom says what it is", what, dim, dim);
+  return onnx_error(node,
+                    "%s has a dim '%s', which no input has: --dim %s=.. or output=TYPE of --custom "
+                    "says what it is",
+                    what, dim, dim);
 }
 
 static bool given_type(OnnxNode *node, const CustomOperator *custom, int index, Type *type) {
   Text text = {.node = node, .at = custom->outputs[index]};
   const char *what = arena_printf(node->importer->arena, "output=%s", custom->outputs[index]);
   if (!parse_type_text(&text, type))
-    return onnx_error(node, "%s of --custom: wanted a type such as f32[N,4], in0 or u8[in0.0,2*in1.1]", what);
+    return onnx_error(
+        node, "%s of --custom: wanted a type such as f32[N,4], in0 or u8[in0.0,2*in1.1]", what);
   return !text.unknown || unknown_dim(node, what, text.unknown);
 }
 
@@ -192,11 +207,16 @@ static bool output_type(OnnxNode *node, const CustomOperator *custom, int index,
   const Onnx__TypeProto *proto = *name ? declaration(node, name) : NULL;
   if (proto && !import_proto_type(importer, name, proto, type)) return false;
   if (!proto || type->rank < 0)
-    return onnx_error(node, "the file does not say the type of output %d ('%s') of this custom operator: --custom '%s%s%s=%s{output=TYPE}' does",
-                      index, name, custom->domain, *custom->domain ? ":" : "", custom->type, custom->symbol);
+    return onnx_error(node,
+                      "the file does not say the type of output %d ('%s') of this custom operator: "
+                      "--custom '%s%s%s=%s{output=TYPE}' does",
+                      index, name, custom->domain, *custom->domain ? ":" : "", custom->type,
+                      custom->symbol);
   for (int i = 0; i < type->rank; i++) {
     const Dim *found = find_dim(node, type->dims[i]);
-    if (!found) return unknown_dim(node, arena_printf(importer->arena, "output '%s'", name), dim_symbol_name(type->dims[i]));
+    if (!found)
+      return unknown_dim(node, arena_printf(importer->arena, "output '%s'", name),
+                         dim_symbol_name(type->dims[i]));
     type->dims[i] = found;
   }
   return true;
@@ -206,8 +226,12 @@ static bool workspace_type(OnnxNode *node, const CustomOperator *custom, Type *t
   Text text = {.node = node, .at = custom->workspace};
   *type = (Type){.kind = TYPE_TENSOR, .element = U8};
   if (!parse_dims(&text, type) || *text.at || type->rank != 1)
-    return onnx_error(node, "workspace=%s of --custom: wanted a number of bytes, such as 4096 or 4*in0.1", custom->workspace);
-  return !text.unknown || unknown_dim(node, arena_printf(node->importer->arena, "workspace=%s", custom->workspace), text.unknown);
+    return onnx_error(node,
+                      "workspace=%s of --custom: wanted a number of bytes, such as 4096 or 4*in0.1",
+                      custom->workspace);
+  return !text.unknown ||
+         unknown_dim(node, arena_printf(node->importer->arena, "workspace=%s", custom->workspace),
+                     text.unknown);
 }
 
 typedef struct Operands {
@@ -219,21 +243,26 @@ typedef struct Operands {
 static bool add_inputs(OnnxNode *node, Operands *operands) {
   for (int i = 0; i < node->input_count; i++) {
     const Item *item = node->inputs[i];
-    if (item && (item->list || item->is_sequence)) return onnx_unsupported(node, "a custom operator gets tensors only");
-    ARENA_PUSH(node->importer->arena, operands->items, operands->count, operands->capacity, onnx_input(node, i));
+    if (item && (item->list || item->is_sequence))
+      return onnx_unsupported(node, "a custom operator gets tensors only");
+    ARENA_PUSH(node->importer->arena, operands->items, operands->count, operands->capacity,
+               onnx_input(node, i));
   }
   return true;
 }
 
 #define KIND(name) ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__##name
 
-static Tensor strings_tensor(Importer *importer, int rank, const ProtobufCBinaryData *texts, size_t count) {
+static Tensor strings_tensor(Importer *importer, int rank, const ProtobufCBinaryData *texts,
+                             size_t count) {
   Tensor tensor = tensor_create(importer->arena, STR, rank, (int64_t[]){(int64_t)count});
-  for (size_t i = 0; i < count; i++) ((TensorString *)tensor.data)[i] = (TensorString){(const char *)texts[i].data, texts[i].len};
+  for (size_t i = 0; i < count; i++)
+    ((TensorString *)tensor.data)[i] = (TensorString){(const char *)texts[i].data, texts[i].len};
   return tensor;
 }
 
-static Tensor numbers_tensor(Importer *importer, ElementType element, int rank, const void *values, size_t count) {
+static Tensor numbers_tensor(Importer *importer, ElementType element, int rank, const void *values,
+                             size_t count) {
   Tensor tensor = tensor_create(importer->arena, element, rank, (int64_t[]){(int64_t)count});
   if (count) memcpy(tensor.data, values, tensor.bytes);
   return tensor;
@@ -244,41 +273,67 @@ static bool attribute_tensor(OnnxNode *node, const Onnx__AttributeProto *a, Tens
   Importer *importer = node->importer;
   int kind = (int)a->type;
   if (kind == KIND(UNDEFINED)) // IR version 1
-    kind = a->has_f ? KIND(FLOAT) : a->has_i ? KIND(INT) : a->has_s ? KIND(STRING) : a->t ? KIND(TENSOR) : a->n_floats ? KIND(FLOATS) : a->n_strings ? KIND(STRINGS) : KIND(INTS);
+    kind = a->has_f       ? KIND(FLOAT)
+           : a->has_i     ? KIND(INT)
+           : a->has_s     ? KIND(STRING)
+           : a->t         ? KIND(TENSOR)
+           : a->n_floats  ? KIND(FLOATS)
+           : a->n_strings ? KIND(STRINGS)
+                          : KIND(INTS);
   switch (kind) {
-  case KIND(FLOAT): *tensor = numbers_tensor(importer, F32, 0, &a->f, 1); return true;
-  case KIND(INT): *tensor = numbers_tensor(importer, I64, 0, &a->i, 1); return true;
-  case KIND(STRING): *tensor = strings_tensor(importer, 0, &a->s, 1); return true;
-  case KIND(FLOATS): *tensor = numbers_tensor(importer, F32, 1, a->floats, a->n_floats); return true;
-  case KIND(INTS): *tensor = numbers_tensor(importer, I64, 1, a->ints, a->n_ints); return true;
-  case KIND(STRINGS): *tensor = strings_tensor(importer, 1, a->strings, a->n_strings); return true;
+  case KIND(FLOAT):
+    *tensor = numbers_tensor(importer, F32, 0, &a->f, 1);
+    return true;
+  case KIND(INT):
+    *tensor = numbers_tensor(importer, I64, 0, &a->i, 1);
+    return true;
+  case KIND(STRING):
+    *tensor = strings_tensor(importer, 0, &a->s, 1);
+    return true;
+  case KIND(FLOATS):
+    *tensor = numbers_tensor(importer, F32, 1, a->floats, a->n_floats);
+    return true;
+  case KIND(INTS):
+    *tensor = numbers_tensor(importer, I64, 1, a->ints, a->n_ints);
+    return true;
+  case KIND(STRINGS):
+    *tensor = strings_tensor(importer, 1, a->strings, a->n_strings);
+    return true;
   case KIND(TENSOR):
     if (a->t) return onnx_tensor_bytes(importer->file, a->t, tensor);
     break;
-  default: break;
+  default:
+    break;
   }
-  return onnx_error(node, "attribute '%s' of a custom operator is neither numbers, strings nor a tensor", a->name);
+  return onnx_error(node,
+                    "attribute '%s' of a custom operator is neither numbers, strings nor a tensor",
+                    a->name);
 }
 
 static bool add_attribute(OnnxNode *node, const char *name, Operands *operands) {
   Importer *importer = node->importer;
   const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
   Tensor tensor;
-  if (!attribute) return true; // an attribute of the function around it, which the call does not give
-  if (strchr(name, ',')) return onnx_error(node, "attribute '%s' of a custom operator has a comma in its name", name);
+  if (!attribute)
+    return true; // an attribute of the function around it, which the call does not give
+  if (strchr(name, ','))
+    return onnx_error(node, "attribute '%s' of a custom operator has a comma in its name", name);
   if (!attribute_tensor(node, attribute, &tensor)) return false;
-  const char *constant = arena_printf(importer->arena, "%s.%s", node->loc.node ? node->loc.node : "custom", name);
+  const char *constant =
+      arena_printf(importer->arena, "%s.%s", node->loc.node ? node->loc.node : "custom", name);
   Value *value = build_constant_tensor(&node->builder, &tensor, constant);
   if (!value) return false;
   ARENA_PUSH(importer->arena, operands->items, operands->count, operands->capacity, value);
-  operands->names = *operands->names ? arena_printf(importer->arena, "%s,%s", operands->names, name) : name;
+  operands->names =
+      *operands->names ? arena_printf(importer->arena, "%s,%s", operands->names, name) : name;
   return true;
 }
 
 static bool set_outputs(OnnxNode *node, const CustomOperator *custom, Node *call) {
   for (int i = 0; i < node->output_count; i++)
     if (!output_type(node, custom, i, &call->results[i]->type)) return false;
-  if (custom->workspace && !workspace_type(node, custom, &call->results[node->output_count]->type)) return false;
+  if (custom->workspace && !workspace_type(node, custom, &call->results[node->output_count]->type))
+    return false;
   build_end(&node->builder, call);
   for (int i = 0; i < node->output_count; i++)
     if (!onnx_output(node, i, call->results[i])) return false;
@@ -288,17 +343,20 @@ static bool set_outputs(OnnxNode *node, const CustomOperator *custom, Node *call
 bool import_custom(OnnxNode *node, const CustomOperator *custom) {
   Operands operands = {.names = ""};
   if (custom->output_count > node->output_count)
-    return onnx_error(node, "--custom gives the types of %d outputs, the node has %d", custom->output_count, node->output_count);
+    return onnx_error(node, "--custom gives the types of %d outputs, the node has %d",
+                      custom->output_count, node->output_count);
   if (!add_inputs(node, &operands)) return false;
   for (size_t i = 0; i < node->proto->n_attribute; i++)
     if (!add_attribute(node, node->proto->attribute[i]->name, &operands)) return false;
   int results = node->output_count + (custom->workspace != NULL);
-  Node *call = build_begin_results(&node->builder, custom->pure ? OP_CUSTOM_PURE : OP_CUSTOM, operands.items, operands.count, results);
+  Node *call = build_begin_results(&node->builder, custom->pure ? OP_CUSTOM_PURE : OP_CUSTOM,
+                                   operands.items, operands.count, results);
   if (!call) return false;
   node_set_string(call, ATTR_SYMBOL, custom->symbol);
   if (*operands.names) node_set_string(call, ATTR_ATTRIBUTES, operands.names);
   if (custom->workspace) node_set_int(call, ATTR_SCRATCH, 1);
   if (set_outputs(node, custom, call)) return true;
-  for (int i = call->operand_count - 1; i >= 0; i--) node_set_operand(call, i, NULL); // it is in no graph
+  for (int i = call->operand_count - 1; i >= 0; i--)
+    node_set_operand(call, i, NULL); // it is in no graph
   return false;
 }

@@ -63,7 +63,9 @@ static bool cast_to(OnnxNode *node, ElementType element) {
     return onnx_unsupported(node, "casting to this element type");
   bool text = onnx_input(node, 0)->type.element == STR;
   if (text != (element == STR))
-    return onnx_output(node, 0, text ? from_text(node, onnx_input(node, 0), element) : to_text(node, onnx_input(node, 0)));
+    return onnx_output(node, 0,
+                       text ? from_text(node, onnx_input(node, 0), element)
+                            : to_text(node, onnx_input(node, 0)));
   if (element == F8E8M0 && strcmp(onnx_string(node, "round_mode", "up"), "up") != 0)
     return onnx_unsupported(node, "round_mode other than up");
   Value *x = onnx_input(node, 0);

@@ -88,7 +88,8 @@ static bool shape_dim(Importer *importer, const char *tensor, int axis, const ch
       if (**text == 'x') break;
       (*text)++;
     }
-    *dim = import_named_dim(importer, arena_strndup(importer->arena, start, (size_t)(*text - start)));
+    *dim =
+        import_named_dim(importer, arena_strndup(importer->arena, start, (size_t)(*text - start)));
     return true;
   }
   if (!parse_range(text, &low, &high)) return false;
@@ -133,17 +134,18 @@ static bool apply_shape_option(Importer *importer, const char *tensor, Type *typ
 
 // --- inputs
 
-static bool tensor_type(Importer *importer, const char *name, const Onnx__TypeProto__Tensor *tensor, Type *type) {
+static bool tensor_type(Importer *importer, const char *name, const Onnx__TypeProto__Tensor *tensor,
+                        Type *type) {
   Loc loc = {.file = importer->module->source, .node = name};
-  *type = (Type){.kind = TYPE_TENSOR, .element = onnx_element_type(tensor->elem_type), .rank = ANY_RANK};
+  *type = (Type){
+      .kind = TYPE_TENSOR, .element = onnx_element_type(tensor->elem_type), .rank = ANY_RANK};
   if (type->element == ELEMENT_NONE)
-    return diag_error(importer->diag, loc,
-                      "'%s' has an element type that is not supported (%d)", name,
-                      tensor->elem_type);
+    return diag_error(importer->diag, loc, "'%s' has an element type that is not supported (%d)",
+                      name, tensor->elem_type);
   if (!tensor->shape) return true;
   if (tensor->shape->n_dim > MAX_RANK)
-    return diag_error(importer->diag, loc, "'%s' has rank %zu; at most %d is supported",
-                      name, tensor->shape->n_dim, MAX_RANK);
+    return diag_error(importer->diag, loc, "'%s' has rank %zu; at most %d is supported", name,
+                      tensor->shape->n_dim, MAX_RANK);
   type->rank = (int)tensor->shape->n_dim;
   for (int i = 0; i < type->rank; i++)
     type->dims[i] = file_dim(importer, name, tensor->shape->dim[i], i);
@@ -151,28 +153,37 @@ static bool tensor_type(Importer *importer, const char *name, const Onnx__TypePr
 }
 
 // --shape says more about a tensor, or about the elements of a list. What the user gives wins.
-static bool declared_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, bool shaped, Type *type) {
+static bool declared_type(Importer *importer, const char *name, const Onnx__TypeProto *proto,
+                          bool shaped, Type *type) {
   Loc loc = {.file = importer->module->source, .node = name};
   Type inner;
   const Onnx__TypeProto *element = NULL;
   if (proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && proto->tensor_type)
-    return tensor_type(importer, name, proto->tensor_type, type) && (!shaped || apply_shape_option(importer, name, type));
-  bool optional = proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE && proto->optional_type;
-  bool sequence = proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE && proto->sequence_type;
+    return tensor_type(importer, name, proto->tensor_type, type) &&
+           (!shaped || apply_shape_option(importer, name, type));
+  bool optional =
+      proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE && proto->optional_type;
+  bool sequence =
+      proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE && proto->sequence_type;
   if (optional) element = proto->optional_type->elem_type;
   if (sequence) element = proto->sequence_type->elem_type;
   if (proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_MAP_TYPE)
-    return diag_error(importer->diag, loc, "'%s' is a map: cut the model behind the operator that makes a tensor of it (--inputs)", name);
+    return diag_error(
+        importer->diag, loc,
+        "'%s' is a map: cut the model behind the operator that makes a tensor of it (--inputs)",
+        name);
   if (!element || (!optional && element->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) ||
       element->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE)
-    return diag_error(importer->diag, loc,
-                      "'%s' is neither a tensor, a sequence of tensors nor an optional of one of these", name);
+    return diag_error(
+        importer->diag, loc,
+        "'%s' is neither a tensor, a sequence of tensors nor an optional of one of these", name);
   if (!declared_type(importer, name, element, shaped, &inner)) return false;
   *type = type_list(importer->arena, optional ? TYPE_OPTIONAL : TYPE_SEQUENCE, inner);
   return true;
 }
 
-bool import_proto_type(Importer *importer, const char *name, const Onnx__TypeProto *proto, Type *type) {
+bool import_proto_type(Importer *importer, const char *name, const Onnx__TypeProto *proto,
+                       Type *type) {
   return declared_type(importer, name, proto, false, type);
 }
 
@@ -185,7 +196,8 @@ static void join_items(Importer *importer, const Tensor *list, Type *joined, boo
       continue;
     }
     Type wide, one = type_static(importer->dims, item->element, item->rank, item->dims);
-    Type a = type_list(importer->arena, TYPE_SEQUENCE, *any ? *joined : one), b = type_list(importer->arena, TYPE_SEQUENCE, one);
+    Type a = type_list(importer->arena, TYPE_SEQUENCE, *any ? *joined : one),
+         b = type_list(importer->arena, TYPE_SEQUENCE, one);
     if (type_join(importer->arena, &a, &b, &wide)) *joined = *wide.inner;
     *any = true;
   }
@@ -193,13 +205,15 @@ static void join_items(Importer *importer, const Tensor *list, Type *joined, boo
 
 static void narrow_to_data(Importer *importer, const char *name, Type *type) {
   const FrontendOptions *options = importer->options;
-  const Tensor *given = options->value_of_input ? options->value_of_input(options->user, name) : NULL;
+  const Tensor *given =
+      options->value_of_input ? options->value_of_input(options->user, name) : NULL;
   if (!given || !given->list || type_element(type)->rank != ANY_RANK) return;
   Type element = *type_element(type);
   bool any = false;
   join_items(importer, given, &element, &any);
   if (!any || element.element != type_element(type)->element) return;
-  Type list = type_list(importer->arena, type->inner->kind == TYPE_TENSOR ? type->kind : TYPE_SEQUENCE, element);
+  Type list = type_list(importer->arena,
+                        type->inner->kind == TYPE_TENSOR ? type->kind : TYPE_SEQUENCE, element);
   *type = type->inner->kind == TYPE_TENSOR ? list : type_list(importer->arena, type->kind, list);
 }
 
@@ -304,9 +318,12 @@ bool import_check_declared(const Importer *importer, Loc loc, const char *name, 
 }
 
 // A list as the file declares it; without a declaration as it is.
-static Value *list_output(Importer *importer, Scope *scope, const Item *item, const char *name, Loc loc) {
+static Value *list_output(Importer *importer, Scope *scope, const Item *item, const char *name,
+                          Loc loc) {
   const Onnx__ValueInfoProto *info = import_declared(importer, name);
-  TypeKind kind = item->is_optional || (item->list && item->list->type.kind == TYPE_OPTIONAL) ? TYPE_OPTIONAL : TYPE_SEQUENCE;
+  TypeKind kind = item->is_optional || (item->list && item->list->type.kind == TYPE_OPTIONAL)
+                      ? TYPE_OPTIONAL
+                      : TYPE_SEQUENCE;
   Builder builder = builder_at_end(scope->graph, loc);
   Type declared = {.kind = kind};
   bool given = info && info->type && import_proto_type(importer, name, info->type, &declared);
@@ -331,9 +348,11 @@ static bool add_output(Importer *importer, Scope *scope, const char *name) {
   if (item->poisoned) return false;
   if (item->initializer && !import_initializer(importer, scope, item, name)) return false;
   Value *value = item->value;
-  if (!value || is_declared_optional(importer, name)) value = list_output(importer, scope, item, name, loc);
+  if (!value || is_declared_optional(importer, name))
+    value = list_output(importer, scope, item, name, loc);
   if (!value) return false;
-  if (!type_is_list(&value->type) && !import_check_declared(importer, loc, name, &value->type)) return false;
+  if (!type_is_list(&value->type) && !import_check_declared(importer, loc, name, &value->type))
+    return false;
   bool same_name = value->name && strcmp(value->name, name) == 0;
   if (!value->definition || is_output_already(scope->graph, value)) {
     if (!value->definition || !same_name) {

@@ -16,7 +16,8 @@ static Value *initial_value(OnnxNode *node, int index) {
   const Item *item = index < node->input_count ? node->inputs[index] : NULL;
   if (!item) return onnx_error(node, "input %d is missing", index), NULL;
   if (item->value) return item->value;
-  return import_list(node->importer, &node->builder, item, item_is_optional(item) ? TYPE_OPTIONAL : TYPE_SEQUENCE, NULL);
+  return import_list(node->importer, &node->builder, item,
+                     item_is_optional(item) ? TYPE_OPTIONAL : TYPE_SEQUENCE, NULL);
 }
 
 static bool loop_begin(OnnxNode *node, Loop *loop) {
@@ -68,11 +69,13 @@ static bool import_loop_body(const Loop *loop, Node *owner) {
   region_input(region, scope, loop->body, 1, type_tensor(BOOL, 0, NULL));
   for (int i = 0; i < loop->carried; i++)
     region_input(region, scope, loop->body, (size_t)i + 2, loop->types[i]);
-  if (!region_define_captures(region, scope) || !region_import(region, scope, loop->body)) return false;
+  if (!region_define_captures(region, scope) || !region_import(region, scope, loop->body))
+    return false;
   for (int i = 0; i <= loop->carried + loop->scanned; i++) {
     bool list = i > 0 && i <= loop->carried && type_is_list(&loop->types[i - 1]);
     const char *name = loop->body->output[i]->name;
-    Value *value = list ? carried_list(region, scope, name, &loop->types[i - 1]) : region_output(region, scope, name);
+    Value *value = list ? carried_list(region, scope, name, &loop->types[i - 1])
+                        : region_output(region, scope, name);
     if (!value) return false;
     if (i == loop->carried + 1)
       for (int k = 0; k < region->value_count; k++)
@@ -190,7 +193,8 @@ static bool unroll_loop(OnnxNode *node, const Loop *loop, int iterations) {
   for (; done < iterations && goes_on; done++)
     if (!unroll_iteration(node, loop, done, &unrolled, &goes_on)) return false;
   for (int i = 0; i < loop->carried && i < node->output_count; i++)
-    if (unrolled.carried[i].value ? !onnx_output(node, i, unrolled.carried[i].value) : !copy_item(node, i, &unrolled.carried[i]))
+    if (unrolled.carried[i].value ? !onnx_output(node, i, unrolled.carried[i].value)
+                                  : !copy_item(node, i, &unrolled.carried[i]))
       return false;
   for (int i = 0; i < loop->scanned && loop->carried + i < node->output_count; i++) {
     Value **slices = NEW_ARRAY(importer->arena, Value *, done + 1);
@@ -230,7 +234,8 @@ bool import_loop(OnnxNode *node) {
   if (!loop_begin(node, &loop)) return false;
   if (carries_known_list(node, &loop) && known_iterations(node, &loop) > 0) {
     attempt_begin(node, &attempt);
-    if (attempt_end(node, &attempt, unroll_loop(node, &loop, known_iterations(node, &loop)))) return true;
+    if (attempt_end(node, &attempt, unroll_loop(node, &loop, known_iterations(node, &loop))))
+      return true;
   }
   attempt_begin(node, &attempt);
   if (attempt_end(node, &attempt, build_loop(node, &loop))) return true;

@@ -299,7 +299,8 @@ bool import_zip_map(OnnxNode *node) {
   int count;
   if (!onnx_need_inputs(node, 1)) return false;
   Value *keys = class_labels(node, &count);
-  if (!keys || !count) return node->builder.failed ? false : onnx_error(node, "there are no class labels");
+  if (!keys || !count)
+    return node->builder.failed ? false : onnx_error(node, "there are no class labels");
   Node *zip = build_begin(&node->builder, OP_ZIP_MAP, (Value *[]){onnx_input(node, 0), keys}, 2);
   return onnx_output(node, 0, build_end(&node->builder, zip));
 }

@@ -29,11 +29,9 @@ static bool check_blocks(OnnxNode *node, const Type *x, const Type *scale,
     bool blocked = i == operands->axis;
     int64_t block = blocked ? operands->block : 1;
     if (size / block + (size % block != 0) == count) continue;
-    return onnx_error(node, "%lld scales for axis %d of size %lld%s", (long long)count, i,
-                      (long long)size,
-                      blocked ? arena_printf(node->importer->arena, " in blocks of %lld",
-                                             (long long)block)
-                              : "");
+    return onnx_error(
+        node, "%lld scales for axis %d of size %lld%s", (long long)count, i, (long long)size,
+        blocked ? arena_printf(node->importer->arena, " in blocks of %lld", (long long)block) : "");
   }
   return true;
 }

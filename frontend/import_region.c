@@ -68,7 +68,7 @@ static bool find_values(Region *region) {
 }
 
 bool region_begin(OnnxNode *node, Region *region, const Onnx__GraphProto *a,
-                         const Onnx__GraphProto *b) {
+                  const Onnx__GraphProto *b) {
   Importer *importer = node->importer;
   Captures *captures = &region->captures;
   *region = (Region){.node = node};
@@ -118,8 +118,8 @@ Scope *region_scope(const Region *region, Node *owner, const char *name) {
   return scope;
 }
 
-Value *region_input(const Region *region, Scope *scope, const Onnx__GraphProto *graph,
-                                  size_t index, Type type) {
+Value *region_input(const Region *region, Scope *scope, const Onnx__GraphProto *graph, size_t index,
+                    Type type) {
   Importer *importer = region->node->importer;
   const char *name = index < graph->n_input ? graph->input[index]->name : "";
   Value *value =
@@ -175,7 +175,8 @@ bool attempt_end(OnnxNode *node, const Attempt *attempt, bool good) {
 }
 
 bool onnx_output_any(OnnxNode *node, int index, Value *value) {
-  return value && type_is_list(&value->type) ? onnx_output_list(node, index, value) : onnx_output(node, index, value);
+  return value && type_is_list(&value->type) ? onnx_output_list(node, index, value)
+                                             : onnx_output(node, index, value);
 }
 
 bool item_is_optional(const Item *item) {

@@ -1,5 +1,5 @@
-// Subgraphs of If, Loop and Scan. A region of the IR captures nothing: what a subgraph reads from outside becomes
-// an operand, constants are made anew inside.
+// Subgraphs of If, Loop and Scan. A region of the IR captures nothing: what a subgraph reads from
+// outside becomes an operand, constants are made anew inside.
 #ifndef TENON_FRONTEND_IMPORT_REGION_H
 #define TENON_FRONTEND_IMPORT_REGION_H
 
@@ -22,14 +22,17 @@ typedef struct Region {
   int value_count;
 } Region;
 
-// Collects what the subgraphs `a` and, where there is one, `b` read from outside. False: reported, or an operand has failed.
-bool region_begin(OnnxNode *node, Region *region, const Onnx__GraphProto *a, const Onnx__GraphProto *b);
+// Collects what the subgraphs `a` and, where there is one, `b` read from outside. False: reported,
+// or an operand has failed.
+bool region_begin(OnnxNode *node, Region *region, const Onnx__GraphProto *a,
+                  const Onnx__GraphProto *b);
 // The captured names as the region's scope sees them.
 bool region_define_captures(const Region *region, Scope *scope);
 // A new region of `owner`, and the scope in which its subgraph is imported.
 Scope *region_scope(const Region *region, Node *owner, const char *name);
 // The next input of the region, named as the subgraph names its input `index`.
-Value *region_input(const Region *region, Scope *scope, const Onnx__GraphProto *graph, size_t index, Type type);
+Value *region_input(const Region *region, Scope *scope, const Onnx__GraphProto *graph, size_t index,
+                    Type type);
 // The subgraph's output `name`; NULL: reported, or its node has failed.
 Item *region_item(const Region *region, Scope *scope, const char *name);
 // The same, a tensor.

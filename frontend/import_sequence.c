@@ -1,5 +1,6 @@
-// Sequences and optionals. Those that are known at compile time are lists of values and cost nothing;
-// as soon as one depends on the run (an input, a position that is data) it is a value of its own kind.
+// Sequences and optionals. Those that are known at compile time are lists of values and cost
+// nothing; as soon as one depends on the run (an input, a position that is data) it is a value of
+// its own kind.
 #include <string.h>
 
 #include "frontend/import.h"
@@ -15,7 +16,8 @@ bool import_sequence_empty(OnnxNode *node) {
   if (element == ELEMENT_NONE) return onnx_unsupported(node, "this element type");
   if (!onnx_output_sequence(node, 0, NULL, 0)) return false;
   Type *type = NEW(node->importer->arena, Type);
-  *type = type_list(node->importer->arena, TYPE_SEQUENCE, (Type){.kind = TYPE_TENSOR, .element = element, .rank = NO_RANK});
+  *type = type_list(node->importer->arena, TYPE_SEQUENCE,
+                    (Type){.kind = TYPE_TENSOR, .element = element, .rank = NO_RANK});
   if (onnx_wants_output(node, 0)) node->outputs[0].list_type = type;
   return true;
 }
@@ -23,8 +25,8 @@ bool import_sequence_empty(OnnxNode *node) {
 // A sequence has tensors of one element type.
 static bool check_element(OnnxNode *node, int input, ElementType element) {
   ElementType found = onnx_input(node, input)->type.element;
-  return found == element || onnx_error(node, "input %d is %s in a sequence of %s", input, element_info[found].text,
-                                        element_info[element].text);
+  return found == element || onnx_error(node, "input %d is %s in a sequence of %s", input,
+                                        element_info[found].text, element_info[element].text);
 }
 
 bool import_sequence_construct(OnnxNode *node) {
@@ -61,7 +63,8 @@ static Value *on_list(OnnxNode *node, OpCode op, int operands) {
   Value *values[3] = {onnx_list(node, 0, TYPE_SEQUENCE)};
   if (!values[0]) return NULL;
   int count = 1;
-  for (; count < operands && onnx_has_input(node, count); count++) values[count] = onnx_input(node, count);
+  for (; count < operands && onnx_has_input(node, count); count++)
+    values[count] = onnx_input(node, count);
   return build_end(&node->builder, build_begin(&node->builder, op, values, count));
 }
 
@@ -87,7 +90,9 @@ bool import_sequence_insert(OnnxNode *node) {
     return onnx_output_list(node, 0, on_list(node, OP_SEQUENCE_INSERT, 3));
   int count = sequence->element_count, position = count;
   const Type *empty = sequence->list_type;
-  ElementType element = count ? sequence->elements[0]->type.element : empty ? empty->inner->element : value->type.element;
+  ElementType element = count   ? sequence->elements[0]->type.element
+                        : empty ? empty->inner->element
+                                : value->type.element;
   if (!check_element(node, 1, element)) return false;
   if (present && !check_position(node, given, count, 1, &position)) return false;
   Value **elements = NEW_ARRAY(node->importer->arena, Value *, count + 1);
@@ -142,7 +147,9 @@ bool import_concat_from_sequence(OnnxNode *node) {
   Value **parts = NEW_ARRAY(node->importer->arena, Value *, count);
   for (int i = 0; i < count; i++) {
     int rank = sequence->elements[i]->type.rank, wanted = sequence->elements[0]->type.rank;
-    if (rank != wanted) return onnx_error(node, "element %d of the sequence has rank %d, element 0 rank %d", i, rank, wanted);
+    if (rank != wanted)
+      return onnx_error(node, "element %d of the sequence has rank %d, element 0 rank %d", i, rank,
+                        wanted);
     parts[i] = new_axis ? onnx_unsqueeze(node, sequence->elements[i], (int64_t[]){axis}, 1)
                         : sequence->elements[i];
   }
@@ -153,7 +160,8 @@ bool import_concat_from_sequence(OnnxNode *node) {
 // --- split
 
 // The sizes of the parts: given one by one, or all but the last equal.
-static bool part_sizes(OnnxNode *node, const Tensor *given, int64_t total, int64_t **sizes, int *count) {
+static bool part_sizes(OnnxNode *node, const Tensor *given, int64_t total, int64_t **sizes,
+                       int *count) {
   int64_t size = 1, sum = 0;
   if (given && given->rank == 1) {
     *count = (int)given->dims[0];
@@ -161,11 +169,12 @@ static bool part_sizes(OnnxNode *node, const Tensor *given, int64_t total, int64
     for (int i = 0; i < *count; i++) {
       int64_t one = (*sizes)[i] = element_load_int(given->element, given->data, i);
       if (one < 0 || one > total - sum)
-        return onnx_error(node, "part %d of size %lld of %lld", i, (long long)one, (long long)total);
+        return onnx_error(node, "part %d of size %lld of %lld", i, (long long)one,
+                          (long long)total);
       sum += one;
     }
-    return sum == total ||
-           onnx_error(node, "the parts have %lld elements, the axis %lld", (long long)sum, (long long)total);
+    return sum == total || onnx_error(node, "the parts have %lld elements, the axis %lld",
+                                      (long long)sum, (long long)total);
   }
   if (given) size = element_load_int(given->element, given->data, 0);
   if (size < 1) return onnx_error(node, "parts of size %lld", (long long)size);
@@ -193,7 +202,8 @@ static bool split_known(OnnxNode *node, const Tensor *given, int axis, int64_t t
   if (!onnx_output_sequence(node, 0, parts, count)) return false;
   if (count || !onnx_wants_output(node, 0)) return true;
   Type *type = NEW(node->importer->arena, Type);
-  *type = type_list(node->importer->arena, TYPE_SEQUENCE, (Type){.kind = TYPE_TENSOR, .element = x->type.element, .rank = NO_RANK});
+  *type = type_list(node->importer->arena, TYPE_SEQUENCE,
+                    (Type){.kind = TYPE_TENSOR, .element = x->type.element, .rank = NO_RANK});
   node->outputs[0].list_type = type;
   return true;
 }
@@ -209,9 +219,11 @@ bool import_split_to_sequence(OnnxNode *node) {
   if (given && given->rank > 1) return onnx_error(node, "the sizes have rank %d", given->rank);
   if (sizes && !element_is_integer(sizes->type.element))
     return onnx_error(node, "the sizes are %s", element_info[sizes->type.element].text);
-  bool known = dim_is_constant(x->type.dims[axis], &total) && total <= MOST_PARTS && (given || !sizes);
+  bool known =
+      dim_is_constant(x->type.dims[axis], &total) && total <= MOST_PARTS && (given || !sizes);
   if (known) return split_known(node, given, axis, total);
-  Node *split = build_begin(&node->builder, OP_SEQUENCE_SPLIT, (Value *[]){x, sizes}, sizes ? 2 : 1);
+  Node *split =
+      build_begin(&node->builder, OP_SEQUENCE_SPLIT, (Value *[]){x, sizes}, sizes ? 2 : 1);
   node_set_int(split, ATTR_AXIS, axis);
   node_set_int(split, ATTR_KEEP_DIMS, onnx_int(node, "keepdims", 1) != 0);
   return onnx_output_list(node, 0, build_end(&node->builder, split));
@@ -227,7 +239,8 @@ bool import_optional(OnnxNode *node) {
   node->outputs[0] = (Item){.is_optional = true};
   if (!attribute || !attribute->tp) return true;
   if (!import_proto_type(node->importer, node->loc.node, attribute->tp, &element)) return false;
-  *type = element.kind == TYPE_OPTIONAL ? element : type_list(node->importer->arena, TYPE_OPTIONAL, element);
+  *type = element.kind == TYPE_OPTIONAL ? element
+                                        : type_list(node->importer->arena, TYPE_OPTIONAL, element);
   node->outputs[0].list_type = type;
   return true;
 }
@@ -247,5 +260,6 @@ bool import_optional_get_element(OnnxNode *node) {
     return true;
   }
   Value *element = build_unary(&node->builder, OP_OPTIONAL_GET, item->list);
-  return type_is_list(item->list->type.inner) ? onnx_output_list(node, 0, element) : onnx_output(node, 0, element);
+  return type_is_list(item->list->type.inner) ? onnx_output_list(node, 0, element)
+                                              : onnx_output(node, 0, element);
 }

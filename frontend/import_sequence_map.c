@@ -1,6 +1,8 @@
-// SequenceMap: a subgraph for each element of a sequence. It is the loop as which the standard defines it:
+// SequenceMap: a subgraph for each element of a sequence. It is the loop as which the standard
+// defines it:
 //
-//   loop i < length: element.. = SequenceAt(sequence.., i); the subgraph; made.. = SequenceInsert(made.., result..)
+//   loop i < length: element.. = SequenceAt(sequence.., i); the subgraph; made.. =
+//   SequenceInsert(made.., result..)
 #include "frontend/import.h"
 
 typedef struct Map {
@@ -42,27 +44,31 @@ static void make_loop(Map *map) {
   int inputs = map->node->input_count, outputs = map->node->output_count;
   Onnx__GraphProto *loop = map->loop = NEW(arena, Onnx__GraphProto);
   onnx__graph_proto__init(loop);
-  loop->node = NEW_ARRAY(arena, Onnx__NodeProto *, map->body->n_node + (size_t)(inputs + outputs) + 1);
+  loop->node =
+      NEW_ARRAY(arena, Onnx__NodeProto *, map->body->n_node + (size_t)(inputs + outputs) + 1);
   loop->input = NEW_ARRAY(arena, Onnx__ValueInfoProto *, outputs + 2);
   loop->output = NEW_ARRAY(arena, Onnx__ValueInfoProto *, outputs + 1);
   loop->initializer = map->body->initializer;
   loop->n_initializer = map->body->n_initializer;
   loop->sparse_initializer = map->body->sparse_initializer;
   loop->n_sparse_initializer = map->body->n_sparse_initializer;
-  char *number = name_of(map, "number", 0), *condition = name_of(map, "condition", 0), *next = name_of(map, "condition", 1);
+  char *number = name_of(map, "number", 0), *condition = name_of(map, "condition", 0),
+       *next = name_of(map, "condition", 1);
   add_value(map, loop->input, &loop->n_input, number);
   add_value(map, loop->input, &loop->n_input, condition);
   add_value(map, loop->output, &loop->n_output, next);
   add_node(map, "Identity", condition, NULL, next);
   for (int i = 0; i < inputs; i++) {
     bool tensor = map->node->inputs[i]->value != NULL;
-    add_node(map, tensor ? "Identity" : "SequenceAt", name_of(map, "input", i), tensor ? NULL : number, map->body->input[i]->name);
+    add_node(map, tensor ? "Identity" : "SequenceAt", name_of(map, "input", i),
+             tensor ? NULL : number, map->body->input[i]->name);
   }
   for (size_t i = 0; i < map->body->n_node; i++) loop->node[loop->n_node++] = map->body->node[i];
   for (int i = 0; i < outputs; i++) {
     add_value(map, loop->input, &loop->n_input, name_of(map, "before", i));
     add_value(map, loop->output, &loop->n_output, name_of(map, "after", i));
-    add_node(map, "SequenceInsert", name_of(map, "before", i), map->body->output[i]->name, name_of(map, "after", i));
+    add_node(map, "SequenceInsert", name_of(map, "before", i), map->body->output[i]->name,
+             name_of(map, "after", i));
   }
 }
 
@@ -70,9 +76,10 @@ static bool check_map(const Map *map) {
   OnnxNode *node = map->node;
   if (node->input_count < 1 || !node->inputs[0] || node->inputs[0]->value)
     return onnx_error(node, "input 0 is not a sequence");
-  if (map->body->n_input != (size_t)node->input_count || map->body->n_output != (size_t)node->output_count)
-    return onnx_error(node, "%d inputs and %d outputs, the body has %zu and %zu", node->input_count, node->output_count,
-                      map->body->n_input, map->body->n_output);
+  if (map->body->n_input != (size_t)node->input_count ||
+      map->body->n_output != (size_t)node->output_count)
+    return onnx_error(node, "%d inputs and %d outputs, the body has %zu and %zu", node->input_count,
+                      node->output_count, map->body->n_input, map->body->n_output);
   for (int i = 0; i < node->input_count; i++)
     if (!node->inputs[i]) return onnx_error(node, "input %d is missing", i);
   return true;
@@ -84,7 +91,8 @@ static bool empty_result(const Map *map, int index, Item *item) {
   Type element;
   if (!declared || declared->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
     return onnx_error(node, "the body does not say the type of its output %d", index);
-  if (!import_proto_type(node->importer, map->body->output[index]->name, declared, &element)) return false;
+  if (!import_proto_type(node->importer, map->body->output[index]->name, declared, &element))
+    return false;
   element.rank = NO_RANK;
   Type *type = NEW(node->importer->arena, Type);
   *type = type_list(node->importer->arena, TYPE_SEQUENCE, element);
@@ -116,7 +124,8 @@ bool import_sequence_map(OnnxNode *node) {
   Onnx__NodeProto proto = *node->proto;
   proto.attribute = attributes;
   proto.n_attribute = 1;
-  Item trips = {.value = length_of(node)}, *made = NEW_ARRAY(importer->arena, Item, node->output_count + 1);
+  Item trips = {.value = length_of(node)},
+       *made = NEW_ARRAY(importer->arena, Item, node->output_count + 1);
   OnnxNode loop = *node;
   loop.proto = &proto;
   loop.scope = map.scope;

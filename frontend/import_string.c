@@ -18,7 +18,8 @@ static Value *string_list(OnnxNode *node, const char *const *texts, int64_t coun
 }
 
 static Value *split_node(OnnxNode *node, OpCode op, Value *x, Value *delimiter, const Dim *size) {
-  Node *made = x && delimiter ? build_begin(&node->builder, op, (Value *[]){x, delimiter}, 2) : NULL;
+  Node *made =
+      x && delimiter ? build_begin(&node->builder, op, (Value *[]){x, delimiter}, 2) : NULL;
   if (!made) return NULL;
   node_set_int(made, ATTR_LIMIT, onnx_int(node, "maxsplit", -1));
   if (size) node_set_dims(made, ATTR_SIZES, &size, 1);
@@ -28,8 +29,10 @@ static Value *split_node(OnnxNode *node, OpCode op, Value *x, Value *delimiter, 
 // The largest of the counts, of none 0, is measured: it is a dim of the parts.
 static const Dim *most_parts(OnnxNode *node, Value *counts) {
   const Dim *all = type_count(node->importer->dims, &counts->type);
-  Value *list = build_reshape(&node->builder, counts, 1, &all), *zero = build_scalar(&node->builder, I64, 0);
-  Value *most = onnx_binary(node, OP_MAX, onnx_reduce_one(node, OP_REDUCE_MAX, list, 0, false), zero);
+  Value *list = build_reshape(&node->builder, counts, 1, &all),
+        *zero = build_scalar(&node->builder, I64, 0);
+  Value *most =
+      onnx_binary(node, OP_MAX, onnx_reduce_one(node, OP_REDUCE_MAX, list, 0, false), zero);
   Node *measure = most ? build_begin(&node->builder, OP_MEASURE, &most, 1) : NULL;
   if (!measure) return NULL;
   const Dim *size = dim_fresh_symbol(node->importer->dims, "parts", 0, DIM_UNBOUNDED);
@@ -44,7 +47,8 @@ bool import_string_split(OnnxNode *node) {
   Value *counts = split_node(node, OP_STRING_COUNT, x, delimiter, NULL);
   const Dim *size = counts ? most_parts(node, counts) : NULL;
   if (!size) return false;
-  return onnx_output(node, 0, split_node(node, OP_STRING_SPLIT, x, delimiter, size)) && onnx_output(node, 1, counts);
+  return onnx_output(node, 0, split_node(node, OP_STRING_SPLIT, x, delimiter, size)) &&
+         onnx_output(node, 1, counts);
 }
 
 // The automaton of the pattern is made here; the model walks through its table.

@@ -425,10 +425,12 @@ static bool read_ensemble(OnnxNode *node, EnsembleLists *lists) {
 enum { MODE_MEMBER = 6 };
 
 // Where a node leads to, in the numbering of both: nodes, then leaves.
-static bool ensemble_child(OnnxNode *node, const EnsembleLists *lists, int at, int64_t given, bool leaf, int64_t *id) {
+static bool ensemble_child(OnnxNode *node, const EnsembleLists *lists, int at, int64_t given,
+                           bool leaf, int64_t *id) {
   int64_t count = leaf ? lists->leaves : lists->nodes;
   if (given < 0 || given >= count)
-    return onnx_error(node, "node %d leads to %s %lld, which does not exist", at, leaf ? "leaf" : "node", (long long)given);
+    return onnx_error(node, "node %d leads to %s %lld, which does not exist", at,
+                      leaf ? "leaf" : "node", (long long)given);
   *id = leaf ? given + lists->nodes : given;
   return true;
 }
@@ -447,8 +449,10 @@ static bool ensemble_nodes(OnnxNode *node, EnsembleLists *lists, Trees *trees) {
     TreeNode at = {.id = i,
                    .feature = lists->features[i],
                    .value = element_load(lists->splits.element, lists->splits.data, i)};
-    if (!ensemble_child(node, lists, i, lists->true_ids[i], lists->true_leaf[i] != 0, &at.true_id) ||
-        !ensemble_child(node, lists, i, lists->false_ids[i], lists->false_leaf[i] != 0, &at.false_id))
+    if (!ensemble_child(node, lists, i, lists->true_ids[i], lists->true_leaf[i] != 0,
+                        &at.true_id) ||
+        !ensemble_child(node, lists, i, lists->false_ids[i], lists->false_leaf[i] != 0,
+                        &at.false_id))
       return false;
     if (mode < 0 || mode > MODE_MEMBER) return onnx_error(node, "node mode %d", mode);
     at.comparison = mode == MODE_MEMBER ? TREE_EQUAL : comparisons[mode];

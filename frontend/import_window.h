@@ -14,8 +14,9 @@ typedef struct Window {
 bool onnx_window(OnnxNode *node, int spatial, const int64_t *kernel, Window *window);
 // The same for a convolution, whose inputs are x and the weights.
 bool onnx_conv_window(OnnxNode *node, Window *window);
-// Replaces the window's pads by what auto_pad asks for; x is channels first. Where they depend on a symbolic size they are
-// added to the result, filled with `fill` (NULL: zero), and the window has none; else x itself is returned. NULL: reported.
+// Replaces the window's pads by what auto_pad asks for; x is channels first. Where they depend on a
+// symbolic size they are added to the result, filled with `fill` (NULL: zero), and the window has
+// none; else x itself is returned. NULL: reported.
 Value *onnx_auto_pad(OnnxNode *node, Value *x, Window *window, Value *fill);
 // What the attributes and operands of a Conv node say, channels first; NULL: reported.
 Value *onnx_conv_result(OnnxNode *node);

@@ -12,7 +12,8 @@
 // `path` is for messages. False: reported.
 bool npy_decode(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes, size_t size,
                 Tensor *tensor);
-// The bytes that header and data take together, by the header alone: `size` bytes from the beginning hold it. False: reported.
+// The bytes that header and data take together, by the header alone: `size` bytes from the
+// beginning hold it. False: reported.
 bool npy_extent(Arena *arena, Diag *diag, const char *path, const uint8_t *bytes, size_t size,
                 uint64_t *extent);
 bool npy_file_read(Arena *arena, Diag *diag, const char *path, Tensor *tensor);

@@ -35,7 +35,9 @@ _Noreturn void machine_failed(const char *format, ...) {
   exit(4);
 }
 
-static size_t round_up(size_t bytes) { return (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1); }
+static size_t round_up(size_t bytes) {
+  return (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+}
 
 Arena *arena_create(void) {
   Arena *arena = calloc(1, sizeof *arena);

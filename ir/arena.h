@@ -29,11 +29,12 @@ size_t arena_bytes(const Arena *arena); // allocated from the system so far
 #define NEW_ARRAY(arena, T, count) ((T *)arena_alloc_array((arena), (size_t)(count), sizeof(T)))
 
 // Appends to a growable array held in three variables: `items`, `count`, `capacity`.
-#define ARENA_PUSH(arena, items, count, capacity, value)                                          \
+#define ARENA_PUSH(arena, items, count, capacity, value)                                           \
   do {                                                                                             \
     if ((count) == (capacity)) {                                                                   \
       (capacity) = (capacity) ? 2 * (capacity) : 8;                                                \
-      (items) = arena_grow((arena), (items), (size_t)(count), (size_t)(capacity), sizeof *(items)); \
+      (items) =                                                                                    \
+          arena_grow((arena), (items), (size_t)(count), (size_t)(capacity), sizeof *(items));      \
     }                                                                                              \
     (items)[(count)++] = (value);                                                                  \
   } while (0)

@@ -9,7 +9,8 @@ Builder builder_before(Node *node) {
   return (Builder){.graph = node->graph, .before = node, .loc = node->loc};
 }
 
-Node *build_begin_results(Builder *builder, OpCode op, Value *const *operands, int count, int results) {
+Node *build_begin_results(Builder *builder, OpCode op, Value *const *operands, int count,
+                          int results) {
   if (builder->failed) return NULL;
   return node_create(builder->graph, op, builder->loc, operands, count, results);
 }
@@ -22,7 +23,8 @@ Node *build_begin(Builder *builder, OpCode op, Value *const *operands, int count
 static bool operand_count_fits(const Node *node, Diag *diag) {
   const OpInfo *info = &op_info[node->op];
   int count = node_own_operands(node);
-  if (count >= info->min_operands && (info->max_operands < 0 || count <= info->max_operands)) return true;
+  if (count >= info->min_operands && (info->max_operands < 0 || count <= info->max_operands))
+    return true;
   return diag_error(diag, node->loc, "%s has %d operands, wanted %d to %d", info->text, count,
                     info->min_operands, info->max_operands);
 }
@@ -35,8 +37,10 @@ Value *build_end(Builder *builder, Node *node) {
     for (int i = node->operand_count - 1; i >= 0; i--) node_set_operand(node, i, NULL);
     return NULL;
   }
-  if (builder->before) graph_insert_before(builder->before, node);
-  else graph_append(builder->graph, node);
+  if (builder->before)
+    graph_insert_before(builder->before, node);
+  else
+    graph_append(builder->graph, node);
   if (builder->name && node->result_count) node->results[0]->name = builder->name;
   builder->name = NULL;
   return node->result_count ? node->results[0] : NULL;
@@ -55,7 +59,8 @@ Value *build_where(Builder *builder, Value *condition, Value *a, Value *b) {
 }
 
 Value *build_cast(Builder *builder, Value *x, ElementType element) {
-  if (builder->failed || (x->type.element == element && !x->type.quant)) return builder->failed ? NULL : x;
+  if (builder->failed || (x->type.element == element && !x->type.quant))
+    return builder->failed ? NULL : x;
   Node *node = build_begin(builder, OP_CAST, (Value *[]){x}, 1);
   node->results[0]->type = type_with_element(x->type, element);
   return build_end(builder, node);
@@ -89,7 +94,8 @@ Value *build_expand(Builder *builder, Value *x, int rank, const Dim *const *dims
   return build_end(builder, node);
 }
 
-Value *build_reduce(Builder *builder, OpCode op, Value *x, const int64_t *axes, int count, bool keep) {
+Value *build_reduce(Builder *builder, OpCode op, Value *x, const int64_t *axes, int count,
+                    bool keep) {
   Node *node = build_begin(builder, op, (Value *[]){x}, 1);
   if (!node) return NULL;
   node_set_ints(node, ATTR_AXES, axes, count);
@@ -103,7 +109,8 @@ Value *build_concat(Builder *builder, Value *const *values, int count, int64_t a
   return build_end(builder, node);
 }
 
-Value *build_slice_axis(Builder *builder, Value *x, int axis, const Dim *start, const Dim *size, int64_t step) {
+Value *build_slice_axis(Builder *builder, Value *x, int axis, const Dim *start, const Dim *size,
+                        int64_t step) {
   if (builder->failed) return NULL;
   const Dim *starts[MAX_RANK], *sizes[MAX_RANK];
   int64_t steps[MAX_RANK];
@@ -151,7 +158,8 @@ Value *build_constant(Builder *builder, Type type, const void *data, const char 
 
 Value *build_constant_tensor(Builder *builder, const Tensor *tensor, const char *name) {
   if (builder->failed) return NULL;
-  Type type = type_static(builder->graph->module->dims, tensor->element, tensor->rank, tensor->dims);
+  Type type =
+      type_static(builder->graph->module->dims, tensor->element, tensor->rank, tensor->dims);
   return build_constant(builder, type, tensor->data, name);
 }
 
@@ -161,7 +169,8 @@ Value *build_scalar(Builder *builder, ElementType element, double value) {
   return build_constant_tensor(builder, &tensor, NULL);
 }
 
-static Value *build_vector(Builder *builder, ElementType element, const void *values, int64_t count) {
+static Value *build_vector(Builder *builder, ElementType element, const void *values,
+                           int64_t count) {
   Tensor tensor = tensor_create(builder->graph->module->arena, element, 1, &count);
   if (tensor.bytes) memcpy(tensor.data, values, tensor.bytes);
   return build_constant_tensor(builder, &tensor, NULL);
@@ -178,8 +187,11 @@ Value *build_ints(Builder *builder, const int64_t *values, int64_t count) {
 bool value_tensor(const Value *value, Tensor *tensor) {
   const Constant *constant = value_constant(value);
   if (!constant) return false;
-  *tensor = (Tensor){.element = value->type.element, .rank = value->type.rank,
-                     .data = (void *)(uintptr_t)constant->data, .bytes = constant->bytes, .name = value->name};
+  *tensor = (Tensor){.element = value->type.element,
+                     .rank = value->type.rank,
+                     .data = (void *)(uintptr_t)constant->data,
+                     .bytes = constant->bytes,
+                     .name = value->name};
   for (int i = 0; i < tensor->rank; i++) tensor->dims[i] = type_dim(&value->type, i);
   return true;
 }

@@ -22,13 +22,13 @@ typedef struct Loc {
 typedef enum DiagLevel { DIAG_NOTE, DIAG_WARNING, DIAG_ERROR } DiagLevel;
 
 typedef struct Diag {
-  FILE *stream;              // where messages go; NULL: nowhere (only counted and kept)
-  struct Arena *arena;       // keeps the text of the first error
+  FILE *stream;        // where messages go; NULL: nowhere (only counted and kept)
+  struct Arena *arena; // keeps the text of the first error
   int errors, warnings;
-  bool warnings_are_errors;  // -Werror
-  bool no_warnings;          // -w
-  int error_limit;           // further errors are counted but not printed; 0: no limit
-  const char *first_error;   // text without location, for tests and JSON
+  bool warnings_are_errors; // -Werror
+  bool no_warnings;         // -w
+  int error_limit;          // further errors are counted but not printed; 0: no limit
+  const char *first_error;  // text without location, for tests and JSON
 } Diag;
 
 void diag_init(Diag *diag, struct Arena *arena, FILE *stream);
@@ -36,7 +36,8 @@ void diag_init(Diag *diag, struct Arena *arena, FILE *stream);
 // Prints "file:line: error: node 'name' (Op): text". Text: lower case, no full stop, what was
 // found and what was wanted. Always returns false.
 bool diag_error(Diag *diag, Loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void diag_warning(Diag *diag, Loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void diag_warning(Diag *diag, Loc loc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 // Belongs to the message before it: what to do about it.
 void diag_note(Diag *diag, Loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

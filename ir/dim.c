@@ -130,7 +130,8 @@ static int order_dims(const Dim *a, const Dim *b) {
 static bool same_terms(const Dim *dim, int count, const DimTerm *terms) {
   if (dim->term_count != count) return false;
   for (int i = 0; i < count; i++)
-    if (dim->terms[i].coefficient != terms[i].coefficient || compare_atoms(&dim->terms[i], &terms[i]))
+    if (dim->terms[i].coefficient != terms[i].coefficient ||
+        compare_atoms(&dim->terms[i], &terms[i]))
       return false;
   return true;
 }
@@ -178,7 +179,8 @@ static const Dim *normalise(DimTable *table, DimTerm *terms, int count) {
   int kept = 0;
   for (int i = 0; i < count; i++) {
     if (kept && compare_atoms(&terms[kept - 1], &terms[i]) == 0)
-      terms[kept - 1].coefficient = saturating_add(terms[kept - 1].coefficient, terms[i].coefficient);
+      terms[kept - 1].coefficient =
+          saturating_add(terms[kept - 1].coefficient, terms[i].coefficient);
     else
       terms[kept++] = terms[i];
     if (terms[kept - 1].coefficient == 0) kept--;
@@ -198,8 +200,12 @@ static const Dim *dim_of_atom(DimTable *table, const Atom *atom) {
 
 static const Dim *add_symbol(DimTable *table, const char *name, int64_t low, int64_t high) {
   Atom *atom = NEW(table->arena, Atom);
-  *atom = (Atom){.kind = ATOM_SYMBOL, .id = table->atom_count, .index = table->symbol_count,
-                 .name = arena_strdup(table->arena, name), .low = low, .high = high};
+  *atom = (Atom){.kind = ATOM_SYMBOL,
+                 .id = table->atom_count,
+                 .index = table->symbol_count,
+                 .name = arena_strdup(table->arena, name),
+                 .low = low,
+                 .high = high};
   ARENA_PUSH(table->arena, table->atoms, table->atom_count, table->atom_capacity, atom);
   ARENA_PUSH(table->arena, table->symbols, table->symbol_count, table->symbol_capacity, atom);
   return dim_of_atom(table, atom);
@@ -218,7 +224,8 @@ const Dim *dim_symbol(DimTable *table, const char *name) {
 
 const Dim *dim_fresh_symbol(DimTable *table, const char *base, int64_t low, int64_t high) {
   const char *name = base;
-  for (int i = 1; find_symbol(table, name); i++) name = arena_printf(table->arena, "%s_%d", base, i);
+  for (int i = 1; find_symbol(table, name); i++)
+    name = arena_printf(table->arena, "%s_%d", base, i);
   return add_symbol(table, name, low, high);
 }
 
@@ -302,7 +309,12 @@ static const Dim *pair_atom(DimTable *table, AtomKind kind, const Dim *a, const 
     if (atom->kind == kind && atom->left == a && atom->right == b) return dim_of_atom(table, atom);
   }
   Atom *atom = NEW(table->arena, Atom);
-  *atom = (Atom){.kind = kind, .id = table->atom_count, .low = INT64_MIN, .high = INT64_MAX, .left = a, .right = b};
+  *atom = (Atom){.kind = kind,
+                 .id = table->atom_count,
+                 .low = INT64_MIN,
+                 .high = INT64_MAX,
+                 .left = a,
+                 .right = b};
   set_atom_range(atom);
   ARENA_PUSH(table->arena, table->atoms, table->atom_count, table->atom_capacity, atom);
   return dim_of_atom(table, atom);
@@ -320,8 +332,10 @@ static const Dim *exact_division(DimTable *table, const Dim *a, const Dim *b) {
     const Atom **atoms = NEW_ARRAY(table->arena, const Atom *, term->atom_count);
     int kept = 0, taken = 0;
     for (int k = 0; k < term->atom_count; k++)
-      if (taken < divisor->atom_count && term->atoms[k] == divisor->atoms[taken]) taken++;
-      else atoms[kept++] = term->atoms[k];
+      if (taken < divisor->atom_count && term->atoms[k] == divisor->atoms[taken])
+        taken++;
+      else
+        atoms[kept++] = term->atoms[k];
     if (taken != divisor->atom_count) return NULL;
     terms[i] = (DimTerm){term->coefficient / divisor->coefficient, kept, atoms};
   }
@@ -338,8 +352,10 @@ const Dim *dim_floordiv(DimTable *table, const Dim *a, const Dim *b) {
     int whole_count = 0, rest_count = 0;
     for (int i = 0; i < a->term_count; i++) {
       DimTerm term = a->terms[i];
-      int64_t quotient = floor_div(term.coefficient, y), remainder = term.coefficient - quotient * y;
-      if (term.coefficient == INT64_MAX || term.coefficient == INT64_MIN) quotient = 0, remainder = term.coefficient;
+      int64_t quotient = floor_div(term.coefficient, y),
+              remainder = term.coefficient - quotient * y;
+      if (term.coefficient == INT64_MAX || term.coefficient == INT64_MIN)
+        quotient = 0, remainder = term.coefficient;
       if (quotient) whole[whole_count++] = (DimTerm){quotient, term.atom_count, term.atoms};
       if (remainder) rest[rest_count++] = (DimTerm){remainder, term.atom_count, term.atoms};
     }
@@ -401,7 +417,8 @@ int64_t dim_low(const Dim *dim) { return dim->low; }
 int64_t dim_high(const Dim *dim) { return dim->high; }
 
 const char *dim_symbol_name(const Dim *dim) {
-  if (dim->term_count != 1 || dim->terms[0].coefficient != 1 || dim->terms[0].atom_count != 1) return NULL;
+  if (dim->term_count != 1 || dim->terms[0].coefficient != 1 || dim->terms[0].atom_count != 1)
+    return NULL;
   return dim->terms[0].atoms[0]->name;
 }
 
@@ -549,7 +566,8 @@ static const Dim *parse_factor(DimTable *table, const char **text, int depth) {
   while (**text == ' ') (*text)++;
   if (isdigit((unsigned char)**text)) {
     int64_t value = 0;
-    while (isdigit((unsigned char)**text)) value = saturating_add(saturating_mul(value, 10), *(*text)++ - '0');
+    while (isdigit((unsigned char)**text))
+      value = saturating_add(saturating_mul(value, 10), *(*text)++ - '0');
     return dim_constant(table, value);
   }
   if (accept(text, '(')) {

@@ -68,7 +68,7 @@ bool dim_is_constant(const Dim *dim, int64_t *value); // value may be NULL
 int64_t dim_value(const Dim *dim);                    // asserts that it is constant
 bool dim_is(const Dim *dim, int64_t value);
 int64_t dim_low(const Dim *dim);
-int64_t dim_high(const Dim *dim); // DIM_UNBOUNDED: no upper bound
+int64_t dim_high(const Dim *dim);            // DIM_UNBOUNDED: no upper bound
 const char *dim_symbol_name(const Dim *dim); // NULL unless the dim is a lone symbol
 
 int dim_term_count(const Dim *dim);

@@ -47,13 +47,20 @@ typedef struct FloatFormat {
 
 static FloatFormat float_format(ElementType element) {
   switch ((int)element) {
-  case F16: return (FloatFormat){5, 10, 15, true, false, true, true};
-  case F8E4M3FN: return (FloatFormat){4, 3, 7, false, false, true, true};
-  case F8E4M3FNUZ: return (FloatFormat){4, 3, 8, false, true, true, true};
-  case F8E5M2: return (FloatFormat){5, 2, 15, true, false, true, true};
-  case F8E5M2FNUZ: return (FloatFormat){5, 2, 16, false, true, true, true};
-  case F4E2M1: return (FloatFormat){2, 1, 1, false, false, false, true};
-  default: return (FloatFormat){8, 0, 127, false, false, true, false}; // F8E8M0
+  case F16:
+    return (FloatFormat){5, 10, 15, true, false, true, true};
+  case F8E4M3FN:
+    return (FloatFormat){4, 3, 7, false, false, true, true};
+  case F8E4M3FNUZ:
+    return (FloatFormat){4, 3, 8, false, true, true, true};
+  case F8E5M2:
+    return (FloatFormat){5, 2, 15, true, false, true, true};
+  case F8E5M2FNUZ:
+    return (FloatFormat){5, 2, 16, false, true, true, true};
+  case F4E2M1:
+    return (FloatFormat){2, 1, 1, false, false, false, true};
+  default:
+    return (FloatFormat){8, 0, 127, false, false, true, false}; // F8E8M0
   }
 }
 
@@ -73,7 +80,8 @@ static double format_decode(FloatFormat f, uint32_t bits) {
   return negative ? -value : value;
 }
 
-// Largest finite code (without sign), and the code of NaN (a format without NaN: of -0, as ONNX has it).
+// Largest finite code (without sign), and the code of NaN (a format without NaN: of -0, as ONNX has
+// it).
 static uint32_t format_largest(FloatFormat f) {
   uint32_t all = (1u << (f.exponent + f.mantissa)) - 1;
   if (f.has_infinity) return all - (1u << f.mantissa);
@@ -114,7 +122,9 @@ static uint32_t format_encode(FloatFormat f, double value, bool saturate) {
   if (!f.is_signed) return encode_power_of_two(value);
   uint32_t sign = signbit(value) ? 1u << (f.exponent + f.mantissa) : 0, largest = format_largest(f);
   if (isnan(value))
-    return !f.has_nan ? 1u << (f.exponent + f.mantissa) : f.zero_is_unsigned ? format_nan(f) : sign | format_nan(f);
+    return !f.has_nan           ? 1u << (f.exponent + f.mantissa)
+           : f.zero_is_unsigned ? format_nan(f)
+                                : sign | format_nan(f);
   uint32_t code = isinf(value) ? largest + 1 : encode_magnitude(f, fabs(value), largest);
   if (code > largest) {
     if (saturate || !f.has_nan) return sign | largest;
@@ -160,23 +170,45 @@ static void sub_byte_store(ElementType element, uint8_t *data, int64_t index, in
   *byte = (uint8_t)((*byte & ~(mask << shift)) | (value & mask) << shift);
 }
 
-
 int64_t element_load_int(ElementType element, const void *data, int64_t index) {
   const unsigned char *at = (const unsigned char *)data + index * (element_info[element].bits / 8);
   switch ((int)element) {
-  case I8: return *(const int8_t *)at;
+  case I8:
+    return *(const int8_t *)at;
   case U8:
-  case BOOL: return *at;
-  case I16: { int16_t v; memcpy(&v, at, 2); return v; }
-  case U16: { uint16_t v; memcpy(&v, at, 2); return v; }
-  case I32: { int32_t v; memcpy(&v, at, 4); return v; }
-  case U32: { uint32_t v; memcpy(&v, at, 4); return v; }
+  case BOOL:
+    return *at;
+  case I16: {
+    int16_t v;
+    memcpy(&v, at, 2);
+    return v;
+  }
+  case U16: {
+    uint16_t v;
+    memcpy(&v, at, 2);
+    return v;
+  }
+  case I32: {
+    int32_t v;
+    memcpy(&v, at, 4);
+    return v;
+  }
+  case U32: {
+    uint32_t v;
+    memcpy(&v, at, 4);
+    return v;
+  }
   case I64:
-  case U64: { int64_t v; memcpy(&v, at, 8); return v; }
+  case U64: {
+    int64_t v;
+    memcpy(&v, at, 8);
+    return v;
+  }
   case I4:
   case U4:
   case I2:
-  case U2: return sub_byte_load(element, data, index);
+  case U2:
+    return sub_byte_load(element, data, index);
   default: {
     double value = element_load(element, data, index);
     if (isnan(value)) return 0;
@@ -188,21 +220,43 @@ int64_t element_load_int(ElementType element, const void *data, int64_t index) {
 double element_load(ElementType element, const void *data, int64_t index) {
   const unsigned char *at = (const unsigned char *)data + index * (element_info[element].bits / 8);
   switch ((int)element) {
-  case F32: { float v; memcpy(&v, at, 4); return (double)v; }
-  case F64: { double v; memcpy(&v, at, 8); return v; }
-  case F16: { uint16_t v; memcpy(&v, at, 2); return (double)f16_to_float(v); }
-  case BF16: { uint16_t v; memcpy(&v, at, 2); return (double)bf16_to_float(v); }
+  case F32: {
+    float v;
+    memcpy(&v, at, 4);
+    return (double)v;
+  }
+  case F64: {
+    double v;
+    memcpy(&v, at, 8);
+    return v;
+  }
+  case F16: {
+    uint16_t v;
+    memcpy(&v, at, 2);
+    return (double)f16_to_float(v);
+  }
+  case BF16: {
+    uint16_t v;
+    memcpy(&v, at, 2);
+    return (double)bf16_to_float(v);
+  }
   case F8E4M3FN:
   case F8E4M3FNUZ:
   case F8E5M2:
   case F8E5M2FNUZ:
-  case F8E8M0: return small_float_to_double(element, *at);
+  case F8E8M0:
+    return small_float_to_double(element, *at);
   case F4E2M1: {
     int raw = ((const uint8_t *)data)[index / 2] >> (index % 2 * 4) & 15;
     return small_float_to_double(element, (uint8_t)raw);
   }
-  case U64: { uint64_t v; memcpy(&v, at, 8); return (double)v; }
-  default: return (double)element_load_int(element, data, index);
+  case U64: {
+    uint64_t v;
+    memcpy(&v, at, 8);
+    return (double)v;
+  }
+  default:
+    return (double)element_load_int(element, data, index);
   }
 }
 
@@ -210,19 +264,33 @@ void element_store_int(ElementType element, void *data, int64_t index, int64_t v
   unsigned char *at = (unsigned char *)data + index * (element_info[element].bits / 8);
   switch ((int)element) {
   case I8:
-  case U8: *at = (unsigned char)value; return;
-  case BOOL: *at = value != 0; return;
+  case U8:
+    *at = (unsigned char)value;
+    return;
+  case BOOL:
+    *at = value != 0;
+    return;
   case I16:
-  case U16: memcpy(at, &(uint16_t){(uint16_t)value}, 2); return;
+  case U16:
+    memcpy(at, &(uint16_t){(uint16_t)value}, 2);
+    return;
   case I32:
-  case U32: memcpy(at, &(uint32_t){(uint32_t)value}, 4); return;
+  case U32:
+    memcpy(at, &(uint32_t){(uint32_t)value}, 4);
+    return;
   case I64:
-  case U64: memcpy(at, &value, 8); return;
+  case U64:
+    memcpy(at, &value, 8);
+    return;
   case I4:
   case U4:
   case I2:
-  case U2: sub_byte_store(element, data, index, (int)(value & 15)); return;
-  default: element_store(element, data, index, (double)value); return;
+  case U2:
+    sub_byte_store(element, data, index, (int)(value & 15));
+    return;
+  default:
+    element_store(element, data, index, (double)value);
+    return;
   }
 }
 
@@ -244,17 +312,33 @@ static int64_t clamp_to_integer(ElementType element, double value) {
 void element_store(ElementType element, void *data, int64_t index, double value) {
   unsigned char *at = (unsigned char *)data + index * (element_info[element].bits / 8);
   switch ((int)element) {
-  case F32: memcpy(at, &(float){(float)value}, 4); return;
-  case F64: memcpy(at, &value, 8); return;
-  case F16: memcpy(at, &(uint16_t){(uint16_t)format_encode(float_format(F16), value, false)}, 2); return;
-  case BF16: memcpy(at, &(uint16_t){bf16_from_float((float)value)}, 2); return;
+  case F32:
+    memcpy(at, &(float){(float)value}, 4);
+    return;
+  case F64:
+    memcpy(at, &value, 8);
+    return;
+  case F16:
+    memcpy(at, &(uint16_t){(uint16_t)format_encode(float_format(F16), value, false)}, 2);
+    return;
+  case BF16:
+    memcpy(at, &(uint16_t){bf16_from_float((float)value)}, 2);
+    return;
   case F8E4M3FN:
   case F8E4M3FNUZ:
   case F8E5M2:
   case F8E5M2FNUZ:
-  case F8E8M0: *at = small_float_from_double(element, value, true); return;
-  case F4E2M1: sub_byte_store(U4, data, index, small_float_from_double(element, value, true)); return;
-  case BOOL: *at = value != 0; return;
-  default: element_store_int(element, data, index, clamp_to_integer(element, value)); return;
+  case F8E8M0:
+    *at = small_float_from_double(element, value, true);
+    return;
+  case F4E2M1:
+    sub_byte_store(U4, data, index, small_float_from_double(element, value, true));
+    return;
+  case BOOL:
+    *at = value != 0;
+    return;
+  default:
+    element_store_int(element, data, index, clamp_to_integer(element, value));
+    return;
   }
 }

@@ -35,7 +35,9 @@ static inline bool element_is_float(ElementType e) { return element_info[e].clas
 static inline bool element_is_integer(ElementType e) {
   return element_info[e].class == CLASS_SIGNED || element_info[e].class == CLASS_UNSIGNED;
 }
-static inline bool element_is_signed(ElementType e) { return element_info[e].class == CLASS_SIGNED; }
+static inline bool element_is_signed(ElementType e) {
+  return element_info[e].class == CLASS_SIGNED;
+}
 // Bytes that `count` elements take, sub-byte types packed; false when that does not fit int64_t.
 bool element_bytes(ElementType element, int64_t count, int64_t *bytes);
 

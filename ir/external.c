@@ -7,11 +7,15 @@
 void *external_find(const Externals *externals, const Node *node, Diag *diag) {
   const char *symbol = node_string(node, ATTR_SYMBOL);
   if (!externals) {
-    diag_error(diag, node->loc, "the function '%s' of this custom operator is not here: --custom-library=FILE.so gives it", symbol);
+    diag_error(
+        diag, node->loc,
+        "the function '%s' of this custom operator is not here: --custom-library=FILE.so gives it",
+        symbol);
     return NULL;
   }
   void *address = externals->find(externals->user, symbol);
-  if (!address) diag_error(diag, node->loc, "'%s' has no function '%s'", externals->library, symbol);
+  if (!address)
+    diag_error(diag, node->loc, "'%s' has no function '%s'", externals->library, symbol);
   return address;
 }
 

@@ -7,7 +7,8 @@
 
 // The functions, where a model runs inside of tenon: from a library of the user's.
 typedef struct Externals {
-  void *(*find)(void *user, const char *symbol); // the address; NULL: the library has no such function
+  void *(*find)(void *user,
+                const char *symbol); // the address; NULL: the library has no such function
   void *user;
   const char *library; // its name, for messages
   // Calls the function at `address` for a node of the interpreter's; the status that it returns.

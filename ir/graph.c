@@ -52,7 +52,8 @@ void graph_remove_input(Graph *graph, int index) {
 
 void graph_add_output(Graph *graph, Value *value) {
   value->output_uses++;
-  ARENA_PUSH(graph->module->arena, graph->outputs, graph->output_count, graph->output_capacity, value);
+  ARENA_PUSH(graph->module->arena, graph->outputs, graph->output_count, graph->output_capacity,
+             value);
 }
 
 void graph_set_output(Graph *graph, int index, Value *value) {
@@ -69,15 +70,16 @@ static void add_use(Value *value, Node *user, int index) {
   ARENA_PUSH(value->graph->module->arena, value->uses, value->use_count, value->use_capacity, use);
 }
 
-// The uses stay in order. A value that one node reads many times loses them from one end, so both ends are looked at
-// first, and the shorter part moves.
+// The uses stay in order. A value that one node reads many times loses them from one end, so both
+// ends are looked at first, and the shorter part moves.
 static void remove_use(Value *value, int at) {
   if (at < value->use_count / 2) {
     memmove(&value->uses[1], &value->uses[0], (size_t)at * sizeof(Use));
     value->uses++;
     value->use_capacity--;
   } else {
-    memmove(&value->uses[at], &value->uses[at + 1], (size_t)(value->use_count - at - 1) * sizeof(Use));
+    memmove(&value->uses[at], &value->uses[at + 1],
+            (size_t)(value->use_count - at - 1) * sizeof(Use));
   }
   value->use_count--;
 }
@@ -86,7 +88,8 @@ static void drop_use(Value *value, const Node *user, int index) {
   if (!value) return;
   for (int low = 0, high = value->use_count - 1; low <= high; low++, high--) {
     const Use *first = &value->uses[low], *last = &value->uses[high];
-    bool at_low = first->user == user && first->index == index, at_high = last->user == user && last->index == index;
+    bool at_low = first->user == user && first->index == index,
+         at_high = last->user == user && last->index == index;
     if (!at_low && !at_high) continue;
     remove_use(value, at_low ? low : high);
     return;
@@ -120,19 +123,27 @@ static void link_between(Node *node, Node *previous, Node *next) {
   Graph *graph = node->graph;
   node->previous = previous;
   node->next = next;
-  if (previous) previous->next = node;
-  else graph->first = node;
-  if (next) next->previous = node;
-  else graph->last = node;
+  if (previous)
+    previous->next = node;
+  else
+    graph->first = node;
+  if (next)
+    next->previous = node;
+  else
+    graph->last = node;
   graph->node_count++;
 }
 
 static void unlink_node(Node *node) {
   Graph *graph = node->graph;
-  if (node->previous) node->previous->next = node->next;
-  else graph->first = node->next;
-  if (node->next) node->next->previous = node->previous;
-  else graph->last = node->previous;
+  if (node->previous)
+    node->previous->next = node->next;
+  else
+    graph->first = node->next;
+  if (node->next)
+    node->next->previous = node->previous;
+  else
+    graph->last = node->previous;
   node->previous = node->next = NULL;
   graph->node_count--;
 }
@@ -142,8 +153,12 @@ void graph_append(Graph *graph, Node *node) {
   link_between(node, graph->last, NULL);
 }
 
-void graph_insert_before(Node *position, Node *node) { link_between(node, position->previous, position); }
-void graph_insert_after(Node *position, Node *node) { link_between(node, position, position->next); }
+void graph_insert_before(Node *position, Node *node) {
+  link_between(node, position->previous, position);
+}
+void graph_insert_after(Node *position, Node *node) {
+  link_between(node, position, position->next);
+}
 
 void node_move_before(Node *position, Node *node) {
   if (position == node) return;
@@ -167,7 +182,8 @@ void node_set_operand(Node *node, int index, Value *value) {
 }
 
 void node_add_operand(Node *node, Value *value) {
-  ARENA_PUSH(node->graph->module->arena, node->operands, node->operand_count, node->operand_capacity, value);
+  ARENA_PUSH(node->graph->module->arena, node->operands, node->operand_count,
+             node->operand_capacity, value);
   add_use(value, node, node->operand_count - 1);
 }
 

@@ -40,7 +40,8 @@ typedef enum PlaceKind {
   PLACE_OUTPUT,
   PLACE_WEIGHTS,
   PLACE_OPEN, // behind the planned part of the workspace: offset is the number of an OpenPlace
-  PLACE_LATE, // behind these, where the workspace is free when the size is known: offset is a number
+  PLACE_LATE, // behind these, where the workspace is free when the size is known: offset is a
+              // number
   PLACE_ALIAS
 } PlaceKind;
 typedef struct Placement {
@@ -49,8 +50,8 @@ typedef struct Placement {
   Value *alias;   // ALIAS: same memory as this value (views, in-place results)
 } Placement;
 
-// Memory of values without a bound. Where it begins is known when dims of the inputs are: behind each of
-// the places `below` it, which live at the same time.
+// Memory of values without a bound. Where it begins is known when dims of the inputs are: behind
+// each of the places `below` it, which live at the same time.
 typedef struct OpenPlace {
   const Dim *bytes; // of the largest value there, as a dim of the inputs
   int below_count;
@@ -64,24 +65,24 @@ typedef struct Use {
 
 struct Value {
   Type type;
-  int id;          // unique in the module, in order of creation
+  int id;           // unique in the module, in order of creation
   const char *name; // ONNX name (kept through passes); NULL: none
   Graph *graph;
   Node *definition; // NULL: input of the graph
   int index;        // result number, or input number
   Use *uses;        // one per operand that is this value
   int use_count, use_capacity;
-  int output_uses;  // how many outputs of the graph are this value
+  int output_uses; // how many outputs of the graph are this value
   Placement placement;
-  int64_t mark;     // scratch of the running pass; contents undefined between passes
+  int64_t mark; // scratch of the running pass; contents undefined between passes
 };
 
 typedef struct Constant {
-  const char *name;   // unique in the module, from the ONNX name; symbol of the weights
-  const void *data;   // logical values as in Tensor; read-only, aligned to the element or to 1
+  const char *name; // unique in the module, from the ONNX name; symbol of the weights
+  const void *data; // logical values as in Tensor; read-only, aligned to the element or to 1
   size_t bytes;
-  Storage storage;    // how the bytes will lie in the object (stages; empty: as they are)
-  uint64_t hash;      // of type and data, 0: not computed yet
+  Storage storage; // how the bytes will lie in the object (stages; empty: as they are)
+  uint64_t hash;   // of type and data, 0: not computed yet
   struct CompressionRecord *record; // what compression did to it; NULL: nothing
 } Constant;
 
@@ -89,10 +90,10 @@ typedef struct Constant {
 typedef struct CompressionRecord {
   uint64_t original_hash;
   size_t original_bytes;
-  double sqnr;            // signal to quantization noise ratio, dB, against the original values
-  int kept_count;         // structured pruning: channels that stay, 0: all
+  double sqnr;    // signal to quantization noise ratio, dB, against the original values
+  int kept_count; // structured pruning: channels that stay, 0: all
   const int64_t *kept;
-  const char *history;    // "prune{..}, cluster{..}"
+  const char *history; // "prune{..}, cluster{..}"
 } CompressionRecord;
 
 struct Node {
@@ -138,7 +139,8 @@ struct Module {
   const char *name;     // file stem
   const char *producer; // from the model file; may be NULL
   const char *source;   // path of the file it came from
-  const struct Externals *externals; // functions that custom operators call (ir/external.h); NULL: none
+  const struct Externals
+      *externals; // functions that custom operators call (ir/external.h); NULL: none
   int next_value_id, next_node_id, next_constant_id;
   struct NameSet *constant_names;
 };
@@ -184,7 +186,7 @@ Constant *value_constant(const Value *value); // NULL unless the value is a cons
 const Attribute *node_attribute(const Node *node, AttributeId id); // NULL: not set
 int64_t node_int(const Node *node, AttributeId id);
 double node_float(const Node *node, AttributeId id);
-const char *node_string(const Node *node, AttributeId id); // "" rather than NULL
+const char *node_string(const Node *node, AttributeId id);              // "" rather than NULL
 const int64_t *node_ints(const Node *node, AttributeId id, int *count); // count 0: not set
 // Element i of a list of ints; `otherwise` if the list is not set.
 int64_t node_ints_at(const Node *node, AttributeId id, int index, int64_t otherwise);
@@ -192,7 +194,7 @@ const double *node_floats(const Node *node, AttributeId id, int *count);
 const Dim *const *node_dims(const Node *node, AttributeId id, int *count);
 void node_set_int(Node *node, AttributeId id, int64_t value);
 void node_set_float(Node *node, AttributeId id, double value);
-void node_set_string(Node *node, AttributeId id, const char *value); // copied
+void node_set_string(Node *node, AttributeId id, const char *value);              // copied
 void node_set_ints(Node *node, AttributeId id, const int64_t *values, int count); // copied
 void node_set_floats(Node *node, AttributeId id, const double *values, int count);
 void node_set_dims(Node *node, AttributeId id, const Dim *const *values, int count);

@@ -12,7 +12,8 @@ typedef struct Symbol {
   int length;
 } Symbol;
 
-// An item of a list of package-merge: a symbol (`symbol` >= 0), or the pair of two items of the list before.
+// An item of a list of package-merge: a symbol (`symbol` >= 0), or the pair of two items of the
+// list before.
 typedef struct Item {
   uint64_t weight;
   int symbol, left;
@@ -41,11 +42,14 @@ static void count_item(Symbol *symbols, Item *const *lists, int level, int index
   count_item(symbols, lists, level - 1, item->left + 1);
 }
 
-// Merges the symbols (ascending) with the pairs of `before` into `list`; returns how many there are.
-static int merge(Item *list, const Symbol *symbols, int count, const Item *before, int before_count) {
+// Merges the symbols (ascending) with the pairs of `before` into `list`; returns how many there
+// are.
+static int merge(Item *list, const Symbol *symbols, int count, const Item *before,
+                 int before_count) {
   int made = 0, next = 0, pair = 0;
   while (next < count || pair + 1 < before_count) {
-    uint64_t weight = pair + 1 < before_count ? before[pair].weight + before[pair + 1].weight : UINT64_MAX;
+    uint64_t weight =
+        pair + 1 < before_count ? before[pair].weight + before[pair + 1].weight : UINT64_MAX;
     if (next < count && symbols[next].weight <= weight) {
       list[made++] = (Item){symbols[next].weight, next, 0};
       next++;
@@ -92,7 +96,8 @@ static Symbol *make_code(Arena *arena, const void *symbols, int size, int64_t co
   return table;
 }
 
-static unsigned char *put_table(unsigned char *out, const Symbol *table, int used, int symbol_bytes) {
+static unsigned char *put_table(unsigned char *out, const Symbol *table, int used,
+                                int symbol_bytes) {
   for (int length = 1, at = 0; length <= HUFFMAN_LONGEST; length++) {
     int first = at;
     while (at < used && table[at].length == length) at++;
@@ -126,7 +131,8 @@ HuffmanCoded huffman_encode(Arena *arena, const void *symbols, int size, int64_t
     if (table[i].symbol > highest) highest = table[i].symbol;
   }
   HuffmanCoded coded = {.symbols = used, .symbol_bytes = highest > 255 ? 2 : 1};
-  coded.bytes = 2 * HUFFMAN_LONGEST + (size_t)used * (size_t)coded.symbol_bytes + (size_t)((bits + 7) / 8);
+  coded.bytes =
+      2 * HUFFMAN_LONGEST + (size_t)used * (size_t)coded.symbol_bytes + (size_t)((bits + 7) / 8);
   coded.data = arena_alloc(arena, coded.bytes);
   unsigned char *out = put_table(coded.data, table, used, coded.symbol_bytes);
   uint64_t at = 0;

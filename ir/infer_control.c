@@ -287,9 +287,10 @@ bool infer_loop(Node *node, Diag *diag) {
   const Dim *trips = trip_count(node);
   for (int i = count; i < node->result_count; i++) {
     int rank = node->regions[0]->outputs[i + 1]->type.rank + 1;
-    const Dim *length = trips && runs_to_the_end(node)
-                            ? trips
-                            : infer_run_dim(node, i, 0, rank, 0, trips ? dim_high(trips) : DIM_UNBOUNDED);
+    const Dim *length =
+        trips && runs_to_the_end(node)
+            ? trips
+            : infer_run_dim(node, i, 0, rank, 0, trips ? dim_high(trips) : DIM_UNBOUNDED);
     if (!infer_stacked(node, diag, &bindings, i + 1, i, 0, length)) return false;
   }
   return true;

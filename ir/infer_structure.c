@@ -1,6 +1,6 @@
 // Types of constants, shape values and copies.
-#include "ir/infer_ops.h"
 #include "ir/infer_list.h"
+#include "ir/infer_ops.h"
 #include "ir/infer_types.h"
 
 bool infer_const(Node *node, Diag *diag) {
@@ -25,7 +25,8 @@ bool infer_shape(Node *node, Diag *diag) {
 bool infer_pack(Node *node, Diag *diag) { return infer_copy(node, diag); }
 
 bool infer_copy(Node *node, Diag *diag) {
-  if (node->operands[0] && type_is_list(&node->operands[0]->type)) return set_list(node, diag, node->operands[0]->type);
+  if (node->operands[0] && type_is_list(&node->operands[0]->type))
+    return set_list(node, diag, node->operands[0]->type);
   const Type *x = tensor_operand(node, 0, diag);
   return x && set_result(node, diag, 0, *x);
 }

@@ -78,7 +78,8 @@ bool infer_string_format(Node *node, Diag *diag) {
 bool infer_string_parse(Node *node, Diag *diag) {
   const Type *x = string_operand(node, 0, diag), *request = requested_type(node, 0);
   if (!x) return false;
-  if (!request || (request->element != F64 && request->element != I64 && request->element != U64) || request->quant)
+  if (!request || (request->element != F64 && request->element != I64 && request->element != U64) ||
+      request->quant)
     return refuse(node, diag, "gives f64, i64 or u64");
   return set_result(node, diag, 0, type_with_element(*x, request->element));
 }
@@ -87,7 +88,8 @@ static bool check_delimiter(const Node *node, Diag *diag) {
   const Type *delimiter = string_operand(node, 1, diag);
   if (!delimiter) return false;
   if (delimiter->rank == 1 && dim_is(delimiter->dims[0], 1)) return true;
-  return refuse(node, diag, "the delimiter is %s, wanted str[1]", type_text(node_arena(node), delimiter));
+  return refuse(node, diag, "the delimiter is %s, wanted str[1]",
+                type_text(node_arena(node), delimiter));
 }
 
 bool infer_string_count(Node *node, Diag *diag) {
@@ -101,7 +103,8 @@ bool infer_string_split(Node *node, Diag *diag) {
   const Dim *const *sizes = node_dims(node, ATTR_SIZES, &count);
   if (!x || !check_delimiter(node, diag)) return false;
   if (x->rank == MAX_RANK) return refuse(node, diag, "the operand has rank %d", x->rank);
-  if (count != 1 || dim_low(sizes[0]) < 0) return refuse(node, diag, "%d sizes, wanted one, not negative", count);
+  if (count != 1 || dim_low(sizes[0]) < 0)
+    return refuse(node, diag, "%d sizes, wanted one, not negative", count);
   Type parts = *x;
   parts.dims[parts.rank++] = sizes[0];
   return set_result(node, diag, 0, parts);
@@ -110,8 +113,10 @@ bool infer_string_split(Node *node, Diag *diag) {
 bool infer_zip_map(Node *node, Diag *diag) {
   const Type *scores = tensor_operand(node, 0, diag), *keys = tensor_operand(node, 1, diag);
   if (!scores || !keys) return false;
-  if ((keys->element != STR && keys->element != I64) || keys->rank != 1 || !value_is_constant(node->operands[1]))
-    return refuse(node, diag, "the keys are %s, wanted a constant str[k] or i64[k]", type_text(node_arena(node), keys));
+  if ((keys->element != STR && keys->element != I64) || keys->rank != 1 ||
+      !value_is_constant(node->operands[1]))
+    return refuse(node, diag, "the keys are %s, wanted a constant str[k] or i64[k]",
+                  type_text(node_arena(node), keys));
   int64_t columns, count = type_dim(keys, 0);
   if (scores->rank < 1) return refuse(node, diag, "the scores are a scalar");
   Type result = *scores;

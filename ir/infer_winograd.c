@@ -17,9 +17,12 @@ static const Type *checked_operand(const Node *node, Diag *diag, int rank, int s
   int count;
   if (!x) return NULL;
   node_dims(node, ATTR_SIZES, &count);
-  if (x->rank != rank) return refuse(node, diag, "the operand has rank %d, wanted %d", x->rank, rank), NULL;
-  if (!winograd_is_block(block)) return refuse(node, diag, "block = %lld, wanted 2 or 4", (long long)block), NULL;
-  if (count != size_count) return refuse(node, diag, "sizes has %d entries, wanted %d", count, size_count), NULL;
+  if (x->rank != rank)
+    return refuse(node, diag, "the operand has rank %d, wanted %d", x->rank, rank), NULL;
+  if (!winograd_is_block(block))
+    return refuse(node, diag, "block = %lld, wanted 2 or 4", (long long)block), NULL;
+  if (count != size_count)
+    return refuse(node, diag, "sizes has %d entries, wanted %d", count, size_count), NULL;
   if (x->element != F32 || x->quant) return refuse_element(node, diag, 0), NULL;
   return x;
 }
@@ -34,7 +37,8 @@ bool infer_winograd_input(Node *node, Diag *diag) {
   for (int i = 0; i < 2; i++) {
     int64_t pad = node_ints_at(node, ATTR_PADS, i, 0) + node_ints_at(node, ATTR_PADS, 2 + i, 0);
     if (dim_add_int(dims, x->dims[1 + i], pad - 2) != sizes[i])
-      return refuse(node, diag, "sizes[%d] is %s, a window of 3 gives %s", i, dim_text(node_arena(node), sizes[i]),
+      return refuse(node, diag, "sizes[%d] is %s, a window of 3 gives %s", i,
+                    dim_text(node_arena(node), sizes[i]),
                     dim_text(node_arena(node), dim_add_int(dims, x->dims[1 + i], pad - 2)));
   }
   Type result = *x;
@@ -54,8 +58,9 @@ bool infer_winograd_output(Node *node, Diag *diag) {
   int64_t tile = node_int(node, ATTR_BLOCK) + 2;
   const Dim *tiles = dim_mul(dims, sizes[0], tiles_of(node, sizes[1], sizes[2]));
   if (!dim_is(x->dims[0], tile * tile) || x->dims[1] != tiles)
-    return refuse(node, diag, "the operand is %s, wanted [%lld, %s, channels]", type_shape_text(node_arena(node), x),
-                  (long long)(tile * tile), dim_text(node_arena(node), tiles));
+    return refuse(node, diag, "the operand is %s, wanted [%lld, %s, channels]",
+                  type_shape_text(node_arena(node), x), (long long)(tile * tile),
+                  dim_text(node_arena(node), tiles));
   Type result = *x;
   result.rank = 4;
   for (int i = 0; i < 3; i++) result.dims[i] = sizes[i];

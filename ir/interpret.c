@@ -101,8 +101,9 @@ static const Plan *plan_of(InterpreterState *state, const Graph *graph) {
 // --- one node
 
 static bool is_aligned(const Tensor *tensor) {
-  size_t bytes =
-      tensor->element == STR || tensor->list ? sizeof(void *) : (size_t)element_info[tensor->element].bits / 8;
+  size_t bytes = tensor->element == STR || tensor->list
+                     ? sizeof(void *)
+                     : (size_t)element_info[tensor->element].bits / 8;
   if (tensor->element == C64 || tensor->element == C128) bytes /= 2;
   return bytes < 2 || (uintptr_t)tensor->data % bytes == 0;
 }
@@ -112,7 +113,8 @@ static bool prepare_result(const Interpretation *run, const Node *node, const Ty
                            Tensor *result) {
   if (type_is_list(type)) { // made by the op
     ListKind kind = type->kind == TYPE_SEQUENCE ? LIST_SEQUENCE : LIST_OPTIONAL;
-    *result = (Tensor){.list = kind, .element = type_element(type)->element, .rank = 1, .dims = {-1}};
+    *result =
+        (Tensor){.list = kind, .element = type_element(type)->element, .rank = 1, .dims = {-1}};
     return true;
   }
   *result = (Tensor){.element = type->element, .rank = type->rank};

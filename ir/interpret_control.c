@@ -15,8 +15,8 @@ static Tensor single(Arena *arena, const Value *input, int64_t value) {
   return tensor;
 }
 
-// Makes `tensor` a result; its shape must be the one that the types promise where they know it. Strings are copied with their
-// characters, which lie in the arena of the iteration.
+// Makes `tensor` a result; its shape must be the one that the types promise where they know it.
+// Strings are copied with their characters, which lie in the arena of the iteration.
 static bool set_result(Evaluation *e, int index, const Tensor *tensor) {
   Tensor *result = &e->results[index];
   bool fits = tensor->rank == result->rank;

@@ -110,7 +110,8 @@ static Tensor channels_last(Arena *arena, const Tensor *planes) {
   char *to = NEW_ARRAY(arena, char, (size_t)count *bytes);
   for (int64_t i = 0; i < count; i++) {
     int64_t image = i / (plane * channels), pixel = i / channels % plane, channel = i % channels;
-    const char *from = (const char *)planes->data + (size_t)((image * channels + channel) * plane + pixel) * bytes;
+    const char *from =
+        (const char *)planes->data + (size_t)((image * channels + channel) * plane + pixel) * bytes;
     memcpy(to + (size_t)i * bytes, from, bytes);
   }
   x.data = to;
@@ -140,7 +141,8 @@ bool interpret_conv(Evaluation *evaluation) {
   Arena *arena = evaluation->run->arena;
   Evaluation last = *evaluation;
   Tensor *operands = NEW_ARRAY(arena, Tensor, evaluation->node->operand_count);
-  memcpy(operands, evaluation->operands, (size_t)evaluation->node->operand_count * sizeof *operands);
+  memcpy(operands, evaluation->operands,
+         (size_t)evaluation->node->operand_count * sizeof *operands);
   operands[0] = channels_last(arena, &operands[0]);
   last.operands = operands;
   return interpret_channels_last(&last);

@@ -7,10 +7,12 @@ bool interpret_custom(Evaluation *e) {
   const char *symbol = node_string(e->node, ATTR_SYMBOL);
   for (int i = 0; i < e->node->result_count; i++)
     if (!e->results[i].data)
-      return diag_error(e->run->diag, e->node->loc, "custom: nothing says how large result %d, %s, is", i,
+      return diag_error(e->run->diag, e->node->loc,
+                        "custom: nothing says how large result %d, %s, is", i,
                         type_text(e->run->arena, &e->node->results[i]->type));
   void *address = external_find(externals, e->node, e->run->diag);
   if (!address) return false;
   int status = externals->call(address, e);
-  return !status || diag_error(e->run->diag, e->node->loc, "custom operator failed: %s returned %d", symbol, status);
+  return !status || diag_error(e->run->diag, e->node->loc, "custom operator failed: %s returned %d",
+                               symbol, status);
 }

@@ -122,16 +122,18 @@ bool tensor_fits_element(const Type *type, const Tensor *item) {
   int64_t wanted;
   if (item->rank != type->rank) return false;
   for (int i = 0; i < type->rank; i++)
-    if (type->dims[i] && dim_is_constant(type->dims[i], &wanted) && item->dims[i] != wanted) return false;
+    if (type->dims[i] && dim_is_constant(type->dims[i], &wanted) && item->dims[i] != wanted)
+      return false;
   return true;
 }
 
 static bool check_list(const Value *input, const Tensor *list, Diag *diag) {
   const Type *type = &input->type;
   ListKind kind = type->kind == TYPE_SEQUENCE ? LIST_SEQUENCE : LIST_OPTIONAL;
-  if (list->list == kind && (kind == LIST_SEQUENCE || list->dims[0] <= 1) && items_fit(type, list)) return true;
-  return diag_error(diag, loc_file(input->graph->module->source), "%s is no %s", input_name(input).text,
-                    type_text(input->graph->module->arena, type));
+  if (list->list == kind && (kind == LIST_SEQUENCE || list->dims[0] <= 1) && items_fit(type, list))
+    return true;
+  return diag_error(diag, loc_file(input->graph->module->source), "%s is no %s",
+                    input_name(input).text, type_text(input->graph->module->arena, type));
 }
 
 static bool check_kind(const Value *input, const Tensor *tensor, Diag *diag) {

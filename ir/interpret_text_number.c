@@ -14,7 +14,8 @@ static TensorString text_copy(Arena *arena, const char *text) {
 
 static bool reads_back(ElementType element, const char *text, double value) {
   uint64_t bits = 0;
-  element_store(element, &bits, 0, element == F32 ? (double)strtof(text, NULL) : strtod(text, NULL));
+  element_store(element, &bits, 0,
+                element == F32 ? (double)strtof(text, NULL) : strtod(text, NULL));
   return element_load(element, &bits, 0) == value;
 }
 
@@ -54,8 +55,10 @@ bool interpret_string_format(Evaluation *e) {
       continue;
     }
     long long value = element_load_int(x->element, x->data, i);
-    if (x->element == BOOL) y[i] = text_copy(arena, value ? "True" : "False");
-    else y[i] = text_copy(arena, arena_printf(arena, x->element == U64 ? "%llu" : "%lld", value));
+    if (x->element == BOOL)
+      y[i] = text_copy(arena, value ? "True" : "False");
+    else
+      y[i] = text_copy(arena, arena_printf(arena, x->element == U64 ? "%llu" : "%lld", value));
   }
   return true;
 }
@@ -112,8 +115,10 @@ bool interpret_string_parse(Evaluation *e) {
     if (!text || !is_number(text, &whole))
       return diag_error(e->run->diag, e->node->loc, "string_parse: \"%.*s\" is no number",
                         x[i].length > 40 ? 40 : (int)x[i].length, x[i].data);
-    if (y->element == F64) element_store(F64, y->data, i, strtod(text, NULL));
-    else element_store_int(y->element, y->data, i, parse_integer(text, whole, y->element == I64));
+    if (y->element == F64)
+      element_store(F64, y->data, i, strtod(text, NULL));
+    else
+      element_store_int(y->element, y->data, i, parse_integer(text, whole, y->element == I64));
   }
   return true;
 }

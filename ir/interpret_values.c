@@ -171,4 +171,3 @@ AxisView axis_view(const Tensor *tensor, int64_t axis) {
   }
   return view;
 }
-

@@ -5,12 +5,19 @@
 
 typedef struct Tiles {
   int block, tile;
-  int64_t images, height, width, down, across; // of the convolution's result; tiles per column and row
+  int64_t images, height, width, down,
+      across; // of the convolution's result; tiles per column and row
 } Tiles;
 
 static Tiles tiles_of(const Node *node, int64_t images, int64_t height, int64_t width) {
   int block = (int)node_int(node, ATTR_BLOCK);
-  return (Tiles){block, block + 2, images, height, width, winograd_tiles(height, block), winograd_tiles(width, block)};
+  return (Tiles){block,
+                 block + 2,
+                 images,
+                 height,
+                 width,
+                 winograd_tiles(height, block),
+                 winograd_tiles(width, block)};
 }
 
 bool interpret_winograd_input(Evaluation *evaluation) {
@@ -23,7 +30,8 @@ bool interpret_winograd_input(Evaluation *evaluation) {
   WinogradMatrix matrix = winograd_matrix(t.block, WINOGRAD_INPUT_STEP);
   const double *from = all_doubles(evaluation, x);
   for (int64_t number = 0; number < y->dims[1]; number++) {
-    int64_t image = number / (t.down * t.across), row = number / t.across % t.down, column = number % t.across;
+    int64_t image = number / (t.down * t.across), row = number / t.across % t.down,
+            column = number % t.across;
     for (int64_t c = 0; c < channels; c++) {
       double in[WINOGRAD_MAX_TILE * WINOGRAD_MAX_TILE], out[WINOGRAD_MAX_TILE * WINOGRAD_MAX_TILE];
       for (int i = 0; i < t.tile; i++)
@@ -47,16 +55,19 @@ bool interpret_winograd_output(Evaluation *evaluation) {
   int64_t channels = y->dims[3];
   const double *from = all_doubles(evaluation, x);
   for (int64_t number = 0; number < x->dims[1]; number++) {
-    int64_t image = number / (t.down * t.across), row = number / t.across % t.down, column = number % t.across;
+    int64_t image = number / (t.down * t.across), row = number / t.across % t.down,
+            column = number % t.across;
     for (int64_t c = 0; c < channels; c++) {
       double in[WINOGRAD_MAX_TILE * WINOGRAD_MAX_TILE], out[WINOGRAD_MAX_TILE * WINOGRAD_MAX_TILE];
-      for (int k = 0; k < t.tile * t.tile; k++) in[k] = from[(k * x->dims[1] + number) * channels + c];
+      for (int k = 0; k < t.tile * t.tile; k++)
+        in[k] = from[(k * x->dims[1] + number) * channels + c];
       winograd_apply(&matrix, in, out);
       for (int i = 0; i < t.block; i++)
         for (int j = 0; j < t.block; j++) {
           int64_t h = row * t.block + i, w = column * t.block + j;
           if (h >= t.height || w >= t.width) continue;
-          element_store(y->element, y->data, ((image * t.height + h) * t.width + w) * channels + c, out[i * t.block + j]);
+          element_store(y->element, y->data, ((image * t.height + h) * t.width + w) * channels + c,
+                        out[i * t.block + j]);
         }
     }
   }

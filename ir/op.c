@@ -6,11 +6,11 @@
 
 // One prototype per row: several rows of a stem repeat it, which C allows. A stem without a
 // definition is a link error.
-#define OP(name, text, stem, ...)                                                                  \
-  bool infer_##stem(struct Node *node, struct Diag *diag);
+#define OP(name, text, stem, ...) bool infer_##stem(struct Node *node, struct Diag *diag);
 #include "ir/ops.def"
 
-#define COUNT(...) (int)(sizeof((AttributeSpec[]){__VA_ARGS__{ATTR_COUNT, 0, 0, NULL}}) / sizeof(AttributeSpec)) - 1
+#define COUNT(...)                                                                                 \
+  (int)(sizeof((AttributeSpec[]){__VA_ARGS__{ATTR_COUNT, 0, 0, NULL}}) / sizeof(AttributeSpec)) - 1
 
 const OpInfo op_info[OP_COUNT] = {
 #define I(name, value) {ATTR_##name, value, 0, NULL},
@@ -18,8 +18,16 @@ const OpInfo op_info[OP_COUNT] = {
 #define S(name, value) {ATTR_##name, 0, 0, value},
 #define L(name) {ATTR_##name, 0, 0, NULL},
 #define OP(name, text, stem, low, high, results, traits, attributes, help)                         \
-  [OP_##name] = {text, #stem, help, low, high, results, traits, infer_##stem,                      \
-                 {attributes{ATTR_COUNT, 0, 0, NULL}}, COUNT(attributes)},
+  [OP_##name] = {text,                                                                             \
+                 #stem,                                                                            \
+                 help,                                                                             \
+                 low,                                                                              \
+                 high,                                                                             \
+                 results,                                                                          \
+                 traits,                                                                           \
+                 infer_##stem,                                                                     \
+                 {attributes{ATTR_COUNT, 0, 0, NULL}},                                             \
+                 COUNT(attributes)},
 #include "ir/ops.def"
 };
 
@@ -39,7 +47,8 @@ bool op_find(const char *text, size_t length, OpCode *op) {
 
 bool attribute_find(const char *text, size_t length, AttributeId *id) {
   for (int i = 0; i < ATTR_COUNT; i++) {
-    if (strlen(attribute_info[i].text) != length || memcmp(attribute_info[i].text, text, length) != 0)
+    if (strlen(attribute_info[i].text) != length ||
+        memcmp(attribute_info[i].text, text, length) != 0)
       continue;
     *id = (AttributeId)i;
     return true;
@@ -48,7 +57,8 @@ bool attribute_find(const char *text, size_t length, AttributeId *id) {
 }
 
 const AttributeSpec *op_attribute(OpCode op, AttributeId id) {
-  static const AttributeSpec kernel_name = {ATTR_KERNEL_NAME, 0, 0, NULL}, tile = {ATTR_TILE, 0, 0, NULL};
+  static const AttributeSpec kernel_name = {ATTR_KERNEL_NAME, 0, 0, NULL},
+                             tile = {ATTR_TILE, 0, 0, NULL};
   if (id == ATTR_KERNEL_NAME) return &kernel_name;
   if (id == ATTR_TILE) return &tile;
   for (int i = 0; i < op_info[op].attribute_count; i++)

@@ -21,7 +21,14 @@ typedef enum AttributeId {
   ATTR_COUNT
 } AttributeId;
 
-typedef enum AttributeKind { KIND_INT, KIND_FLOAT, KIND_STRING, KIND_INTS, KIND_FLOATS, KIND_DIMS } AttributeKind;
+typedef enum AttributeKind {
+  KIND_INT,
+  KIND_FLOAT,
+  KIND_STRING,
+  KIND_INTS,
+  KIND_FLOATS,
+  KIND_DIMS
+} AttributeKind;
 
 // Traits. Passes ask for these, never for lists of opcodes.
 enum {
@@ -33,10 +40,13 @@ enum {
   VIEW = 1 << 5,        // the result is the operand's memory, unchanged
   MOVES = 1 << 6,       // moves elements without looking at them
   FALLIBLE = 1 << 7,    // data can make it fail at run time (index out of range)
-  SIZED = 1 << 8,       // data decides a dim of the results, a symbol: pure, but two of them are never one
-  OF_LISTS = 1 << 9,    // operands or results may be sequences or optionals; not PURE where it finds dims, as SIZED
+  SIZED =
+      1 << 8, // data decides a dim of the results, a symbol: pure, but two of them are never one
+  OF_LISTS = 1 << 9, // operands or results may be sequences or optionals; not PURE where it finds
+                     // dims, as SIZED
   MAKES_TEXT = 1 << 10, // strings with bytes of their own, as many as data decides
-  EXTERNAL = 1 << 11    // calls a function of the user's: nothing is known of it; never run while compiling
+  EXTERNAL =
+      1 << 11 // calls a function of the user's: nothing is known of it; never run while compiling
 };
 
 typedef struct AttributeSpec {

@@ -7,7 +7,12 @@
 #include "ir/parser.h"
 #include "ir/tensor.h"
 
-enum { MAX_MADE_BYTES = 256 << 20, MAX_MADE_ELEMENTS = 64 << 20, MAX_CENTROIDS = 65536, MAX_PARAMETER = 1 << 20 };
+enum {
+  MAX_MADE_BYTES = 256 << 20,
+  MAX_MADE_ELEMENTS = 64 << 20,
+  MAX_CENTROIDS = 65536,
+  MAX_PARAMETER = 1 << 20
+};
 
 // --- values in the text
 
@@ -175,11 +180,14 @@ static bool store_item(Parser *p, const Values *values, const Token *token, int6
 
 // Items from `period` on repeat the ones before.
 static void repeat_items(const Values *values, int64_t period) {
-  size_t bits = values->element == STR ? 8 * sizeof(TensorString) : (size_t)element_info[values->element].bits;
+  size_t bits = values->element == STR ? 8 * sizeof(TensorString)
+                                       : (size_t)element_info[values->element].bits;
   char *data = values->data;
   for (int64_t i = period; i < values->count; i++) {
-    if (bits < 8) element_store(values->element, data, i, element_load(values->element, data, i - period));
-    else memcpy(data + (size_t)i * bits / 8, data + (size_t)(i - period) * bits / 8, bits / 8);
+    if (bits < 8)
+      element_store(values->element, data, i, element_load(values->element, data, i - period));
+    else
+      memcpy(data + (size_t)i * bits / 8, data + (size_t)(i - period) * bits / 8, bits / 8);
   }
 }
 
@@ -205,7 +213,8 @@ static bool make_data(Parser *p, Node *node, const ParsedValues *parsed) {
   if (bytes > MAX_MADE_BYTES - p->made_bytes)
     return PARSE_ERROR(p, "constants of more than 256 MiB without a weights file");
   if (values.count > MAX_MADE_ELEMENTS - p->made_elements)
-    return PARSE_ERROR(p, "constants of more than %d values without a weights file", MAX_MADE_ELEMENTS);
+    return PARSE_ERROR(p, "constants of more than %d values without a weights file",
+                       MAX_MADE_ELEMENTS);
   p->made_bytes += bytes;
   p->made_elements += values.count;
   if (is_complex != parsed->pairs && parsed->form != VALUES_RANDOM && parsed->count)

@@ -130,7 +130,8 @@ bool parse_placement(Parser *p, Value *value) {
   for (int kind = PLACE_WORKSPACE; kind <= PLACE_ALIAS && place->kind == PLACE_NONE; kind++)
     if (parse_accept_word(p, text_place_names[kind])) place->kind = (PlaceKind)kind;
   if (place->kind == PLACE_NONE)
-    return parse_expected(p, "a place (workspace, fast, input, output, weights, open, late, alias)");
+    return parse_expected(p,
+                          "a place (workspace, fast, input, output, weights, open, late, alias)");
   if (place->kind == PLACE_ALIAS) {
     if (p->lexer.token.kind != TOKEN_VALUE) return parse_expected(p, "a value (%name)");
     PendingAlias alias = {value, p->lexer.token.text, p->lexer.token.line};

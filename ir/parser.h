@@ -32,8 +32,8 @@ typedef struct Parser {
   Name *names[NAME_BUCKETS];
   PendingAlias *aliases;
   int alias_count, alias_capacity;
-  int depth;            // of nested regions
-  int random_constants; // constants without values so far
+  int depth;                         // of nested regions
+  int random_constants;              // constants without values so far
   int64_t made_bytes, made_elements; // of values made from splat and random
 } Parser;
 

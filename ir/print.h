@@ -15,7 +15,8 @@ bool module_write(const Module *module, const char *path, Diag *diag); // .tir a
 // Reads what module_write wrote (or a hand-written text). NULL: reported with the line.
 Module *module_parse(Arena *arena, Diag *diag, const char *path);
 // The same from memory. `path` names the text in messages, and the weights file beside it.
-Module *module_parse_text(Arena *arena, Diag *diag, const char *path, const char *text, size_t length);
+Module *module_parse_text(Arena *arena, Diag *diag, const char *path, const char *text,
+                          size_t length);
 
 // Checks structure: operand counts, attributes, types as inferred, uses, order, dominance, regions,
 // storage. False: reported; `after` names the pass to blame (NULL: none).

@@ -23,21 +23,25 @@ int64_t product_channel_depth(const Node *node) {
 
 int product_weight(const Node *node, int64_t channel, int64_t k) {
   const Type *type = &node->operands[1]->type;
-  int64_t index = by_columns(node) ? k * product_channel_count(node) + channel : channel * product_channel_depth(node) + k;
+  int64_t index = by_columns(node) ? k * product_channel_count(node) + channel
+                                   : channel * product_channel_depth(node) + k;
   int code = (int)element_load_int(type->element, value_constant(node->operands[1])->data, index);
   return code - (type->quant ? quant_zero(type->quant, channel) : 0);
 }
 
 static int64_t sum_of_weights(const Node *node, int64_t channel) {
   int64_t sum = 0;
-  for (int64_t k = 0, depth = product_channel_depth(node); k < depth; k++) sum += product_weight(node, channel, k);
+  for (int64_t k = 0, depth = product_channel_depth(node); k < depth; k++)
+    sum += product_weight(node, channel, k);
   return sum;
 }
 
 static int32_t fold(const Node *node, int64_t channel, int64_t sum, int x_offset) {
   const Value *bias = node_own_operands(node) > 2 ? node_operand(node, 2) : NULL;
   const Quant *x = node->operands[0]->type.quant;
-  uint32_t value = bias ? (uint32_t)element_load_int(bias->type.element, value_constant(bias)->data, channel) : 0;
+  uint32_t value =
+      bias ? (uint32_t)element_load_int(bias->type.element, value_constant(bias)->data, channel)
+           : 0;
   return (int32_t)(value - (uint32_t)(sum * ((x ? x->zero[0] : 0) + x_offset)));
 }
 
@@ -46,7 +50,8 @@ int32_t product_folded_bias(const Node *node, int64_t channel, int x_offset) {
 }
 
 static Requantization requantization_at(const Node *node, const Type *result, int64_t channel) {
-  return requantization_of_product(node->operands[0]->type.quant->scale[0], quant_scale(node->operands[1]->type.quant, channel),
+  return requantization_of_product(node->operands[0]->type.quant->scale[0],
+                                   quant_scale(node->operands[1]->type.quant, channel),
                                    result->quant->scale[0]);
 }
 
@@ -68,14 +73,17 @@ static bool short_multipliers(const Node *node, const Type *result, ChannelWords
   return true;
 }
 
-int32_t product_short_multiplier(const Node *node, const Type *result, int64_t channel, const ChannelWords *words) {
+int32_t product_short_multiplier(const Node *node, const Type *result, int64_t channel,
+                                 const ChannelWords *words) {
   Requantization by = requantization_at(node, result, channel);
   return by.multiplier ? by.multiplier >> (by.shift - words->shift) : 0;
 }
 
 // The least shift after which all biases fit; no lower bit of one may be set.
 static bool short_biases(const Node *node, ChannelWords *words) {
-  int offsets[] = {0, node->operands[0]->type.element == I8 ? 128 : -128}; // of codes i8 taken as u8, and the other way round
+  int offsets[] = {0, node->operands[0]->type.element == I8
+                          ? 128
+                          : -128}; // of codes i8 taken as u8, and the other way round
   int64_t channels = product_channel_count(node);
   uint32_t bits = 0; // of all biases
   int64_t largest = 0;
@@ -93,6 +101,8 @@ static bool short_biases(const Node *node, ChannelWords *words) {
 }
 
 bool product_channel_words(const Node *node, const Type *result, ChannelWords *words) {
-  if (!result->quant || result->quant->count != 1 || !node->operands[0]->type.quant || !node->operands[1]->type.quant) return false;
+  if (!result->quant || result->quant->count != 1 || !node->operands[0]->type.quant ||
+      !node->operands[1]->type.quant)
+    return false;
   return short_multipliers(node, result, words) && short_biases(node, words);
 }

@@ -3,8 +3,8 @@
 #ifndef TENON_IR_PRODUCT_TILE_H
 #define TENON_IR_PRODUCT_TILE_H
 
-#include "ir/target.h"
 #include "ir/element.h"
+#include "ir/target.h"
 
 typedef struct ProductTile {
   int rows, vectors, lanes;

@@ -1,5 +1,5 @@
-// Dims that depend on data: symbols that stand in no input's type and get a value when the node that finds
-// them has run.
+// Dims that depend on data: symbols that stand in no input's type and get a value when the node
+// that finds them has run.
 #ifndef TENON_IR_SIZED_H
 #define TENON_IR_SIZED_H
 

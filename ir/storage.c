@@ -24,7 +24,9 @@ bool stage_parse(const char *text, StageKind *kind) {
   return false;
 }
 
-const char *layout_text(LayoutKind kind) { return (int)kind < LAYOUT_COUNT ? layout_texts[kind] : "unknown"; }
+const char *layout_text(LayoutKind kind) {
+  return (int)kind < LAYOUT_COUNT ? layout_texts[kind] : "unknown";
+}
 
 bool layout_parse(const char *text, LayoutKind *kind) {
   for (int i = 0; i < LAYOUT_COUNT; i++)

@@ -19,23 +19,23 @@ typedef enum StageKind {
 
 // Layouts. The parameters say how a matrix or a filter is cut into panels.
 typedef enum LayoutKind {
-  LAYOUT_DENSE,    // row-major logical order
-  LAYOUT_PANELS,   // logical [rows, columns] (a filter: rows = product of the reduction dims in
-                   // kernel order, columns = output channels) as panels of `tile` columns:
-                   // [columns / tile][rows][tile], columns padded with zeros up to a multiple
+  LAYOUT_DENSE,      // row-major logical order
+  LAYOUT_PANELS,     // logical [rows, columns] (a filter: rows = product of the reduction dims in
+                     // kernel order, columns = output channels) as panels of `tile` columns:
+                     // [columns / tile][rows][tile], columns padded with zeros up to a multiple
   LAYOUT_PANELS_DOT, // the same with groups of `group` consecutive rows interleaved for
-                   // dot-product instructions: [columns / tile][rows / group][tile][group]
-  LAYOUT_ROWS,     // transposed: [columns][rows], for matvec kernels that run along rows
-  LAYOUT_ROWS_BLOCK // [columns / tile][rows][tile] without padding of the last block
+                     // dot-product instructions: [columns / tile][rows / group][tile][group]
+  LAYOUT_ROWS,       // transposed: [columns][rows], for matvec kernels that run along rows
+  LAYOUT_ROWS_BLOCK  // [columns / tile][rows][tile] without padding of the last block
 } LayoutKind;
 
 typedef struct Stage {
   StageKind kind;
-  LayoutKind layout;      // LAYOUT
-  int tile, group;        // LAYOUT: columns of a panel, rows of a dot group
+  LayoutKind layout;             // LAYOUT
+  int tile, group;               // LAYOUT: columns of a panel, rows of a dot group
   int block_rows, block_columns; // SPARSE: 1 x 1: single elements
-  int bits;               // CODEBOOK: of an index; SPARSE: of a gap
-  const float *centroids; // CODEBOOK: 2^bits or fewer values, ascending
+  int bits;                      // CODEBOOK: of an index; SPARSE: of a gap
+  const float *centroids;        // CODEBOOK: 2^bits or fewer values, ascending
   int centroid_count;
 } Stage;
 

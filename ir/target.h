@@ -37,14 +37,17 @@ typedef struct Target {
   const char *abi;            // RISC-V: ilp32, ilp32f, lp64d; else NULL
 } Target;
 
-static inline bool target_has(const Target *target, unsigned flag) { return (target->flags & flag) != 0; }
+static inline bool target_has(const Target *target, unsigned flag) {
+  return (target->flags & flag) != 0;
+}
 // Lanes of a vector register for elements of `bits` bits; at least 1.
 static inline int target_lanes(const Target *target, int bits) {
   return target->vector_bits > bits ? target->vector_bits / bits : 1;
 }
 // Alignment of buffers in the workspace and of weights.
 int target_alignment(const Target *target);
-// Names of symbols that an object may leave undefined: the compiler's own arithmetic. NULL-terminated.
+// Names of symbols that an object may leave undefined: the compiler's own arithmetic.
+// NULL-terminated.
 const char *const *target_allowed_symbols(const Target *target);
 
 int target_count(void);

@@ -5,7 +5,15 @@
 #include "ir/arena.h"
 #include "ir/target.h"
 
-typedef enum Architecture { ARCH_X86_64, ARCH_AARCH64, ARCH_ARM_A, ARCH_ARM_M, ARCH_RISCV32, ARCH_RISCV64, ARCH_NONE } Architecture;
+typedef enum Architecture {
+  ARCH_X86_64,
+  ARCH_AARCH64,
+  ARCH_ARM_A,
+  ARCH_ARM_M,
+  ARCH_RISCV32,
+  ARCH_RISCV64,
+  ARCH_NONE
+} Architecture;
 
 // A triple in its parts: thumbv7em-none-eabi is {ARCH_ARM_M, "thumbv7em", bare, "eabi"}.
 typedef struct Triple {
@@ -19,8 +27,8 @@ typedef struct Triple {
 bool triple_parse(Arena *arena, Diag *diag, const char *text, Triple *triple);
 const char *triple_text(Arena *arena, const Triple *triple); // normalised
 Architecture target_architecture(const Target *row);
-// Is it one of the names of ARM's architectures without a processor ("thumbv7em")? Gives the row and
-// what a processor of this architecture need not have.
+// Is it one of the names of ARM's architectures without a processor ("thumbv7em")? Gives the row
+// and what a processor of this architecture need not have.
 const Target *triple_baseline(Arena *arena, const Triple *triple);
 
 // -march for each architecture: changes `target`. False: reported.

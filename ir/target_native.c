@@ -18,7 +18,8 @@ static unsigned saved_state(void) {
 }
 
 // Best first.
-static const char *const native_rows[] = {"x86-64-v4-vnni", "x86-64-v4", "x86-64-v3-vnni", "x86-64-v3", "x86-64-v2", "x86-64"};
+static const char *const native_rows[] = {"x86-64-v4-vnni", "x86-64-v4", "x86-64-v3-vnni",
+                                          "x86-64-v3",      "x86-64-v2", "x86-64"};
 
 static X86Features machine_features(void) {
   enum { OSXSAVE = 1 << 27 };
@@ -28,7 +29,8 @@ static X86Features machine_features(void) {
   if (features.bits[X86_ECX1] & OSXSAVE) features.saved = saved_state();
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     features.bits[X86_EBX7] = b, features.bits[X86_ECX7] = c, features.bits[X86_EDX7] = d;
-    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) features.bits[X86_EAX7_1] = a, features.bits[X86_EDX7_1] = d;
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+      features.bits[X86_EAX7_1] = a, features.bits[X86_EDX7_1] = d;
   }
   if (__get_cpuid(0x80000001, &a, &b, &c, &d)) features.bits[X86_ECX_EXTENDED] = c;
   return features;
@@ -48,7 +50,8 @@ static const char *const native_rows[] = {"aarch64-dotprod", "aarch64"};
 
 static bool machine_runs(const char *row) {
   enum { DOT_PRODUCT = 1 << 20 }; // HWCAP_ASIMDDP
-  return !strcmp(row, "aarch64") || (!strcmp(row, "aarch64-dotprod") && (getauxval(AT_HWCAP) & DOT_PRODUCT));
+  return !strcmp(row, "aarch64") ||
+         (!strcmp(row, "aarch64-dotprod") && (getauxval(AT_HWCAP) & DOT_PRODUCT));
 }
 
 #elif defined(__riscv) && __riscv_xlen == 64
@@ -57,7 +60,8 @@ static bool machine_runs(const char *row) {
 static const char *const native_rows[] = {"rv64gcv", "rv64gc"};
 
 static bool machine_runs(const char *row) {
-  return !strcmp(row, "rv64gc") || (!strcmp(row, "rv64gcv") && (getauxval(AT_HWCAP) >> ('V' - 'A') & 1));
+  return !strcmp(row, "rv64gc") ||
+         (!strcmp(row, "rv64gcv") && (getauxval(AT_HWCAP) >> ('V' - 'A') & 1));
 }
 
 #elif defined(__arm__)

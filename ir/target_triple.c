@@ -14,7 +14,8 @@ typedef struct ArchitectureName {
 
 #define NO_FPU (TARGET_FPU | TARGET_DOUBLE | TARGET_FMA | TARGET_F16C)
 static const ArchitectureName names[] = {
-#define ARCHITECTURE(name, canonical, architecture, row, features, lacking) {name, canonical, ARCH_##architecture, row, features, lacking},
+#define ARCHITECTURE(name, canonical, architecture, row, features, lacking)                        \
+  {name, canonical, ARCH_##architecture, row, features, lacking},
 #include "ir/target_march.def"
 };
 enum { NAME_COUNT = sizeof names / sizeof *names };
@@ -36,9 +37,12 @@ Architecture target_architecture(const Target *row) {
 bool target_unknown(Diag *diag, const char *what, const char *name, const char *const *known) {
   Suggestion near = suggestion_for(name, strlen(name));
   for (int i = 0; known[i]; i++) suggestion_offer(&near, known[i]);
-  if (near.best) return diag_error(diag, (Loc){0}, "there is no %s '%s'; did you mean '%s'?", what, name, near.best);
+  if (near.best)
+    return diag_error(diag, (Loc){0}, "there is no %s '%s'; did you mean '%s'?", what, name,
+                      near.best);
   if (known[0] && known[1] && known[2] && !known[3])
-    return diag_error(diag, (Loc){0}, "there is no %s '%s': wanted %s, %s or %s", what, name, known[0], known[1], known[2]);
+    return diag_error(diag, (Loc){0}, "there is no %s '%s': wanted %s, %s or %s", what, name,
+                      known[0], known[1], known[2]);
   return diag_error(diag, (Loc){0}, "there is no %s '%s' (tenon targets)", what, name);
 }
 
@@ -48,23 +52,31 @@ static bool is_one_of(const char *text, const char *const *list) {
   return false;
 }
 
-static const char *const environments[] = {"gnu", "gnueabi", "gnueabihf", "musl", "musleabi", "musleabihf", "android", "androideabi",
-                                           "eabi", "eabihf", "elf", NULL};
+static const char *const environments[] = {"gnu",      "gnueabi",    "gnueabihf", "musl",
+                                           "musleabi", "musleabihf", "android",   "androideabi",
+                                           "eabi",     "eabihf",     "elf",       NULL};
 static const char *const bare_systems[] = {"none", "elf", "eabi", "eabihf", NULL};
-static const char *const other_systems[] = {"windows", "win32", "mingw32", "darwin", "macos", "macosx", "ios", "freebsd", "netbsd", "openbsd", NULL};
+static const char *const other_systems[] = {"windows", "win32",   "mingw32", "darwin",
+                                            "macos",   "macosx",  "ios",     "freebsd",
+                                            "netbsd",  "openbsd", NULL};
 
 // One part after the architecture. "none" may stand for the vendor, the system, or both.
-static bool add_part(Diag *diag, const char *whole, const char *part, int position, Triple *triple, bool *has_system) {
+static bool add_part(Diag *diag, const char *whole, const char *part, int position, Triple *triple,
+                     bool *has_system) {
   if (!strcmp(part, "linux")) {
     triple->hosted = *has_system = true;
     return true;
   }
   if (is_one_of(part, other_systems) || !strncmp(part, "darwin", 6) || !strncmp(part, "macos", 5))
-    return diag_error(diag, (Loc){0}, "target '%s': objects are ELF files, for linux and for bare metal (none)", whole);
+    return diag_error(diag, (Loc){0},
+                      "target '%s': objects are ELF files, for linux and for bare metal (none)",
+                      whole);
   bool environment = is_one_of(part, environments);
   if (environment) triple->environment = part;
-  if (is_one_of(part, bare_systems)) *has_system = true;
-  else if (!environment && position > 0) return target_unknown(diag, "system or environment of a target", part, environments);
+  if (is_one_of(part, bare_systems))
+    *has_system = true;
+  else if (!environment && position > 0)
+    return target_unknown(diag, "system or environment of a target", part, environments);
   return true;
 }
 
@@ -76,25 +88,29 @@ bool triple_parse(Arena *arena, Diag *diag, const char *text, Triple *triple) {
     for (int i = 0; i < NAME_COUNT; i++) known[i] = names[i].name;
     return target_unknown(diag, "architecture", part, known);
   }
-  *triple = (Triple){.architecture = name->architecture, .name = name->canonical, .environment = ""};
+  *triple =
+      (Triple){.architecture = name->architecture, .name = name->canonical, .environment = ""};
   bool has_system = false;
   for (int position = 0; (part = strsep(&rest, "-")); position++)
     if (*part && !add_part(diag, text, part, position, triple, &has_system)) return false;
-  if (!has_system) triple->hosted = triple->architecture != ARCH_ARM_M && triple->architecture != ARCH_RISCV32;
+  if (!has_system)
+    triple->hosted = triple->architecture != ARCH_ARM_M && triple->architecture != ARCH_RISCV32;
   if (triple->architecture == ARCH_ARM_A && !triple->hosted) return true; // decided by -mcpu
   bool is_arm = triple->architecture == ARCH_ARM_A || triple->architecture == ARCH_ARM_M;
-  if (is_arm && !strstr(triple->environment, "eabi")) triple->environment = triple->hosted ? "gnueabihf" : "eabi";
+  if (is_arm && !strstr(triple->environment, "eabi"))
+    triple->environment = triple->hosted ? "gnueabihf" : "eabi";
   return true;
 }
 
 const char *triple_text(Arena *arena, const Triple *triple) {
   const char *environment = triple->environment;
   if (!*environment) environment = triple->hosted ? "gnu" : "elf";
-  return arena_printf(arena, "%s-unknown-%s-%s", triple->name, triple->hosted ? "linux" : "none", environment);
+  return arena_printf(arena, "%s-unknown-%s-%s", triple->name, triple->hosted ? "linux" : "none",
+                      environment);
 }
 
-// A processor of ARM's M profile that the triple does not name: only what the architecture promises;
-// `eabihf` promises the architecture's single-precision unit.
+// A processor of ARM's M profile that the triple does not name: only what the architecture
+// promises; `eabihf` promises the architecture's single-precision unit.
 static void arm_baseline(Target *target, const Triple *triple) {
   bool hard = strstr(triple->environment, "hf") != NULL;
   target->cpu = "generic";

@@ -26,7 +26,8 @@ static const struct {
 };
 enum { CPU_COUNT = sizeof cpus / sizeof *cpus };
 
-// Of "name" or "+name" the bit is set, of "-name" cleared. What the table does not know LLVM does not use on its own.
+// Of "name" or "+name" the bit is set, of "-name" cleared. What the table does not know LLVM does
+// not use on its own.
 static void apply(X86Features *features, const char *text, size_t length) {
   bool clears = *text == '-';
   if (clears || *text == '+') text++, length--;
@@ -77,6 +78,7 @@ bool x86_features_include(const X86Features *all, const X86Features *some) {
 const char *x86_features_text(struct Arena *arena, const X86Features *features) {
   const char *text = "";
   for (int i = 0; i < KNOWN; i++)
-    if (features->bits[known[i].where] >> known[i].bit & 1) text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", known[i].name);
+    if (features->bits[known[i].where] >> known[i].bit & 1)
+      text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", known[i].name);
   return text;
 }

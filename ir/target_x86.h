@@ -5,7 +5,16 @@
 #include "ir/target.h"
 
 // Registers of cpuid leaves: 1, 7, 7.1, 0x80000001.
-typedef enum X86Register { X86_ECX1, X86_EBX7, X86_ECX7, X86_EDX7, X86_EAX7_1, X86_EDX7_1, X86_ECX_EXTENDED, X86_REGISTERS } X86Register;
+typedef enum X86Register {
+  X86_ECX1,
+  X86_EBX7,
+  X86_ECX7,
+  X86_EDX7,
+  X86_EAX7_1,
+  X86_EDX7_1,
+  X86_ECX_EXTENDED,
+  X86_REGISTERS
+} X86Register;
 
 typedef struct X86Features {
   uint32_t bits[X86_REGISTERS];

@@ -51,7 +51,8 @@ static size_t strings_bytes(const Tensor *tensor) {
 size_t tensor_block_bytes(const Tensor *tensor) {
   size_t bytes = rounded(tensor->bytes);
   if (tensor->list)
-    for (int64_t i = 0; i < tensor->dims[0]; i++) bytes += tensor_block_bytes(&tensor_items(tensor)[i]);
+    for (int64_t i = 0; i < tensor->dims[0]; i++)
+      bytes += tensor_block_bytes(&tensor_items(tensor)[i]);
   else if (tensor->element == STR)
     bytes += rounded(strings_bytes(tensor));
   return bytes;
@@ -76,7 +77,8 @@ Tensor tensor_copy_to(void *block, const Tensor *tensor) {
     *item = tensor_copy_to(rest, item);
     rest += bytes;
   }
-  if (!tensor->list && tensor->element == STR) copy_strings(copy.data, tensor->bytes / sizeof(TensorString), rest);
+  if (!tensor->list && tensor->element == STR)
+    copy_strings(copy.data, tensor->bytes / sizeof(TensorString), rest);
   return copy;
 }
 
@@ -84,7 +86,8 @@ Tensor tensor_copy(Arena *arena, const Tensor *tensor) {
   return tensor_copy_to(arena_alloc(arena, tensor_block_bytes(tensor)), tensor);
 }
 
-Tensor tensor_list(Arena *arena, ListKind kind, ElementType element, const Tensor *items, int64_t count) {
+Tensor tensor_list(Arena *arena, ListKind kind, ElementType element, const Tensor *items,
+                   int64_t count) {
   Tensor list = {.list = kind, .element = element, .rank = 1, .dims = {count}};
   list.bytes = (size_t)count * sizeof *items;
   list.data = arena_alloc(arena, list.bytes);
@@ -136,6 +139,8 @@ bool tensor_compare(const Tensor *found, const Tensor *wanted, TensorError *erro
     error->absolute = difference;
     error->where = i / parts;
   }
-  error->relative = error->absolute == 0 ? 0 : largest > 0 ? error->absolute / largest : error->absolute;
+  error->relative = error->absolute == 0 ? 0
+                    : largest > 0        ? error->absolute / largest
+                                         : error->absolute;
   return true;
 }

@@ -20,10 +20,12 @@ typedef struct Tensor {
   void *data;
   size_t bytes;
   const char *name; // may be NULL
-  ListKind list;    // else data is an array of dims[0] Tensors (rank 1), which may be lists in their turn
+  ListKind
+      list; // else data is an array of dims[0] Tensors (rank 1), which may be lists in their turn
 } Tensor;
 
-// Zeroed data in `arena`. The size must have been checked (tensor_checked_bytes) if it is untrusted.
+// Zeroed data in `arena`. The size must have been checked (tensor_checked_bytes) if it is
+// untrusted.
 Tensor tensor_create(Arena *arena, ElementType element, int rank, const int64_t *dims);
 // Elements and bytes of a shape; false on a negative dim or overflow.
 bool tensor_checked_bytes(ElementType element, int rank, const int64_t *dims, int64_t *count,
@@ -34,7 +36,8 @@ Tensor tensor_copy(Arena *arena, const Tensor *tensor);
 // The same in one block of memory of the caller's: how many bytes it takes, and the copy.
 size_t tensor_block_bytes(const Tensor *tensor);
 Tensor tensor_copy_to(void *block, const Tensor *tensor);
-Tensor tensor_list(Arena *arena, ListKind kind, ElementType element, const Tensor *items, int64_t count);
+Tensor tensor_list(Arena *arena, ListKind kind, ElementType element, const Tensor *items,
+                   int64_t count);
 static inline Tensor *tensor_items(const Tensor *list) { return (Tensor *)list->data; }
 
 typedef struct TensorError {

@@ -155,7 +155,9 @@ static void print_shape(FILE *out, Arena *arena, const Type *type) {
 
 static void print_type(FILE *out, Arena *arena, const Type *type) {
   switch (type->kind) {
-  case TYPE_NONE: fputs("none", out); return;
+  case TYPE_NONE:
+    fputs("none", out);
+    return;
   case TYPE_TENSOR:
     fputs(element_info[type->element].text, out);
     print_shape(out, arena, type);
@@ -170,7 +172,8 @@ static void print_type(FILE *out, Arena *arena, const Type *type) {
   }
 }
 
-static const char *text_of(Arena *arena, const Type *type, void (*print)(FILE *, Arena *, const Type *)) {
+static const char *text_of(Arena *arena, const Type *type,
+                           void (*print)(FILE *, Arena *, const Type *)) {
   char *buffer = NULL;
   size_t size = 0;
   FILE *out = open_memstream(&buffer, &size);
@@ -183,4 +186,6 @@ static const char *text_of(Arena *arena, const Type *type, void (*print)(FILE *,
 }
 
 const char *type_text(Arena *arena, const Type *type) { return text_of(arena, type, print_type); }
-const char *type_shape_text(Arena *arena, const Type *type) { return text_of(arena, type, print_shape); }
+const char *type_shape_text(Arena *arena, const Type *type) {
+  return text_of(arena, type, print_shape);
+}

@@ -18,14 +18,14 @@ typedef struct Quant {
   const int32_t *zero;
 } Quant;
 
-// Tensors in a sequence or optional may differ: a dim that is not the same in all is NULL there, a rank
-// ANY_RANK. NO_RANK: there is none so far.
+// Tensors in a sequence or optional may differ: a dim that is not the same in all is NULL there, a
+// rank ANY_RANK. NO_RANK: there is none so far.
 enum { ANY_RANK = -1, NO_RANK = -2 };
 
 typedef struct Type {
   TypeKind kind;
-  ElementType element;      // tensor
-  int rank;                 // tensor
+  ElementType element; // tensor
+  int rank;            // tensor
   const Dim *dims[MAX_RANK];
   const Quant *quant;       // NULL: plain values
   const struct Type *inner; // sequence, optional
@@ -41,16 +41,20 @@ static inline Type type_with_element(Type type, ElementType element) {
 
 // A sequence or an optional of `inner`, a tensor (as it is, in a list) or a sequence.
 Type type_list(Arena *arena, TypeKind kind, Type inner);
-static inline bool type_is_list(const Type *type) { return type->kind == TYPE_SEQUENCE || type->kind == TYPE_OPTIONAL; }
+static inline bool type_is_list(const Type *type) {
+  return type->kind == TYPE_SEQUENCE || type->kind == TYPE_OPTIONAL;
+}
 // The tensor type of a list's elements, also of an optional sequence.
 const Type *type_element(const Type *list);
-// The narrowest type of a list that holds what both can hold; false: their element types or kinds differ.
+// The narrowest type of a list that holds what both can hold; false: their element types or kinds
+// differ.
 bool type_join(Arena *arena, const Type *a, const Type *b, Type *joined);
-bool type_includes(const Type *wide, const Type *narrow); // every value of the one is one of the other
+bool type_includes(const Type *wide,
+                   const Type *narrow);             // every value of the one is one of the other
 bool type_equal(const Type *a, const Type *b);      // the same dims and quantization too
 bool type_same_shape(const Type *a, const Type *b); // rank and dims
 bool quant_equal(const Quant *a, const Quant *b);
-bool type_is_static(const Type *type);              // all dims are constants
+bool type_is_static(const Type *type);                    // all dims are constants
 const Dim *type_count(DimTable *table, const Type *type); // number of elements
 // Number of elements / packed bytes at the upper bounds; false if unbounded or too large.
 bool type_max_count(const Type *type, int64_t *count);

@@ -147,7 +147,8 @@ static bool check_list(const Verifier *v, Loc loc, const Type *type) {
   if (!inner) return bad(v, loc, "a type of nothing");
   if (inner->kind == TYPE_SEQUENCE && type->kind == TYPE_OPTIONAL) return check_list(v, loc, inner);
   if (inner->kind != TYPE_TENSOR || inner->quant || inner->rank > MAX_RANK)
-    return bad(v, loc, "'%s': lists are of tensors, optionals also of sequences", type_text(v->scratch, type));
+    return bad(v, loc, "'%s': lists are of tensors, optionals also of sequences",
+               type_text(v->scratch, type));
   return true;
 }
 
@@ -234,7 +235,8 @@ static bool check_stage(const Verifier *v, Loc loc, const Stage *stage) {
   return true;
 }
 
-// Every value of a codebook constant is a centroid, and zero is one where gaps are bridged by zeros.
+// Every value of a codebook constant is a centroid, and zero is one where gaps are bridged by
+// zeros.
 static bool check_codebook(const Verifier *v, const Node *node, const Stage *codebook) {
   const Constant *constant = node->constant;
   const Type *type = &node->results[0]->type;
@@ -247,7 +249,8 @@ static bool check_codebook(const Verifier *v, const Node *node, const Stage *cod
     float value;
     memcpy(&value, (const char *)constant->data + (size_t)i * sizeof value, sizeof value);
     if (codebook_index(codebook, value) < 0)
-      return bad(v, node->loc, "constant @%s: element %lld (%g) is no centroid", constant->name, (long long)i, (double)value);
+      return bad(v, node->loc, "constant @%s: element %lld (%g) is no centroid", constant->name,
+                 (long long)i, (double)value);
   }
   return true;
 }

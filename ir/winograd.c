@@ -6,11 +6,13 @@ static const double filter2[] = {1, 0, 0, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0, 0, 1
 static const double output2[] = {1, 1, 1, 0, 0, 1, -1, -1};
 
 // Points 0, 1, -1, 2, -2 and infinity.
-static const double input4[] = {4, 0, -5, 0, 1, 0, 0, -4, -4, 1, 1, 0, 0, 4, -4, -1, 1, 0,
-                                0, -2, -1, 2, 1, 0, 0, 2, -1, -2, 1, 0, 0, 4, 0, -5, 0, 1};
-static const double filter4[] = {1.0 / 4, 0, 0, -1.0 / 6, -1.0 / 6, -1.0 / 6, -1.0 / 6, 1.0 / 6, -1.0 / 6,
-                                 1.0 / 24, 1.0 / 12, 1.0 / 6, 1.0 / 24, -1.0 / 12, 1.0 / 6, 0, 0, 1};
-static const double output4[] = {1, 1, 1, 1, 1, 0, 0, 1, -1, 2, -2, 0, 0, 1, 1, 4, 4, 0, 0, 1, -1, 8, -8, 1};
+static const double input4[] = {4, 0,  -5, 0, 1, 0, 0, -4, -4, 1,  1, 0, 0, 4, -4, -1, 1, 0,
+                                0, -2, -1, 2, 1, 0, 0, 2,  -1, -2, 1, 0, 0, 4, 0,  -5, 0, 1};
+static const double filter4[] = {1.0 / 4,  0,         0,        -1.0 / 6, -1.0 / 6, -1.0 / 6,
+                                 -1.0 / 6, 1.0 / 6,   -1.0 / 6, 1.0 / 24, 1.0 / 12, 1.0 / 6,
+                                 1.0 / 24, -1.0 / 12, 1.0 / 6,  0,        0,        1};
+static const double output4[] = {1, 1, 1, 1, 1, 0, 0, 1, -1, 2, -2, 0,
+                                 0, 1, 1, 4, 4, 0, 0, 1, -1, 8, -8, 1};
 
 bool winograd_is_block(int64_t block) { return block == 2 || block == 4; }
 
@@ -33,13 +35,15 @@ void winograd_apply(const WinogradMatrix *matrix, const double *from, double *to
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < columns; j++) {
       double sum = 0;
-      for (int k = 0; k < columns; k++) sum += matrix->values[i * columns + k] * from[k * columns + j];
+      for (int k = 0; k < columns; k++)
+        sum += matrix->values[i * columns + k] * from[k * columns + j];
       half[i * columns + j] = sum;
     }
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < rows; j++) {
       double sum = 0;
-      for (int k = 0; k < columns; k++) sum += half[i * columns + k] * matrix->values[j * columns + k];
+      for (int k = 0; k < columns; k++)
+        sum += half[i * columns + k] * matrix->values[j * columns + k];
       to[i * rows + j] = sum;
     }
 }

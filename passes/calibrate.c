@@ -1,6 +1,7 @@
-// Calibration: a copy of the model gets the interesting values as outputs, and the executor runs it over
-// the data set. A range is the smallest and largest value seen, or what a histogram says is better:
-// the range that holds a share of the values, or the one with the least expected squared error of codes.
+// Calibration: a copy of the model gets the interesting values as outputs, and the executor runs it
+// over the data set. A range is the smallest and largest value seen, or what a histogram says is
+// better: the range that holds a share of the values, or the one with the least expected squared
+// error of codes.
 #include "passes/calibrate.h"
 
 #include <math.h>
@@ -25,44 +26,58 @@ static double next_normal(uint64_t *state) { // sum of twelve uniform numbers
   return sum;
 }
 
-static bool generate_inputs(const Graph *graph, uint64_t *random, Tensor *inputs, Arena *arena, Diag *diag) {
+static bool generate_inputs(const Graph *graph, uint64_t *random, Tensor *inputs, Arena *arena,
+                            Diag *diag) {
   DimTable *dims = graph->module->dims;
   int count = dim_symbol_count(dims);
   int64_t *symbols = NEW_ARRAY(arena, int64_t, count + 1);
   for (int i = 0; i < count; i++) {
     const Atom *symbol = dim_symbol_at(dims, i);
-    symbols[i] = symbol->low > GENERATED_DIM ? symbol->low : symbol->high < GENERATED_DIM ? symbol->high : GENERATED_DIM;
+    symbols[i] = symbol->low > GENERATED_DIM    ? symbol->low
+                 : symbol->high < GENERATED_DIM ? symbol->high
+                                                : GENERATED_DIM;
   }
   for (int i = 0; i < graph->input_count; i++) {
     const Type *type = &graph->inputs[i]->type;
     int64_t shape[MAX_RANK], elements, bytes;
     if (type->kind != TYPE_TENSOR || type->element == STR)
-      return diag_error(diag, loc_file(graph->module->source), "no calibration data can be generated for input '%s'; give --data",
+      return diag_error(diag, loc_file(graph->module->source),
+                        "no calibration data can be generated for input '%s'; give --data",
                         graph->inputs[i]->name ? graph->inputs[i]->name : "");
     type_evaluate(type, symbols, shape);
     if (!tensor_checked_bytes(type->element, type->rank, shape, &elements, &bytes))
-      return diag_error(diag, loc_file(graph->module->source), "an input is too large to generate calibration data; give --data");
+      return diag_error(diag, loc_file(graph->module->source),
+                        "an input is too large to generate calibration data; give --data");
     inputs[i] = tensor_create(arena, type->element, type->rank, shape);
     for (int64_t k = 0; k < elements; k++)
-      if (element_is_float(type->element)) element_store(type->element, inputs[i].data, k, next_normal(random));
-      else element_store_int(type->element, inputs[i].data, k, next_random(random) & 1);
+      if (element_is_float(type->element))
+        element_store(type->element, inputs[i].data, k, next_normal(random));
+      else
+        element_store_int(type->element, inputs[i].data, k, next_random(random) & 1);
   }
   return true;
 }
 
-bool calibrate_run(PassContext *context, const Module *observed, int first, int64_t samples, CalibrationObserver observer, void *state) {
+bool calibrate_run(PassContext *context, const Module *observed, int first, int64_t samples,
+                   CalibrationObserver observer, void *state) {
   const Graph *graph = observed->main;
   DataSet *data = context->data && context->data->count > 0 ? context->data : NULL;
-  int64_t count = data ? (samples < data->count ? samples : data->count) : samples < GENERATED_SAMPLES ? samples : GENERATED_SAMPLES;
-  Program *program = context->executor->prepare(context->executor, graph, context->scratch, context->diag);
+  int64_t count = data                          ? (samples < data->count ? samples : data->count)
+                  : samples < GENERATED_SAMPLES ? samples
+                                                : GENERATED_SAMPLES;
+  Program *program =
+      context->executor->prepare(context->executor, graph, context->scratch, context->diag);
   uint64_t random = 1;
   bool good = program != NULL;
   for (int64_t i = 0; good && i < count; i++) {
     Arena *arena = arena_create();
-    Tensor *inputs = NEW_ARRAY(arena, Tensor, graph->input_count + 1), *outputs = NEW_ARRAY(arena, Tensor, graph->output_count + 1);
-    good = data ? data->sample(data, context->module->main, i * data->count / count, inputs, arena, context->diag)
+    Tensor *inputs = NEW_ARRAY(arena, Tensor, graph->input_count + 1),
+           *outputs = NEW_ARRAY(arena, Tensor, graph->output_count + 1);
+    good = data ? data->sample(data, context->module->main, i * data->count / count, inputs, arena,
+                               context->diag)
                 : generate_inputs(graph, &random, inputs, arena, context->diag);
-    good = good && context->executor->run(context->executor, program, inputs, outputs, arena, context->diag);
+    good = good && context->executor->run(context->executor, program, inputs, outputs, arena,
+                                          context->diag);
     if (good) observer(state, outputs + first, graph->output_count - first);
     arena_destroy(arena);
   }
@@ -112,9 +127,12 @@ static double bin_centre(const Histogram *h, int bin) {
 
 // Expected squared error of codes that cover [low, high]; exact zeros (behind a relu) cost nothing.
 static double squared_error(const Histogram *h, double low, double high, int bits) {
-  double step = (high - low) / (ldexp(1, bits) - 1), error = 0, width = ((double)h->high - (double)h->low) / BINS;
+  double step = (high - low) / (ldexp(1, bits) - 1), error = 0,
+         width = ((double)h->high - (double)h->low) / BINS;
   for (int i = 0; i < BINS; i++) {
-    double value = bin_centre(h, i), over = value < low ? low - value : value > high ? value - high : 0;
+    double value = bin_centre(h, i), over = value < low    ? low - value
+                                            : value > high ? value - high
+                                                           : 0;
     bool zero = fabs(value) <= width;
     if (h->bins[i] != 0 && !zero) error += h->bins[i] * (over > 0 ? over * over : step * step / 12);
   }
@@ -127,7 +145,8 @@ static Range least_error(const Histogram *h, int bits) {
   double least = squared_error(h, (double)h->low, (double)h->high, bits);
   for (int a = 0; a <= steps; a++)
     for (int b = 0; b <= steps; b++) {
-      double low = (double)h->low * (1 - 0.8 * a / steps), high = (double)h->high * (1 - 0.8 * b / steps);
+      double low = (double)h->low * (1 - 0.8 * a / steps),
+             high = (double)h->high * (1 - 0.8 * b / steps);
       if ((h->low == 0 && a) || (h->high == 0 && b)) break;
       double error = squared_error(h, low, high, bits);
       if (error >= least) continue;
@@ -144,19 +163,22 @@ static Range holding_share(const Histogram *h, double share) {
   int first = 0, last = BINS - 1;
   while (first < last && left + h->bins[first] <= rest) left += h->bins[first++];
   while (last > first && right + h->bins[last] <= rest) right += h->bins[last--];
-  double half = ((double)h->high - (double)h->low) / BINS / 2, low = bin_centre(h, first) - half, high = bin_centre(h, last) + half;
+  double half = ((double)h->high - (double)h->low) / BINS / 2, low = bin_centre(h, first) - half,
+         high = bin_centre(h, last) + half;
   return (Range){low < 0 ? (float)low : 0, high > 0 ? (float)high : 0};
 }
 
 static Range choose(const Histogram *h, const CalibrationOptions *options) {
   if (options->method == RANGE_MINMAX || !(h->high > h->low)) return (Range){h->low, h->high};
-  return options->method == RANGE_MSE ? least_error(h, options->bits) : holding_share(h, options->percentile);
+  return options->method == RANGE_MSE ? least_error(h, options->bits)
+                                      : holding_share(h, options->percentile);
 }
 
 // --- the copy that is run
 
 // Outputs of `copy` for `values` of the original, which has the same nodes in the same order.
-static void add_outputs(const Graph *original, Graph *copy, Value *const *values, int count, Arena *scratch) {
+static void add_outputs(const Graph *original, Graph *copy, Value *const *values, int count,
+                        Arena *scratch) {
   Value **copies = NEW_ARRAY(scratch, Value *, original->module->next_value_id + 1);
   for (int i = 0; i < original->input_count; i++) copies[original->inputs[i]->id] = copy->inputs[i];
   const Node *from = original->first;
@@ -165,12 +187,16 @@ static void add_outputs(const Graph *original, Graph *copy, Value *const *values
   for (int i = 0; i < count; i++) graph_add_output(copy, copies[values[i]->id]);
 }
 
-bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, Value *const *values, int count, Range *ranges) {
+bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, Value *const *values,
+                      int count, Range *ranges) {
   if (!context->executor)
-    return diag_error(context->diag, loc_file(context->module->source), "pass '%s' runs the model, which this command cannot", context->info->name);
+    return diag_error(context->diag, loc_file(context->module->source),
+                      "pass '%s' runs the model, which this command cannot", context->info->name);
   if (!context->data || context->data->count == 0)
     diag_warning(context->diag, loc_file(context->module->source),
-                 "pass '%s': no calibration data (--data): ranges come from normally distributed random inputs", context->info->name);
+                 "pass '%s': no calibration data (--data): ranges come from normally distributed "
+                 "random inputs",
+                 context->info->name);
   Module *observed = module_clone(context->scratch, context->diag, context->module);
   add_outputs(context->module->main, observed->main, values, count, context->scratch);
   Histogram *all = NEW_ARRAY(context->scratch, Histogram, count + 1);

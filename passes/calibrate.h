@@ -11,19 +11,21 @@ typedef struct Range {
 typedef enum RangeMethod { RANGE_MINMAX, RANGE_PERCENTILE, RANGE_MSE } RangeMethod;
 
 typedef struct CalibrationOptions {
-  int64_t samples;   // at most; spread evenly over the data set
+  int64_t samples; // at most; spread evenly over the data set
   RangeMethod method;
   double percentile; // share of the values that the range holds, RANGE_PERCENTILE
   int bits;          // of the codes, RANGE_MSE
 } CalibrationOptions;
 
-// Ranges of f32 values of the model's function that its codes should hold. Runs the model once for each sample,
-// twice for methods that need a histogram. False: reported.
-bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, Value *const *values, int count, Range *ranges);
+// Ranges of f32 values of the model's function that its codes should hold. Runs the model once for
+// each sample, twice for methods that need a histogram. False: reported.
+bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, Value *const *values,
+                      int count, Range *ranges);
 
-// Runs `observed`, a copy of the model with outputs added, and shows those from number `first` on. Without
-// a data set: on normally distributed inputs.
+// Runs `observed`, a copy of the model with outputs added, and shows those from number `first` on.
+// Without a data set: on normally distributed inputs.
 typedef void (*CalibrationObserver)(void *state, const Tensor *outputs, int count);
-bool calibrate_run(PassContext *context, const Module *observed, int first, int64_t samples, CalibrationObserver observer, void *state);
+bool calibrate_run(PassContext *context, const Module *observed, int first, int64_t samples,
+                   CalibrationObserver observer, void *state);
 
 #endif

@@ -85,7 +85,8 @@ static bool compare_output(const Value *output, const Tensor *before, const Tens
             name, error.relative);
   // Another way of rounding may give the next code.
   bool near = output->type.quant ? error.absolute <= 1 : error.relative <= ROUNDING_LIMIT;
-  bool wrong = info->class == PASS_EXACT ? error.different != 0 : info->class == PASS_ROUNDING && !near;
+  bool wrong =
+      info->class == PASS_EXACT ? error.different != 0 : info->class == PASS_ROUNDING && !near;
   if (!wrong) return true;
   return diag_error(context->diag, loc,
                     "pass '%s' is %s, but output '%s' is off by %.3g of its largest magnitude "

@@ -1,6 +1,7 @@
 // dead_code - deletes nodes whose results nobody uses, and operands that no region looks at.
-// Nearly every op has no effect but its results, control flow included, and the dims that it finds; custom operators may have.
-// Inputs and outputs of the model stay. Needs: nothing. Leaves: no node without a use.
+// Nearly every op has no effect but its results, control flow included, and the dims that it finds;
+// custom operators may have. Inputs and outputs of the model stay. Needs: nothing. Leaves: no node
+// without a use.
 #include "ir/external.h"
 #include "ir/sized.h"
 #include "passes/pass.h"

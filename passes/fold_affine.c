@@ -13,9 +13,9 @@
 // --- the product under an arithmetic node
 
 static bool is_product(const Node *node) {
-  return node && node_has_trait(node, ACCUMULATES) && node->operand_count > 1 && !node->region_count &&
-         is_float_value(node->results[0]) && value_is_constant(node->operands[1]) &&
-         !node->operands[1]->type.quant &&
+  return node && node_has_trait(node, ACCUMULATES) && node->operand_count > 1 &&
+         !node->region_count && is_float_value(node->results[0]) &&
+         value_is_constant(node->operands[1]) && !node->operands[1]->type.quant &&
          (!node_operand(node, 2) || value_is_constant(node->operands[2]));
 }
 

@@ -37,8 +37,8 @@ static bool results_are_small(const Node *node, int64_t limit) {
   return results <= limit || results <= 2 * operands;
 }
 
-// Weights: undoing their quantization at run time would take time and memory each run, but before that
-// fuse_qdq may make use of their codes.
+// Weights: undoing their quantization at run time would take time and memory each run, but before
+// that fuse_qdq may make use of their codes.
 static bool is_foldable(const Node *node, int64_t limit, bool dequantize) {
   if (node->op == OP_CONST || node->op == OP_COPY || node->op == OP_PACK ||
       !node_has_trait(node, PURE) || node_has_trait(node, EXTERNAL))

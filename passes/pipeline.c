@@ -22,14 +22,19 @@ typedef struct Runner {
 } Runner;
 
 #define CLEAN "simplify_control, canonicalise, common_subexpressions, dead_code"
-#define CODES "fixpoint<8>(fold_constants, " CLEAN ", sink_transposes, dead_code, fuse_qdq), dead_code, fold_constants{dequantize=true}, "
+#define CODES                                                                                      \
+  "fixpoint<8>(fold_constants, " CLEAN                                                             \
+  ", sink_transposes, dead_code, fuse_qdq), dead_code, fold_constants{dequantize=true}, "
 
-#define REWRITE "fixpoint<8>(fold_constants, " CLEAN ", sink_transposes, dead_code, recognise, fold_affine), " \
-                "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), fold_constants, dead_code, "
+#define REWRITE                                                                                    \
+  "fixpoint<8>(fold_constants, " CLEAN ", sink_transposes, dead_code, recognise, fold_affine), "   \
+  "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), "                \
+  "fold_constants, dead_code, "
 #define FUSE "fuse_epilogue, fuse_elementwise, dead_code, place"
 
-// First what imported models say of codes becomes integer ops, then weights that stay floats are unfolded.
-// The order behind that: what recognise looks for, fold_affine would spread over neighbouring constants.
+// First what imported models say of codes becomes integer ops, then weights that stay floats are
+// unfolded. The order behind that: what recognise looks for, fold_affine would spread over
+// neighbouring constants.
 const char *pipeline_default(int level, bool optimise_size) {
   (void)optimise_size; // the same rewrites make code small and fast
   if (level <= 0) return "dead_code, place";

@@ -34,7 +34,7 @@ typedef struct Pruner {
   double *score;        // sum over occurrences, by root
   int *makers;
   bool *candidate; // by root: every product that makes it is of the kind to prune
-  bool *touched;        // layers that got smaller
+  bool *touched;   // layers that got smaller
   bool filters;
   int values; // that channels were found for
 } Pruner;
@@ -195,8 +195,10 @@ static bool shrink_product(Pruner *p, Node *node) {
                .user = node,
                .constant = value_constant(node->operands[1]),
                .type = &node->operands[1]->type};
-  if (layer) p->touched[layer - p->layers.items] = true;
-  else layer = &own; // not asked for (`only`), but it reads what has gone
+  if (layer)
+    p->touched[layer - p->layers.items] = true;
+  else
+    layer = &own; // not asked for (`only`), but it reads what has gone
   int64_t bytes = (int64_t)layer->constant->bytes;
   compress_note(p->context, layer,
                 layer->constant->record ? layer->constant->record->sqnr : INFINITY);

@@ -1,10 +1,11 @@
 // quantize - static post-training quantization: f32 layers become 8-bit integer layers.
-//   conv(x, w, b) -> dequantize(conv(quantize(x), codes of w, b as i32)),   and so for what follows it
-// Weights: symmetric, [-127, 127], one scale per output channel. Activations: one scale and zero point,
-// from the ranges that values take on calibration data. Results are requantized in fixed point, so that an integer
-// layer gives the same bits on every target. Ops without an integer form, and layers that would not
-// get smaller, stay in f32, and the report says why.
-// Needs: data (--data) and an executor. Leaves: quantize and dequantize where integers begin and end.
+//   conv(x, w, b) -> dequantize(conv(quantize(x), codes of w, b as i32)),   and so for what follows
+//   it
+// Weights: symmetric, [-127, 127], one scale per output channel. Activations: one scale and zero
+// point, from the ranges that values take on calibration data. Results are requantized in fixed
+// point, so that an integer layer gives the same bits on every target. Ops without an integer form,
+// and layers that would not get smaller, stay in f32, and the report says why. Needs: data (--data)
+// and an executor. Leaves: quantize and dequantize where integers begin and end.
 #include "passes/quantize.h"
 
 #include <math.h>
@@ -13,10 +14,11 @@
 #include "passes/pipeline.h"
 #include "passes/report.h"
 
-static const char *const PREPARE =
-    "fixpoint<8>(fold_constants{dequantize=true}, simplify_control, canonicalise, common_subexpressions, dead_code, "
-    "sink_transposes, dead_code, recognise, fold_affine), "
-    "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), fold_constants, dead_code";
+static const char *const PREPARE = "fixpoint<8>(fold_constants{dequantize=true}, simplify_control, "
+                                   "canonicalise, common_subexpressions, dead_code, "
+                                   "sink_transposes, dead_code, recognise, fold_affine), "
+                                   "fixpoint<8>(flatten_products, canonicalise, "
+                                   "common_subexpressions, dead_code), fold_constants, dead_code";
 
 static bool run_passes(PassContext *context, const char *text) {
   PassContext inner = *context;
@@ -41,16 +43,19 @@ Type quant_plan_type(QuantPlan *plan, const Value *value) {
   const Range *range = &plan->range[quant_plan_group(plan, value)];
   int32_t low, high;
   quant_range(plan->element, &low, &high);
-  double width = (double)range->high - (double)range->low, scale = width > 1e-30 ? width / (high - low) : 1;
+  double width = (double)range->high - (double)range->low,
+         scale = width > 1e-30 ? width / (high - low) : 1;
   double zero = rint(low - (double)range->low / scale);
   Type type = value->type;
   type.element = plan->element;
-  type.quant = quant_per_tensor(plan->graph->module->arena, (float)scale, (int32_t)fmin(fmax(zero, low), high));
+  type.quant = quant_per_tensor(plan->graph->module->arena, (float)scale,
+                                (int32_t)fmin(fmax(zero, low), high));
   return type;
 }
 
 static bool is_observable(const Value *value) {
-  return value->type.kind == TYPE_TENSOR && value->type.element == F32 && !value->type.quant && !value_is_constant(value);
+  return value->type.kind == TYPE_TENSOR && value->type.element == F32 && !value->type.quant &&
+         !value_is_constant(value);
 }
 
 // Every f32 value that the model computes, and its inputs.
@@ -68,7 +73,10 @@ static Value **list_values(const Graph *graph, Arena *arena, int *count) {
 static void init_plan(QuantPlan *plan, PassContext *context, Graph *graph) {
   int count = graph->module->next_value_id;
   Arena *arena = context->scratch;
-  *plan = (QuantPlan){.context = context, .graph = graph, .value_count = count, .exclude = pass_option_string(context, "exclude"),
+  *plan = (QuantPlan){.context = context,
+                      .graph = graph,
+                      .value_count = count,
+                      .exclude = pass_option_string(context, "exclude"),
                       .per_channel = pass_option_bool(context, "per_channel"),
                       .code_outputs = !strcmp(pass_option_string(context, "io"), "int8"),
                       .element = strcmp(pass_option_string(context, "scheme"), "uint8") ? I8 : U8};
@@ -83,12 +91,18 @@ static void init_plan(QuantPlan *plan, PassContext *context, Graph *graph) {
 static bool observe(QuantPlan *plan) {
   PassContext *context = plan->context;
   const char *method = pass_option_string(context, "method");
-  CalibrationOptions options = {.samples = pass_option_int(context, "samples"), .bits = 8, .percentile = pass_option_float(context, "percentile"),
-                                .method = !strcmp(method, "mse") ? RANGE_MSE : !strcmp(method, "percentile") ? RANGE_PERCENTILE : RANGE_MINMAX};
+  CalibrationOptions options = {.samples = pass_option_int(context, "samples"),
+                                .bits = 8,
+                                .percentile = pass_option_float(context, "percentile"),
+                                .method = !strcmp(method, "mse")          ? RANGE_MSE
+                                          : !strcmp(method, "percentile") ? RANGE_PERCENTILE
+                                                                          : RANGE_MINMAX};
   int count;
   Value **values = list_values(plan->graph, context->scratch, &count);
   Range *ranges = NEW_ARRAY(context->scratch, Range, count + 1);
-  if (options.samples < 1) return diag_error(context->diag, loc_file(context->module->source), "quantize: samples = %lld, wanted 1 or more", (long long)options.samples);
+  if (options.samples < 1)
+    return diag_error(context->diag, loc_file(context->module->source),
+                      "quantize: samples = %lld, wanted 1 or more", (long long)options.samples);
   if (!calibrate_ranges(context, &options, values, count, ranges)) return false;
   for (int i = 0; i < count; i++) {
     plan->known[values[i]->id] = true;
@@ -105,7 +119,8 @@ static Node *only_quantizer(const Value *input) {
   if (first->op != OP_QUANTIZE) return NULL;
   for (int i = 1; i < input->use_count; i++) {
     const Node *other = input->uses[i].user;
-    if (other->op != OP_QUANTIZE || !type_equal(&other->results[0]->type, &first->results[0]->type)) return NULL;
+    if (other->op != OP_QUANTIZE || !type_equal(&other->results[0]->type, &first->results[0]->type))
+      return NULL;
   }
   return first;
 }
@@ -135,11 +150,13 @@ static bool quantize_outputs(QuantPlan *plan) {
         codes = build_unary(&builder, OP_COPY, codes);
       }
     } else if (quant_plan_is_float(plan, output)) {
-      Builder builder = builder_at_end(plan->graph, output->definition ? output->definition->loc : (Loc){0});
+      Builder builder =
+          builder_at_end(plan->graph, output->definition ? output->definition->loc : (Loc){0});
       Node *node = build_begin(&builder, OP_QUANTIZE, (Value *[]){output}, 1);
       if (node) node->results[0]->type = quant_plan_type(plan, output);
       codes = build_end(&builder, node);
-    } else continue;
+    } else
+      continue;
     if (!codes) return false;
     if (codes->definition) output->name = NULL, codes->name = name;
     graph_set_output(plan->graph, i, codes);
@@ -166,7 +183,8 @@ static void observe_errors(void *state, const Tensor *outputs, int count) {
   for (int i = 0; i + 1 < count; i += 2) {
     const float *exact = outputs[i].data, *found = outputs[i + 1].data;
     int layer = i / 2;
-    int64_t n = tensor_count(&outputs[i]), channels = outputs[i].rank ? outputs[i].dims[outputs[i].rank - 1] : 1;
+    int64_t n = tensor_count(&outputs[i]),
+            channels = outputs[i].rank ? outputs[i].dims[outputs[i].rank - 1] : 1;
     for (int64_t k = 0; k < n; k++) {
       double wanted = (double)exact[k], difference = (double)found[k] - wanted;
       errors->signal[layer] += wanted * wanted;
@@ -177,8 +195,10 @@ static void observe_errors(void *state, const Tensor *outputs, int count) {
   }
 }
 
-// A copy of the model in which every layer stands once more, as integers, beside the original one and on the original's input.
-static Module *isolate_layers(const QuantPlan *plan, QuantPlan *isolated, PassContext *inner, bool sums) {
+// A copy of the model in which every layer stands once more, as integers, beside the original one
+// and on the original's input.
+static Module *isolate_layers(const QuantPlan *plan, QuantPlan *isolated, PassContext *inner,
+                              bool sums) {
   PassContext *context = plan->context;
   Module *copy = module_clone(context->scratch, context->diag, context->module);
   *inner = *context;
@@ -203,17 +223,20 @@ static Module *isolate_layers(const QuantPlan *plan, QuantPlan *isolated, PassCo
 }
 
 // Runs all layers in isolation. `sums`: their accumulators, before they are rounded to codes.
-static bool measure_layers(const QuantPlan *plan, bool sums, int64_t samples, QuantPlan *isolated, Errors *errors) {
+static bool measure_layers(const QuantPlan *plan, bool sums, int64_t samples, QuantPlan *isolated,
+                           Errors *errors) {
   PassContext *context = plan->context, inner;
   Module *copy = isolate_layers(plan, isolated, &inner, sums);
   if (!copy) return false;
   int first = copy->main->output_count, count = isolated->layer_count;
-  *errors = (Errors){NEW_ARRAY(context->scratch, double, count + 1), NEW_ARRAY(context->scratch, double, count + 1), NULL,
+  *errors = (Errors){NEW_ARRAY(context->scratch, double, count + 1),
+                     NEW_ARRAY(context->scratch, double, count + 1), NULL,
                      NEW_ARRAY(context->scratch, int64_t, count + 1)};
   if (sums) errors->sums = NEW_ARRAY(context->scratch, double *, count + 1);
   for (int i = 0; i < count; i++) {
     const Type *type = &isolated->layers[i].original->type;
-    if (sums) errors->sums[i] = NEW_ARRAY(context->scratch, double, type_dim(type, type->rank - 1) + 1);
+    if (sums)
+      errors->sums[i] = NEW_ARRAY(context->scratch, double, type_dim(type, type->rank - 1) + 1);
     Builder builder = builder_at_end(copy->main, (Loc){0});
     Value *numbers = build_unary(&builder, OP_DEQUANTIZE, isolated->layers[i].result);
     if (!numbers) return false;
@@ -229,7 +252,8 @@ static bool measure_noise(const QuantPlan *plan, double *sqnr) {
   QuantPlan isolated;
   Errors errors;
   if (!measure_layers(plan, false, MEASURED_SAMPLES, &isolated, &errors)) return false;
-  for (int i = 0; i < isolated.layer_count; i++) sqnr[i] = 10 * log10(errors.signal[i] / errors.noise[i]);
+  for (int i = 0; i < isolated.layer_count; i++)
+    sqnr[i] = 10 * log10(errors.signal[i] / errors.noise[i]);
   return true;
 }
 
@@ -237,29 +261,40 @@ static bool measure_noise(const QuantPlan *plan, double *sqnr) {
 static bool measure_shifts(QuantPlan *plan) {
   QuantPlan isolated;
   Errors errors;
-  if (!measure_layers(plan, true, pass_option_int(plan->context, "samples"), &isolated, &errors)) return false;
+  if (!measure_layers(plan, true, pass_option_int(plan->context, "samples"), &isolated, &errors))
+    return false;
   plan->shifts = NEW_ARRAY(plan->context->scratch, float *, isolated.layer_count + 1);
   for (int i = 0; i < isolated.layer_count; i++) {
     const Type *type = &isolated.layers[i].original->type;
     int64_t channels = type_dim(type, type->rank - 1);
     plan->shifts[i] = NEW_ARRAY(plan->context->scratch, float, channels + 1);
-    for (int64_t c = 0; c < channels && errors.counts[i]; c++) plan->shifts[i][c] = (float)(errors.sums[i][c] / (double)errors.counts[i]);
+    for (int64_t c = 0; c < channels && errors.counts[i]; c++)
+      plan->shifts[i][c] = (float)(errors.sums[i][c] / (double)errors.counts[i]);
   }
   return true;
 }
 
 static const char *layer_name(const Node *product) {
   const Constant *weights = value_constant(product->operands[1]);
-  return product->loc.node && *product->loc.node ? product->loc.node : weights ? weights->name : op_info[product->op].text;
+  return product->loc.node && *product->loc.node ? product->loc.node
+         : weights                               ? weights->name
+                                                 : op_info[product->op].text;
 }
 
 static void report_layers(const QuantPlan *plan, const double *sqnr) {
   for (int i = 0; i < plan->layer_count; i++) {
     const Node *before = plan->layers[i].node;
-    int64_t weights = bytes_of(before->operands[1]), channels = type_dim(&plan->layers[i].original->type, plan->layers[i].original->type.rank - 1);
+    int64_t weights = bytes_of(before->operands[1]),
+            channels =
+                type_dim(&plan->layers[i].original->type, plan->layers[i].original->type.rank - 1);
     report_add(plan->context->report,
-               (ReportRow){.layer = layer_name(before), .pass = "quantize", .bytes_before = weights + bytes_of(node_operand(before, 2)),
-                           .bytes_after = weights / 4 + 12 * channels, .density = -1, .bits = 8, .sqnr = sqnr[i]});
+               (ReportRow){.layer = layer_name(before),
+                           .pass = "quantize",
+                           .bytes_before = weights + bytes_of(node_operand(before, 2)),
+                           .bytes_after = weights / 4 + 12 * channels,
+                           .density = -1,
+                           .bits = 8,
+                           .sqnr = sqnr[i]});
   }
 }
 

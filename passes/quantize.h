@@ -11,22 +11,23 @@
 typedef struct QuantPlan {
   PassContext *context;
   Graph *graph;
-  ElementType element;    // I8 or U8
+  ElementType element; // I8 or U8
   bool per_channel;
-  bool code_outputs;      // the model's outputs are codes
-  const char *exclude;    // names with commas; patterns of the shell
-  int value_count;        // ids below this are the original's
-  int *group;             // union-find over ids: values that share one scale
-  Range *range;           // by id; of the group at its root
-  bool *known;            // the value was observed
-  Value **codes;          // by id: the quantized value; NULL: none yet
-  Value **numbers;        // by id: dequantized codes, where an op wants floats
-  bool sums;              // isolated layers give their accumulators
-  float **shifts;         // by number of the layer: the mean error of each output channel, which its bias takes back; NULL: none
-  bool isolated;          // every layer gets its input from the original floats (to measure its own error)
+  bool code_outputs;   // the model's outputs are codes
+  const char *exclude; // names with commas; patterns of the shell
+  int value_count;     // ids below this are the original's
+  int *group;          // union-find over ids: values that share one scale
+  Range *range;        // by id; of the group at its root
+  bool *known;         // the value was observed
+  Value **codes;       // by id: the quantized value; NULL: none yet
+  Value **numbers;     // by id: dequantized codes, where an op wants floats
+  bool sums;           // isolated layers give their accumulators
+  float **shifts; // by number of the layer: the mean error of each output channel, which its bias
+                  // takes back; NULL: none
+  bool isolated;  // every layer gets its input from the original floats (to measure its own error)
   // Layers that became integers, for the report.
   struct QuantLayer {
-    Node *node;           // the original product
+    Node *node; // the original product
     Value *original, *result;
   } *layers;
   int layer_count, layer_capacity;
@@ -35,9 +36,11 @@ typedef struct QuantPlan {
 int quant_plan_group(QuantPlan *plan, const Value *value); // root id
 // The quantized type that the value's codes have.
 Type quant_plan_type(QuantPlan *plan, const Value *value);
-bool quant_plan_is_float(const QuantPlan *plan, const Value *value); // f32, of the original, observed
+bool quant_plan_is_float(const QuantPlan *plan,
+                         const Value *value); // f32, of the original, observed
 
-// Ties values whose codes must have one scale: operands and results of what only moves or compares codes.
+// Ties values whose codes must have one scale: operands and results of what only moves or compares
+// codes.
 void quantize_tie(QuantPlan *plan);
 // Rewrites products and what follows them into integer ops. False: reported.
 bool quantize_rewrite(QuantPlan *plan);
@@ -47,10 +50,14 @@ bool quantize_keeps_scale(const Node *node);
 // Whether codes of this type need no further limits to obey the relu or clip.
 bool quantize_range_clips(const Node *clip, const Type *type);
 
-// Scales of a product's output channels, raised to ones with short multipliers; unchanged where that would be felt.
-void quantize_shorten_scales(float *scales, int64_t channels, int64_t depth, float x_scale, float y_scale, Arena *scratch);
-// Biases rounded so that each, with the zero points folded in, fits into 16 bits of a unit that all share; unchanged
-// where that would be felt. `weights`: sums of the channels' codes; `largest_scale`: of a sum's unit to a code.
-void quantize_shorten_biases(int32_t *biases, const int64_t *weights, int64_t channels, const Type *x, double largest_scale);
+// Scales of a product's output channels, raised to ones with short multipliers; unchanged where
+// that would be felt.
+void quantize_shorten_scales(float *scales, int64_t channels, int64_t depth, float x_scale,
+                             float y_scale, Arena *scratch);
+// Biases rounded so that each, with the zero points folded in, fits into 16 bits of a unit that all
+// share; unchanged where that would be felt. `weights`: sums of the channels' codes;
+// `largest_scale`: of a sum's unit to a code.
+void quantize_shorten_biases(int32_t *biases, const int64_t *weights, int64_t channels,
+                             const Type *x, double largest_scale);
 
 #endif

@@ -1,6 +1,6 @@
-// The rewriting of `quantize`: in order of execution, every product with constant weights becomes an
-// integer product, and ops that have an integer form follow their operands. An op without one gets its
-// operands dequantized; an integer op whose operand is still a float gets it quantized.
+// The rewriting of `quantize`: in order of execution, every product with constant weights becomes
+// an integer product, and ops that have an integer form follow their operands. An op without one
+// gets its operands dequantized; an integer op whose operand is still a float gets it quantized.
 #include "passes/quantize.h"
 
 #include <fnmatch.h>
@@ -24,20 +24,24 @@ bool quantize_keeps_scale(const Node *node) {
   case OP_MAX_POOL:
   case OP_AVERAGE_POOL:
   case OP_REDUCE_MAX:
-  case OP_REDUCE_MIN: return true;
-  default: return false;
+  case OP_REDUCE_MIN:
+    return true;
+  default:
+    return false;
   }
 }
 
 static bool clips(const Node *node) { return node->op == OP_RELU || node->op == OP_CLIP; }
 
 static bool rescales(const Node *node) {
-  return node->op == OP_ADD || node->op == OP_SUB || node->op == OP_MUL || node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
+  return node->op == OP_ADD || node->op == OP_SUB || node->op == OP_MUL ||
+         node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
 }
 
 static bool is_product(const Node *node) { return node->op == OP_CONV || node->op == OP_MATMUL; }
 
-// The relu or clip behind a product or sum, whose limits the codes' own range takes over; else NULL.
+// The relu or clip behind a product or sum, whose limits the codes' own range takes over; else
+// NULL.
 static Node *clip_behind(const QuantPlan *plan, const Node *node) {
   Value *result = node->results[0];
   if (!value_has_one_use(result)) return NULL;
@@ -45,7 +49,9 @@ static Node *clip_behind(const QuantPlan *plan, const Node *node) {
   return clips(user) && quant_plan_is_float(plan, user->results[0]) ? user : NULL;
 }
 
-static Node *absorbable(const QuantPlan *plan, const Node *node) { return plan->isolated ? NULL : clip_behind(plan, node); }
+static Node *absorbable(const QuantPlan *plan, const Node *node) {
+  return plan->isolated ? NULL : clip_behind(plan, node);
+}
 
 static void tie(QuantPlan *plan, const Value *a, const Value *b) {
   if (!quant_plan_is_float(plan, a) || !quant_plan_is_float(plan, b)) return;
@@ -86,7 +92,9 @@ static Value *build_quantize(Builder *builder, Value *x, Type type) {
 // Right behind its definition, so that it serves all users.
 static Builder builder_behind(const Value *value) {
   Node *at = value->definition ? value->definition->next : value->graph->first;
-  return (Builder){.graph = value->graph, .before = at, .loc = value->definition ? value->definition->loc : (Loc){0}};
+  return (Builder){.graph = value->graph,
+                   .before = at,
+                   .loc = value->definition ? value->definition->loc : (Loc){0}};
 }
 
 static Value *codes_of(QuantPlan *plan, Value *value) {
@@ -118,7 +126,8 @@ bool quantize_range_clips(const Node *clip, const Type *type) {
   int32_t low, high;
   quant_range(type->element, &low, &high);
   double scale = (double)type->quant->scale[0], zero = type->quant->zero[0];
-  double from = clip->op == OP_RELU ? 0 : node_float(clip, ATTR_LOW), to = clip->op == OP_RELU ? INFINITY : node_float(clip, ATTR_HIGH);
+  double from = clip->op == OP_RELU ? 0 : node_float(clip, ATTR_LOW),
+         to = clip->op == OP_RELU ? INFINITY : node_float(clip, ATTR_HIGH);
   return rint(from / scale) + zero <= low && rint(to / scale) + zero >= high;
 }
 
@@ -143,26 +152,33 @@ static bool finish(QuantPlan *plan, const Node *node, Value *codes) {
 static const char *refusal(const QuantPlan *plan, const Node *node) {
   const Value *x = node->operands[0], *w = node->operands[1], *bias = node_operand(node, 2);
   const char *names = plan->exclude;
-  if (!quant_plan_is_float(plan, x) || !quant_plan_is_float(plan, node->results[0])) return "not an f32 layer";
+  if (!quant_plan_is_float(plan, x) || !quant_plan_is_float(plan, node->results[0]))
+    return "not an f32 layer";
   if (!value_is_constant(w)) return "the weights are not constant";
-  if (w->type.element != F32 || w->type.quant || !type_is_static(&w->type)) return "the weights are not f32";
+  if (w->type.element != F32 || w->type.quant || !type_is_static(&w->type))
+    return "the weights are not f32";
   if (bias && !value_is_constant(bias)) return "the bias is not constant";
-  if (node->op == OP_MATMUL && (w->type.rank != 2 || node_int(node, ATTR_TRANSPOSE_A))) return "no integer kernel for this matrix product";
+  if (node->op == OP_MATMUL && (w->type.rank != 2 || node_int(node, ATTR_TRANSPOSE_A)))
+    return "no integer kernel for this matrix product";
   while (*names) {
     size_t length = strcspn(names, ",;");
     char *pattern = arena_strndup(plan->context->scratch, names, length);
-    if ((node->loc.node && !fnmatch(pattern, node->loc.node, 0)) || !fnmatch(pattern, value_constant(w)->name, 0)) return "excluded";
+    if ((node->loc.node && !fnmatch(pattern, node->loc.node, 0)) ||
+        !fnmatch(pattern, value_constant(w)->name, 0))
+      return "excluded";
     names += length + (names[length] != 0);
   }
   int64_t count = 0, channels = type_dim(&node->results[0]->type, node->results[0]->type.rank - 1);
   type_max_count(&w->type, &count);
   int64_t before = 4 * count + (bias ? 4 * channels : 0), after = count + 12 * channels;
-  return after >= before ? "integers would take more bytes: few weights for each output channel" : NULL;
+  return after >= before ? "integers would take more bytes: few weights for each output channel"
+                         : NULL;
 }
 
 typedef struct Weights {
-  int axis;                     // of output channels
-  int64_t channels, depth, inner; // weights of a channel; elements between its neighbours on the axis
+  int axis; // of output channels
+  int64_t channels, depth,
+      inner; // weights of a channel; elements between its neighbours on the axis
 } Weights;
 
 static Weights weights_of(const Node *node) {
@@ -180,20 +196,25 @@ static int64_t weight_index(const Weights *w, int64_t channel, int64_t k) {
   return (k / w->inner * w->channels + channel) * w->inner + k % w->inner;
 }
 
-// Scales of the weights: the largest magnitude is 127, and the bias fits into 32 bits in their unit.
-static void weight_scales(const QuantPlan *plan, const Weights *w, const float *data, const float *bias, float x_scale, float *scales) {
+// Scales of the weights: the largest magnitude is 127, and the bias fits into 32 bits in their
+// unit.
+static void weight_scales(const QuantPlan *plan, const Weights *w, const float *data,
+                          const float *bias, float x_scale, float *scales) {
   double largest = 0;
   for (int64_t c = 0; c < w->channels; c++) {
     double magnitude = 0;
-    for (int64_t k = 0; k < w->depth; k++) magnitude = fmax(magnitude, fabs((double)data[weight_index(w, c, k)]));
+    for (int64_t k = 0; k < w->depth; k++)
+      magnitude = fmax(magnitude, fabs((double)data[weight_index(w, c, k)]));
     scales[c] = (float)(magnitude / 127);
     largest = fmax(largest, magnitude / 127);
   }
   if (!(largest > 0)) largest = 1;
   for (int64_t c = 0; c < w->channels; c++) {
-    double least = fmax(largest * 1e-6, bias ? fabs((double)bias[c]) / ((double)x_scale * 0x1p30) : 0);
+    double least =
+        fmax(largest * 1e-6, bias ? fabs((double)bias[c]) / ((double)x_scale * 0x1p30) : 0);
     if (!plan->per_channel) scales[c] = (float)largest;
-    if (scales[c] == 0) scales[c] = (float)largest; // no weights: any scale will do, a usual one is best
+    if (scales[c] == 0)
+      scales[c] = (float)largest; // no weights: any scale will do, a usual one is best
     if ((double)scales[c] < least) scales[c] = (float)least;
   }
 }
@@ -204,7 +225,8 @@ static float result_scale(QuantPlan *plan, const Node *node) {
   return quant_plan_type(plan, clip ? clip->results[0] : node->results[0]).quant->scale[0];
 }
 
-static Value *build_codes(Builder *builder, const Node *node, const Weights *w, const float *data, const float *scales) {
+static Value *build_codes(Builder *builder, const Node *node, const Weights *w, const float *data,
+                          const float *scales) {
   Arena *arena = builder->graph->module->arena;
   const Value *old = node->operands[1];
   int8_t *codes = arena_alloc(arena, (size_t)(w->channels * w->depth) + 1);
@@ -217,11 +239,13 @@ static Value *build_codes(Builder *builder, const Node *node, const Weights *w, 
   Type type = type_with_element(old->type, I8);
   int32_t *zeros = NEW_ARRAY(arena, int32_t, w->channels + 1);
   type.quant = quant_per_axis(arena, w->axis, (int)w->channels, scales, zeros);
-  return build_constant(builder, type, codes, module_constant_name(builder->graph->module, value_constant(old)->name));
+  return build_constant(builder, type, codes,
+                        module_constant_name(builder->graph->module, value_constant(old)->name));
 }
 
 // `y_scale`: of the codes that the sums become; 0: they stay sums. `weights`: the channels' codes.
-static Value *build_bias(Builder *builder, const Node *node, const Weights *w, const float *bias, const Value *x, const Value *weights, float y_scale) {
+static Value *build_bias(Builder *builder, const Node *node, const Weights *w, const float *bias,
+                         const Value *x, const Value *weights, float y_scale) {
   Arena *arena = builder->graph->module->arena;
   int32_t *codes = NEW_ARRAY(arena, int32_t, w->channels + 1);
   const float *scales = weights->type.quant->scale;
@@ -235,7 +259,9 @@ static Value *build_bias(Builder *builder, const Node *node, const Weights *w, c
     largest = fmax(largest, (double)scales[c]);
     for (int64_t k = 0; k < w->depth; k++) sums[c] += data[weight_index(w, c, k)];
   }
-  if (y_scale > 0) quantize_shorten_biases(codes, sums, w->channels, &x->type, largest * x_scale / (double)y_scale);
+  if (y_scale > 0)
+    quantize_shorten_biases(codes, sums, w->channels, &x->type,
+                            largest * x_scale / (double)y_scale);
   for (int64_t c = 0; c < w->channels; c++) any |= codes[c] != 0;
   if (!any) return NULL;
   const Value *old = node_operand(node, 2);
@@ -244,29 +270,34 @@ static Value *build_bias(Builder *builder, const Node *node, const Weights *w, c
   return build_constant(builder, type, codes, module_constant_name(builder->graph->module, name));
 }
 
-// Is the value only read as numbers? Then the accumulator goes to them as it is: logits and the like, on whose last bits a
-// decision may hang, are not rounded to codes first.
+// Is the value only read as numbers? Then the accumulator goes to them as it is: logits and the
+// like, on whose last bits a decision may hang, are not rounded to codes first.
 static bool is_read_as_numbers(const QuantPlan *plan, const Value *value) {
   if (value->output_uses && plan->code_outputs) return false;
   for (int i = 0; i < value->use_count; i++) {
     const Node *user = value->uses[i].user;
-    if (is_product(user) || rescales(user) || clips(user) || quantize_keeps_scale(user) || user->op == OP_QUANTIZE) return false;
+    if (is_product(user) || rescales(user) || clips(user) || quantize_keeps_scale(user) ||
+        user->op == OP_QUANTIZE)
+      return false;
   }
   return value->use_count > 0 || value->output_uses;
 }
 
 // i32 in the unit of the products.
-static Type accumulator_type(QuantPlan *plan, const Node *node, const Weights *w, float x_scale, const float *scales) {
+static Type accumulator_type(QuantPlan *plan, const Node *node, const Weights *w, float x_scale,
+                             const float *scales) {
   Arena *arena = plan->graph->module->arena;
   const Type *result = &node->results[0]->type;
   float *units = NEW_ARRAY(arena, float, w->channels + 1);
   for (int64_t c = 0; c < w->channels; c++) units[c] = (float)((double)x_scale * (double)scales[c]);
   Type type = type_with_element(*result, I32);
-  type.quant = quant_per_axis(arena, result->rank - 1, (int)w->channels, units, NEW_ARRAY(arena, int32_t, w->channels + 1));
+  type.quant = quant_per_axis(arena, result->rank - 1, (int)w->channels, units,
+                              NEW_ARRAY(arena, int32_t, w->channels + 1));
   return type;
 }
 
-// The bias less the layer's mean error (Nagel 2019, "Data-Free Quantization", section 4.2, with the means from calibration data).
+// The bias less the layer's mean error (Nagel 2019, "Data-Free Quantization", section 4.2, with the
+// means from calibration data).
 static const float *corrected_bias(const QuantPlan *plan, const Weights *w, const float *bias) {
   const float *shift = plan->shifts ? plan->shifts[plan->layer_count] : NULL;
   if (!shift) return bias;
@@ -284,19 +315,23 @@ static bool quantize_product(QuantPlan *plan, Node *node) {
   value_tensor(node->operands[1], &weights);
   bool has_bias = node_operand(node, 2) && value_tensor(node->operands[2], &bias_values);
   Weights w = weights_of(node);
-  const float *data = weights.data, *bias = corrected_bias(plan, &w, has_bias ? bias_values.data : NULL);
+  const float *data = weights.data,
+              *bias = corrected_bias(plan, &w, has_bias ? bias_values.data : NULL);
   float *scales = NEW_ARRAY(arena, float, w.channels + 1), x_scale = x->type.quant->scale[0];
   weight_scales(plan, &w, data, bias, x_scale, scales);
   bool wide = is_read_as_numbers(plan, node->results[0]);
   float y_scale = wide ? 0 : result_scale(plan, node);
-  if (!wide) quantize_shorten_scales(scales, w.channels, w.depth, x_scale, y_scale, plan->context->scratch);
+  if (!wide)
+    quantize_shorten_scales(scales, w.channels, w.depth, x_scale, y_scale, plan->context->scratch);
   wide |= plan->sums;
   Value *codes = build_codes(&builder, node, &w, data, scales);
   if (!codes) return false;
-  Value *operands[] = {x, codes, build_bias(&builder, node, &w, bias, x, codes, wide ? 0 : y_scale)};
+  Value *operands[] = {x, codes,
+                       build_bias(&builder, node, &w, bias, x, codes, wide ? 0 : y_scale)};
   Node *product = begin_like(&builder, node, operands, operands[2] ? 3 : 2);
   if (!product) return false;
-  product->results[0]->type = wide ? accumulator_type(plan, node, &w, x_scale, scales) : quant_plan_type(plan, target_of(plan, node));
+  product->results[0]->type = wide ? accumulator_type(plan, node, &w, x_scale, scales)
+                                   : quant_plan_type(plan, target_of(plan, node));
   Value *result = build_end(&builder, product);
   struct QuantLayer layer = {node, node->results[0], result};
   ARENA_PUSH(plan->context->scratch, plan->layers, plan->layer_count, plan->layer_capacity, layer);
@@ -311,10 +346,12 @@ static Value *constant_codes(QuantPlan *plan, Builder *builder, Value *value) {
   if (!value_tensor(value, &tensor) || tensor.element != F32) return NULL;
   const float *data = tensor.data;
   double low = 0, high = 0;
-  for (int64_t i = 0, n = tensor_count(&tensor); i < n; i++) low = fmin(low, (double)data[i]), high = fmax(high, (double)data[i]);
+  for (int64_t i = 0, n = tensor_count(&tensor); i < n; i++)
+    low = fmin(low, (double)data[i]), high = fmax(high, (double)data[i]);
   double scale = high > low ? (high - low) / 255 : 1;
   Type type = type_with_element(value->type, I8);
-  type.quant = quant_per_tensor(plan->graph->module->arena, (float)scale, (int32_t)fmin(fmax(rint(-128 - low / scale), -128), 127));
+  type.quant = quant_per_tensor(plan->graph->module->arena, (float)scale,
+                                (int32_t)fmin(fmax(rint(-128 - low / scale), -128), 127));
   return build_quantize(builder, value, type);
 }
 
@@ -328,7 +365,8 @@ static bool binary_is_integer(const QuantPlan *plan, const Node *node) {
   bool any = false;
   for (int i = 0; i < node->operand_count; i++) {
     const Value *x = node->operands[i];
-    if (has_codes(plan, x)) any = true;
+    if (has_codes(plan, x))
+      any = true;
     else if (!(value_is_constant(x) && x->type.element == F32 && !x->type.quant) &&
              !(quant_plan_is_float(plan, x) && count_of(x) < count_of(node->results[0])))
       return false;
@@ -340,7 +378,9 @@ static bool quantize_rescaling(QuantPlan *plan, Node *node) {
   Builder builder = builder_before(node);
   Value *operands[2];
   for (int i = 0; i < node->operand_count; i++) {
-    operands[i] = value_is_constant(node->operands[i]) ? constant_codes(plan, &builder, node->operands[i]) : codes_of(plan, node->operands[i]);
+    operands[i] = value_is_constant(node->operands[i])
+                      ? constant_codes(plan, &builder, node->operands[i])
+                      : codes_of(plan, node->operands[i]);
     if (!operands[i]) return false;
   }
   Node *made = begin_like(&builder, node, operands, node->operand_count);
@@ -378,16 +418,25 @@ static bool follows(const QuantPlan *plan, const Node *node) {
 static void use_numbers(QuantPlan *plan, Node *node) {
   for (int i = 0; i < node->operand_count; i++) {
     Value *x = node->operands[i];
-    if (x && x->id < plan->value_count && plan->codes[x->id] && node->op != OP_QUANTIZE) node_set_operand(node, i, numbers_of(plan, x));
+    if (x && x->id < plan->value_count && plan->codes[x->id] && node->op != OP_QUANTIZE)
+      node_set_operand(node, i, numbers_of(plan, x));
   }
 }
 
 static void report_refusal(const QuantPlan *plan, const Node *node, const char *reason) {
   const Constant *weights = value_constant(node->operands[1]);
   int64_t bytes = weights ? (int64_t)weights->bytes : 0;
-  const char *name = node->loc.node && *node->loc.node ? node->loc.node : weights ? weights->name : op_info[node->op].text;
-  report_add(plan->context->report, (ReportRow){.layer = name, .pass = "quantize", .bytes_before = bytes, .bytes_after = bytes,
-                                                .density = -1, .bits = 32, .sqnr = NAN, .refused = reason});
+  const char *name = node->loc.node && *node->loc.node ? node->loc.node
+                     : weights                         ? weights->name
+                                                       : op_info[node->op].text;
+  report_add(plan->context->report, (ReportRow){.layer = name,
+                                                .pass = "quantize",
+                                                .bytes_before = bytes,
+                                                .bytes_after = bytes,
+                                                .density = -1,
+                                                .bits = 32,
+                                                .sqnr = NAN,
+                                                .refused = reason});
 }
 
 static bool rewrite_node(QuantPlan *plan, Node *node) {
@@ -404,15 +453,17 @@ static bool rewrite_node(QuantPlan *plan, Node *node) {
 
 bool quantize_rewrite(QuantPlan *plan) {
   int last = plan->graph->module->next_node_id;
-  FOR_EACH_NODE(node, plan->graph) {
+  FOR_EACH_NODE (node, plan->graph) {
     if (node->id >= last) continue;
-    if (node->op == OP_CONST || plan->codes[node->results[0]->id]) continue; // an absorbed relu has its codes
+    if (node->op == OP_CONST || plan->codes[node->results[0]->id])
+      continue; // an absorbed relu has its codes
     if (!rewrite_node(plan, node)) return false;
   }
   if (plan->isolated) return true;
   for (int i = 0; i < plan->graph->output_count; i++) {
     Value *output = plan->graph->outputs[i];
-    if (output->id >= plan->value_count || !plan->codes[output->id] || !output->definition) continue;
+    if (output->id >= plan->value_count || !plan->codes[output->id] || !output->definition)
+      continue;
     Value *numbers = numbers_of(plan, output);
     if (!numbers) return false;
     const char *name = output->name;

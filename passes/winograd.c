@@ -1,9 +1,12 @@
-// winograd - a 3 x 3 convolution of stride 1 becomes t^2 matrix products, t = block + 2 (ir/winograd.h):
-//   conv(x, w) = winograd_output(matmul(winograd_input(x), U))       U: the transformed weights, [t^2, c, m]
-// with t^2 / (9 block^2) of the multiplications: 0.25 for block 4, 0.44 for block 2. Against that stand the
-// transforms and t^2 / 9 times as many bytes of weights, so a small model of time decides, layer by layer.
-// Rounds differently: relative to the largest result about 1e-6 (block 2) to 1e-5 (block 4).
-// Needs: fold_affine, what compresses weights. Leaves: a bias that fuse_epilogue takes.
+// winograd - a 3 x 3 convolution of stride 1 becomes t^2 matrix products, t = block + 2
+// (ir/winograd.h):
+//   conv(x, w) = winograd_output(matmul(winograd_input(x), U))       U: the transformed weights,
+//   [t^2, c, m]
+// with t^2 / (9 block^2) of the multiplications: 0.25 for block 4, 0.44 for block 2. Against that
+// stand the transforms and t^2 / 9 times as many bytes of weights, so a small model of time
+// decides, layer by layer. Rounds differently: relative to the largest result about 1e-6 (block 2)
+// to 1e-5 (block 4). Needs: fold_affine, what compresses weights. Leaves: a bias that fuse_epilogue
+// takes.
 #include "ir/winograd.h"
 #include "passes/rewrite.h"
 
@@ -15,9 +18,12 @@ typedef struct Layer {
 
 static bool has_window_3x3(const Node *node) {
   const Type *w = &node->operands[1]->type;
-  if (node->results[0]->type.rank != 4 || node_int(node, ATTR_GROUP) != 1 || node_int(node, ATTR_PLANAR)) return false;
+  if (node->results[0]->type.rank != 4 || node_int(node, ATTR_GROUP) != 1 ||
+      node_int(node, ATTR_PLANAR))
+    return false;
   for (int i = 0; i < 2; i++)
-    if (type_dim(w, 1 + i) != 3 || node_ints_at(node, ATTR_STRIDES, i, 1) != 1 || node_ints_at(node, ATTR_DILATIONS, i, 1) != 1)
+    if (type_dim(w, 1 + i) != 3 || node_ints_at(node, ATTR_STRIDES, i, 1) != 1 ||
+        node_ints_at(node, ATTR_DILATIONS, i, 1) != 1)
       return false;
   for (int i = 0; i < 4; i++)
     if (node_ints_at(node, ATTR_PADS, i, 0) < 0) return false;
@@ -25,19 +31,26 @@ static bool has_window_3x3(const Node *node) {
 }
 
 static bool match(const Node *node, Layer *layer) {
-  if (node->op != OP_CONV || node->region_count || node_attribute(node, ATTR_KERNEL_NAME)) return false;
+  if (node->op != OP_CONV || node->region_count || node_attribute(node, ATTR_KERNEL_NAME))
+    return false;
   const Value *x = node->operands[0], *w = node->operands[1], *y = node->results[0];
   const Constant *weights = value_constant(w);
-  if (!weights || weights->storage.count || w->type.element != F32 || x->type.element != F32 || y->type.element != F32) return false;
-  if (w->type.quant || x->type.quant || y->type.quant || !type_is_static(&x->type) || !type_is_static(&y->type)) return false;
+  if (!weights || weights->storage.count || w->type.element != F32 || x->type.element != F32 ||
+      y->type.element != F32)
+    return false;
+  if (w->type.quant || x->type.quant || y->type.quant || !type_is_static(&x->type) ||
+      !type_is_static(&y->type))
+    return false;
   if (!has_window_3x3(node)) return false;
-  *layer = (Layer){type_dim(&y->type, 0), type_dim(&y->type, 1), type_dim(&y->type, 2), type_dim(&x->type, 3), type_dim(&y->type, 3)};
+  *layer = (Layer){type_dim(&y->type, 0), type_dim(&y->type, 1), type_dim(&y->type, 2),
+                   type_dim(&x->type, 3), type_dim(&y->type, 3)};
   return layer->in >= MIN_CHANNELS && layer->out >= MIN_CHANNELS && layer->images > 0;
 }
 
 // --- what it costs, in multiply-adds
 
-// A transformed element, as measured; weights come from far; products of few rows have more overhead.
+// A transformed element, as measured; weights come from far; products of few rows have more
+// overhead.
 static const double transform = 8, byte_of_weights = 1.5, small_product = 1.15;
 
 static double direct_cost(const Layer *l) {
@@ -47,8 +60,10 @@ static double direct_cost(const Layer *l) {
 
 static double winograd_cost(const Layer *l, int block) {
   double pairs = (double)l->in * (double)l->out, elements = (block + 2) * (block + 2);
-  double tiles = (double)(l->images * winograd_tiles(l->height, block) * winograd_tiles(l->width, block));
-  return elements * (tiles * (pairs * small_product + (double)(l->in + l->out) * transform) + 4 * pairs * byte_of_weights);
+  double tiles =
+      (double)(l->images * winograd_tiles(l->height, block) * winograd_tiles(l->width, block));
+  return elements * (tiles * (pairs * small_product + (double)(l->in + l->out) * transform) +
+                     4 * pairs * byte_of_weights);
 }
 
 // 0: the direct convolution is as fast. The larger block also has to be worth its bytes.
@@ -60,13 +75,14 @@ static int choose_block(const Layer *layer) {
 
 // --- the rewrite
 
-static Value *transformed_weights(Builder *builder, const Node *node, const Layer *layer, int block) {
+static Value *transformed_weights(Builder *builder, const Node *node, const Layer *layer,
+                                  int block) {
   Module *module = builder->graph->module;
   const Constant *constant = value_constant(node->operands[1]);
   const float *w = constant->data; // [out][3][3][in]
   WinogradMatrix matrix = winograd_matrix(block, WINOGRAD_FILTER_STEP);
   int64_t elements = (block + 2) * (block + 2), in = layer->in, out = layer->out;
-  float *u = NEW_ARRAY(module->arena, float, elements * in * out);
+  float *u = NEW_ARRAY(module->arena, float, elements *in *out);
   for (int64_t m = 0; m < out; m++)
     for (int64_t c = 0; c < in; c++) {
       double taps[9], values[WINOGRAD_MAX_TILE * WINOGRAD_MAX_TILE];
@@ -78,10 +94,12 @@ static Value *transformed_weights(Builder *builder, const Node *node, const Laye
   type.rank = 3;
   const int64_t dims[] = {elements, in, out};
   for (int i = 0; i < 3; i++) type.dims[i] = dim_constant(module->dims, dims[i]);
-  return build_constant(builder, type, u, arena_printf(module->arena, "%s.winograd", constant->name));
+  return build_constant(builder, type, u,
+                        arena_printf(module->arena, "%s.winograd", constant->name));
 }
 
-static Value *build_step(Builder *builder, OpCode op, Value *x, int block, const Dim *const *sizes, int count, const Node *conv) {
+static Value *build_step(Builder *builder, OpCode op, Value *x, int block, const Dim *const *sizes,
+                         int count, const Node *conv) {
   Node *step = build_begin(builder, op, &x, 1);
   if (!step) return NULL;
   node_set_int(step, ATTR_BLOCK, block);
@@ -96,9 +114,12 @@ static bool rewrite(Node *node, const Layer *layer, int block) {
   Builder builder = builder_before(node);
   const Type *type = &node->results[0]->type;
   Value *u = transformed_weights(&builder, node, layer, block);
-  Value *tiles = build_step(&builder, OP_WINOGRAD_INPUT, node->operands[0], block, type->dims + 1, 2, node);
+  Value *tiles =
+      build_step(&builder, OP_WINOGRAD_INPUT, node->operands[0], block, type->dims + 1, 2, node);
   Value *products = u && tiles ? build_matmul(&builder, tiles, u, NULL) : NULL;
-  Value *y = products ? build_step(&builder, OP_WINOGRAD_OUTPUT, products, block, type->dims, 3, node) : NULL;
+  Value *y = products
+                 ? build_step(&builder, OP_WINOGRAD_OUTPUT, products, block, type->dims, 3, node)
+                 : NULL;
   if (y && node_operand(node, 2)) y = build_binary(&builder, OP_ADD, y, node->operands[2]);
   if (y) rewrite_value(node->results[0], y);
   return y != NULL;
@@ -106,7 +127,8 @@ static bool rewrite(Node *node, const Layer *layer, int block) {
 
 bool pass_winograd(Graph *graph, PassContext *context) {
   const Target *target = context->target;
-  if (!target || !target_has(target, TARGET_HOSTED) || target_lanes(target, 32) < MIN_LANES) return true;
+  if (!target || !target_has(target, TARGET_HOSTED) || target_lanes(target, 32) < MIN_LANES)
+    return true;
   FOR_EACH_NODE (node, graph) {
     Layer layer;
     int block = match(node, &layer) ? choose_block(&layer) : 0;

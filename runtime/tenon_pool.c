@@ -1,5 +1,6 @@
-/* A thread pool. Tasks are handed out by an atomic counter, so that a slow core takes fewer. Idle workers spin for a
-   moment before they sleep: between two layers of a model there are only microseconds. */
+/* A thread pool. Tasks are handed out by an atomic counter, so that a slow core takes fewer. Idle
+   workers spin for a moment before they sleep: between two layers of a model there are only
+   microseconds. */
 #include "tenon_pool.h"
 
 #include <pthread.h>
@@ -15,9 +16,9 @@ struct tenon_pool {
   pthread_mutex_t busy; /* held by the caller whose job runs */
   pthread_mutex_t mutex;
   pthread_cond_t wake, finished;
-  unsigned job;   /* number of the current job; changes under the mutex */
-  int sleeping;   /* workers in pthread_cond_wait */
-  int working;    /* workers that have not finished the current job */
+  unsigned job; /* number of the current job; changes under the mutex */
+  int sleeping; /* workers in pthread_cond_wait */
+  int working;  /* workers that have not finished the current job */
   int stop;
   void (*function)(void *argument, size_t task);
   void *argument;
@@ -26,7 +27,8 @@ struct tenon_pool {
 
 static void work(tenon_pool *pool) {
   size_t task;
-  while ((task = __atomic_fetch_add(&pool->next, 1, __ATOMIC_RELAXED)) < pool->tasks) pool->function(pool->argument, task);
+  while ((task = __atomic_fetch_add(&pool->next, 1, __ATOMIC_RELAXED)) < pool->tasks)
+    pool->function(pool->argument, task);
 }
 
 static void pause_a_moment(void) {
@@ -85,11 +87,13 @@ static void wait_for_workers(tenon_pool *pool) {
     pause_a_moment();
   }
   pthread_mutex_lock(&pool->mutex);
-  while (__atomic_load_n(&pool->working, __ATOMIC_ACQUIRE)) pthread_cond_wait(&pool->finished, &pool->mutex);
+  while (__atomic_load_n(&pool->working, __ATOMIC_ACQUIRE))
+    pthread_cond_wait(&pool->finished, &pool->mutex);
   pthread_mutex_unlock(&pool->mutex);
 }
 
-static void parallel_for(void *context, size_t tasks, void (*function)(void *argument, size_t task), void *argument) {
+static void parallel_for(void *context, size_t tasks, void (*function)(void *argument, size_t task),
+                         void *argument) {
   tenon_pool *pool = (tenon_pool *)context;
   size_t task;
   if (tasks < 2 || !pool->workers || pthread_mutex_trylock(&pool->busy)) {
@@ -120,7 +124,9 @@ tenon_pool *tenon_pool_create(int threads) {
   pthread_cond_init(&pool->wake, NULL);
   pthread_cond_init(&pool->finished, NULL);
   pool->threads = (pthread_t *)calloc((size_t)wanted + 1, sizeof *pool->threads);
-  while (pool->threads && pool->workers < wanted && !pthread_create(&pool->threads[pool->workers], NULL, worker, pool)) pool->workers++;
+  while (pool->threads && pool->workers < wanted &&
+         !pthread_create(&pool->threads[pool->workers], NULL, worker, pool))
+    pool->workers++;
   if (pool->threads && pool->workers == wanted) return pool;
   tenon_pool_destroy(pool);
   return NULL;

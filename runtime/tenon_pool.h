@@ -9,12 +9,12 @@ extern "C" {
 
 typedef struct tenon_pool tenon_pool;
 
-/* A pool in which `threads` threads work, the calling one included; 0: one for each processor that is online.
-   NULL: out of memory, or no thread could be started. */
+/* A pool in which `threads` threads work, the calling one included; 0: one for each processor that
+   is online. NULL: out of memory, or no thread could be started. */
 tenon_pool *tenon_pool_create(int threads);
 int tenon_pool_threads(const tenon_pool *pool);
-/* What goes into tenon_context.executor; valid until the pool is destroyed. Several threads may use it at once:
-   one of them gets the pool, the others run their tasks themselves. */
+/* What goes into tenon_context.executor; valid until the pool is destroyed. Several threads may use
+   it at once: one of them gets the pool, the others run their tasks themselves. */
 const tenon_executor *tenon_pool_executor(tenon_pool *pool);
 void tenon_pool_destroy(tenon_pool *pool); /* nobody may be using it; NULL is allowed */
 

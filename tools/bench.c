@@ -72,8 +72,7 @@ Status command_bench(Tool *tool) {
   double length = seconds->given ? seconds->real : 2;
   if (tool_flag(tool, OPTION_PROFILE))
     return profile_run(tool, runnable, inputs, length) ? STATUS_DONE : STATUS_REFUSED;
-  if (!measure(tool, runnable, inputs, length, &times))
-    return STATUS_REFUSED;
+  if (!measure(tool, runnable, inputs, length, &times)) return STATUS_REFUSED;
   print_times(tool, runnable, &times);
   return STATUS_DONE;
 }

@@ -190,10 +190,10 @@ static const char *grouped(Arena *arena, int64_t number) {
 static void print_sizes(Tool *tool, const CompiledSizes *sizes, FILE *stream) {
   Arena *arena = tool->arena;
   int64_t flash = sizes->code + sizes->weights + sizes->data;
-  fprintf(stream, "flash %s (code %s, weights %s)  workspace %s%s  stack %s\n", grouped(arena, flash),
-          grouped(arena, sizes->code + sizes->data), grouped(arena, sizes->weights),
-          grouped(arena, sizes->workspace), sizes->open ? " and what dims need" : "",
-          grouped(arena, sizes->stack));
+  fprintf(stream, "flash %s (code %s, weights %s)  workspace %s%s  stack %s\n",
+          grouped(arena, flash), grouped(arena, sizes->code + sizes->data),
+          grouped(arena, sizes->weights), grouped(arena, sizes->workspace),
+          sizes->open ? " and what dims need" : "", grouped(arena, sizes->stack));
 }
 
 static Status check_limits(Compilation *c, CompiledSizes *sizes) {

@@ -21,9 +21,11 @@ typedef struct TestData {
   const Interface *interface;
 } TestData;
 
-static Tensor made_up(Arena *arena, const Module *module, const Value *input, const PortInfo *port, uint64_t seed) {
+static Tensor made_up(Arena *arena, const Module *module, const Value *input, const PortInfo *port,
+                      uint64_t seed) {
   bool list = type_is_list(&input->type);
-  return list ? c_test_random_list(arena, module, &input->type, seed) : random_input(arena, port, seed);
+  return list ? c_test_random_list(arena, module, &input->type, seed)
+              : random_input(arena, port, seed);
 }
 
 static bool make_data(Tool *tool, const Module *module, TestData *data) {
@@ -39,7 +41,8 @@ static bool make_data(Tool *tool, const Module *module, TestData *data) {
       return false;
   } else {
     for (int i = 0; i < graph->input_count; i++)
-      data->inputs[i] = made_up(tool->arena, module, graph->inputs[i], &ports[i], (uint64_t)i * 1000003 + 1);
+      data->inputs[i] =
+          made_up(tool->arena, module, graph->inputs[i], &ports[i], (uint64_t)i * 1000003 + 1);
   }
   return interpret(graph, data->inputs, data->outputs, tool->arena, &tool->diag);
 }
@@ -127,10 +130,12 @@ static void put_selftest(Tool *tool, OutputSink *sink, const TestData *data) {
                            interface->outputs[i].macro)
             : arena_printf(tool->arena, "output_%d", i);
     if (data->outputs[i].list)
-      sink_printf(sink, "  wrong += %s;\n", c_test_compare_list(tool->arena, &data->outputs[i], found, data->wanted[i]));
+      sink_printf(sink, "  wrong += %s;\n",
+                  c_test_compare_list(tool->arena, &data->outputs[i], found, data->wanted[i]));
     else
-      sink_printf(sink, "  wrong += wrong_%s(%s, %s, %zu);\n", c_test_comparison(data->outputs[i].element), found,
-                  data->wanted[i], c_test_units(&data->outputs[i]));
+      sink_printf(sink, "  wrong += wrong_%s(%s, %s, %zu);\n",
+                  c_test_comparison(data->outputs[i].element), found, data->wanted[i],
+                  c_test_units(&data->outputs[i]));
   }
   sink_printf(sink,
               "  return wrong;\n}\n\nTEST_CODE int %s_selftest(tenon_context *context) {\n  int "
@@ -149,7 +154,8 @@ static const char tail[] =
     "TEST_CODE static int test_setup(void) {\n  test_context.workspace_bytes = "
     "TEST_WORKSPACE_BYTES;\n"
     "#if %s_NEEDS_INIT\n  test_context.weights = test_memory;\n  return %s_init(&test_context, 0, "
-    "test_memory);\n#elif defined TENON_TEST_MAIN\n  return %s_init(&test_context, 0, 0); /* the processor */\n"
+    "test_memory);\n#elif defined TENON_TEST_MAIN\n  return %s_init(&test_context, 0, 0); /* the "
+    "processor */\n"
     "#else\n  return 0;\n#endif\n}\n#endif\n\n"
     "#ifdef TENON_TEST_MAIN\n#include <stdio.h>\n#include <stdlib.h>\n\nint main(void) {\n  int "
     "code = "
@@ -208,11 +214,14 @@ static void put_data(Tool *tool, OutputSink *sink, TestData *data) {
   data->given = NEW_ARRAY(tool->arena, const char *, graph->input_count + 1);
   data->wanted = NEW_ARRAY(tool->arena, const char *, graph->output_count + 1);
   for (int i = 0; i < graph->input_count; i++)
-    data->given[i] = c_test_put_value(tool->arena, sink, arena_printf(tool->arena, "input_%d", i), &data->inputs[i]);
+    data->given[i] = c_test_put_value(tool->arena, sink, arena_printf(tool->arena, "input_%d", i),
+                                      &data->inputs[i]);
   for (int i = 0; i < graph->output_count; i++) {
-    data->wanted[i] = c_test_put_value(tool->arena, sink, arena_printf(tool->arena, "wanted_%d", i), &data->outputs[i]);
+    data->wanted[i] = c_test_put_value(tool->arena, sink, arena_printf(tool->arena, "wanted_%d", i),
+                                       &data->outputs[i]);
     if (!is_in_workspace(tool) && !interface_is_open(&data->interface->outputs[i]))
-      sink_printf(sink, "TEST_VAR static TENON_ALIGNED(16) unsigned char output_%d[%zu];\n", i, output_bytes(data, i));
+      sink_printf(sink, "TEST_VAR static TENON_ALIGNED(16) unsigned char output_%d[%zu];\n", i,
+                  output_bytes(data, i));
   }
   sink_text(sink, "\n");
 }

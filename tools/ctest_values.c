@@ -13,12 +13,17 @@ static int unit_bytes(ElementType element) {
   return element_info[element].class == CLASS_COMPLEX ? bits / 16 : bits < 8 ? 1 : bits / 8;
 }
 
-static void put_words(OutputSink *sink, const char *name, const void *data, size_t count, int unit) {
+static void put_words(OutputSink *sink, const char *name, const void *data, size_t count,
+                      int unit) {
   sink_printf(sink, "TEST_CONST static const TENON_ALIGNED(16) uint%d_t %s[] = {", unit * 8, name);
   for (size_t i = 0; i < count; i++) {
     uint64_t word = 0;
     memcpy(&word, (const uint8_t *)data + i * (size_t)unit, (size_t)unit);
-    sink_printf(sink, "%s0x%" PRIx64 "%s", i % 16 ? "," : i ? ",\n  " : "\n  ", word, unit == 8 ? "u" : "");
+    sink_printf(sink, "%s0x%" PRIx64 "%s",
+                i % 16 ? ","
+                : i    ? ",\n  "
+                       : "\n  ",
+                word, unit == 8 ? "u" : "");
   }
   sink_text(sink, count ? "};\n" : "0};\n"); // an empty array is not C
 }
@@ -36,7 +41,11 @@ static void put_strings(Arena *arena, OutputSink *sink, const char *name, const 
   sink_printf(sink, "TEST_CONST static const tenon_string %s[] = {", name);
   at = 0;
   for (int64_t i = 0; i < count; at += strings[i++].length)
-    sink_printf(sink, "%s{(const char *)%s_text + %zu, %zu}", i % 4 ? ", " : i ? ",\n  " : "\n  ", name, at, strings[i].length);
+    sink_printf(sink, "%s{(const char *)%s_text + %zu, %zu}",
+                i % 4 ? ", "
+                : i   ? ",\n  "
+                      : "\n  ",
+                name, at, strings[i].length);
   sink_text(sink, count ? "};\n" : "{0, 0}};\n");
 }
 
@@ -55,13 +64,15 @@ static void put_items(Arena *arena, OutputSink *sink, const char *name, const Te
   for (int64_t i = 0; i < list->dims[0]; i++) {
     put_tensor(arena, sink, arena_printf(arena, "%s_%" PRId64, name, i), &items[i]);
     sink_printf(sink, "TEST_CONST static const size_t %s_%" PRId64 "_dims[] = {", name, i);
-    for (int k = 0; k < items[i].rank; k++) sink_printf(sink, "%s%" PRId64, k ? ", " : "", items[i].dims[k]);
+    for (int k = 0; k < items[i].rank; k++)
+      sink_printf(sink, "%s%" PRId64, k ? ", " : "", items[i].dims[k]);
     sink_text(sink, items[i].rank ? "};\n" : "0};\n");
   }
   sink_printf(sink, "TEST_CONST static const tenon_tensor %s_items[] = {", name);
   for (int64_t i = 0; i < list->dims[0]; i++)
-    sink_printf(sink, "%s{(void *)%s_%" PRId64 ", %s_%" PRId64 "_dims, %d, %d}", i ? ",\n  " : "\n  ", name, i, name, i,
-                items[i].rank, (int)type_of_element(items[i].element));
+    sink_printf(sink, "%s{(void *)%s_%" PRId64 ", %s_%" PRId64 "_dims, %d, %d}",
+                i ? ",\n  " : "\n  ", name, i, name, i, items[i].rank,
+                (int)type_of_element(items[i].element));
   sink_text(sink, list->dims[0] ? "};\n" : "{0, 0, 0, 0}};\n");
 }
 
@@ -71,11 +82,13 @@ static const char *put_list(Arena *arena, OutputSink *sink, const char *name, co
   if (list->list == LIST_OPTIONAL && first->list) return put_list(arena, sink, name, first);
   put_items(arena, sink, name, list);
   if (list->list == LIST_OPTIONAL) return arena_printf(arena, "%s_items", name);
-  sink_printf(sink, "TEST_CONST static const tenon_sequence %s = {%s_items, %" PRId64 "};\n", name, name, list->dims[0]);
+  sink_printf(sink, "TEST_CONST static const tenon_sequence %s = {%s_items, %" PRId64 "};\n", name,
+              name, list->dims[0]);
   return arena_printf(arena, "&%s", name);
 }
 
-const char *c_test_put_value(Arena *arena, OutputSink *sink, const char *name, const Tensor *value) {
+const char *c_test_put_value(Arena *arena, OutputSink *sink, const char *name,
+                             const Tensor *value) {
   if (value->list) return put_list(arena, sink, name, value);
   put_tensor(arena, sink, name, value);
   return name;
@@ -123,17 +136,21 @@ static const char compare_strings[] =
     "TEST_CODE static int wrong_strings(const void *found, const void *wanted, size_t count) {\n"
     "  const tenon_string *a = (const tenon_string *)found, *b = (const tenon_string *)wanted;\n"
     "  int wrong = 0;\n  size_t i;\n"
-    "  for (i = 0; i < count; i++) wrong += a[i].bytes != b[i].bytes || (b[i].bytes && memcmp(a[i].data, b[i].data, b[i].bytes));\n"
+    "  for (i = 0; i < count; i++) wrong += a[i].bytes != b[i].bytes || (b[i].bytes && "
+    "memcmp(a[i].data, b[i].data, b[i].bytes));\n"
     "  return wrong;\n}\n\n";
 
 static const char compare_list[] =
-    "/* Lists: as many tensors of the same shapes; an element has `bits` of them, and `unit` is what `compare` counts. */\n"
-    "TEST_CODE static int wrong_list(const tenon_tensor *found, const tenon_tensor *wanted, size_t found_count, size_t count,\n"
+    "/* Lists: as many tensors of the same shapes; an element has `bits` of them, and `unit` is "
+    "what `compare` counts. */\n"
+    "TEST_CODE static int wrong_list(const tenon_tensor *found, const tenon_tensor *wanted, size_t "
+    "found_count, size_t count,\n"
     "    int (*compare)(const void *, const void *, size_t), size_t bits, size_t unit) {\n"
     "  int wrong = 0;\n  size_t i, elements;\n  int32_t k;\n"
     "  if (found_count != count) return 1;\n"
     "  for (i = 0; i < count; i++) {\n"
-    "    if (found[i].type != wanted[i].type || found[i].rank != wanted[i].rank) return wrong + 1;\n"
+    "    if (found[i].type != wanted[i].type || found[i].rank != wanted[i].rank) return wrong + "
+    "1;\n"
     "    for (elements = 1, k = 0; k < wanted[i].rank; k++) {\n"
     "      if (found[i].dims[k] != wanted[i].dims[k]) return wrong + 1;\n"
     "      elements *= wanted[i].dims[k];\n    }\n"
@@ -154,7 +171,8 @@ static size_t comparison_unit(ElementType element) {
 }
 
 size_t c_test_units(const Tensor *tensor) {
-  return tensor->element == STR ? (size_t)tensor_count(tensor) : tensor->bytes / comparison_unit(tensor->element);
+  return tensor->element == STR ? (size_t)tensor_count(tensor)
+                                : tensor->bytes / comparison_unit(tensor->element);
 }
 
 void c_test_put_comparisons(OutputSink *sink, const Tensor *outputs, int count) {
@@ -162,10 +180,13 @@ void c_test_put_comparisons(OutputSink *sink, const Tensor *outputs, int count) 
   bool used[5] = {false}, lists = false;
   for (int i = 0; i < count; i++) {
     lists |= outputs[i].list != LIST_NONE;
-    for (int k = 0; k < 5; k++) used[k] |= strcmp(names[k], c_test_comparison(outputs[i].element)) == 0;
+    for (int k = 0; k < 5; k++)
+      used[k] |= strcmp(names[k], c_test_comparison(outputs[i].element)) == 0;
   }
-  sink_text(sink, "/* The worst error of a float output, relative to the largest magnitude of the output. */\n"
-                  "TEST_VAR static float test_worst;\n\n");
+  sink_text(
+      sink,
+      "/* The worst error of a float output, relative to the largest magnitude of the output. */\n"
+      "TEST_VAR static float test_worst;\n\n");
   for (int k = 0; k < 2; k++)
     if (used[k]) sink_printf(sink, compare_float, names[k], names[k], names[k]);
   if (used[2]) sink_text(sink, compare_half);
@@ -177,27 +198,35 @@ void c_test_put_comparisons(OutputSink *sink, const Tensor *outputs, int count) 
 // Of a string `compare` counts as many as there are elements.
 static const char *list_arguments(Arena *arena, ElementType element) {
   bool text = element == STR;
-  return arena_printf(arena, "wrong_%s, %d, %zu", c_test_comparison(element), text ? 8 : element_info[element].bits,
+  return arena_printf(arena, "wrong_%s, %d, %zu", c_test_comparison(element),
+                      text ? 8 : element_info[element].bits,
                       text ? (size_t)1 : comparison_unit(element));
 }
 
-const char *c_test_compare_list(Arena *arena, const Tensor *wanted, const char *found, const char *expected) {
-  if (wanted->list == LIST_OPTIONAL && !wanted->dims[0]) return arena_printf(arena, "%s != 0", found);
+const char *c_test_compare_list(Arena *arena, const Tensor *wanted, const char *found,
+                                const char *expected) {
+  if (wanted->list == LIST_OPTIONAL && !wanted->dims[0])
+    return arena_printf(arena, "%s != 0", found);
   bool optional = wanted->list == LIST_OPTIONAL, sequence = !optional || tensor_items(wanted)->list;
   const char *how = list_arguments(arena, wanted->element);
-  if (!sequence) return arena_printf(arena, "!%s ? 1 : wrong_list(%s, %s, 1, 1, %s)", found, found, expected, how);
+  if (!sequence)
+    return arena_printf(arena, "!%s ? 1 : wrong_list(%s, %s, 1, 1, %s)", found, found, expected,
+                        how);
   const char *name = expected + 1; // behind the `&`
-  return arena_printf(arena, "!%s ? 1 : wrong_list(%s->items, %s.items, %s->count, %s.count, %s)", found, found, name, found, name, how);
+  return arena_printf(arena, "!%s ? 1 : wrong_list(%s->items, %s.items, %s->count, %s.count, %s)",
+                      found, found, name, found, name, how);
 }
 
 // --- made-up lists
 
 enum { ITEMS = 3, MOST = 4 };
 
-static Tensor random_item(Arena *arena, const Module *module, const Type *element, int number, uint64_t seed) {
+static Tensor random_item(Arena *arena, const Module *module, const Type *element, int number,
+                          uint64_t seed) {
   int symbols = dim_symbol_count(module->dims);
   int64_t *sample = NEW_ARRAY(arena, int64_t, symbols + 1);
-  for (int i = 0; i < symbols; i++) sample[i] = dim_symbol_at(module->dims, i)->low > 0 ? dim_symbol_at(module->dims, i)->low : 1;
+  for (int i = 0; i < symbols; i++)
+    sample[i] = dim_symbol_at(module->dims, i)->low > 0 ? dim_symbol_at(module->dims, i)->low : 1;
   PortInfo port = {.element = element->element, .rank = element->rank < 0 ? 1 : element->rank};
   for (int k = 0; k < port.rank; k++) {
     const Dim *dim = element->rank < 0 ? NULL : element->dims[k];
@@ -215,5 +244,6 @@ Tensor c_test_random_list(Arena *arena, const Module *module, const Type *type, 
   }
   Tensor items[ITEMS];
   for (int i = 0; i < ITEMS; i++) items[i] = random_item(arena, module, element, i + 1, seed);
-  return tensor_list(arena, optional ? LIST_OPTIONAL : LIST_SEQUENCE, element->element, items, optional ? 1 : ITEMS);
+  return tensor_list(arena, optional ? LIST_OPTIONAL : LIST_SEQUENCE, element->element, items,
+                     optional ? 1 : ITEMS);
 }

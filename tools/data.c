@@ -51,8 +51,11 @@ bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t
   DatasetInput *wanted = NEW_ARRAY(arena, DatasetInput, runnable->input_count);
   for (int i = 0; i < runnable->input_count; i++) {
     const PortInfo *port = &runnable->inputs[i];
-    wanted[i] = (DatasetInput){.name = port->name, .element = port->element, .rank = port->rank,
-                               .scale = port->scale, .zero = port->zero};
+    wanted[i] = (DatasetInput){.name = port->name,
+                               .element = port->element,
+                               .rank = port->rank,
+                               .scale = port->scale,
+                               .zero = port->zero};
     memcpy(wanted[i].dims, port->dims, sizeof port->dims);
   }
   return dataset_sample(dataset, wanted, runnable->input_count, index, inputs, arena, &tool->diag);

@@ -49,7 +49,10 @@ static const Target *target_of_row(Arena *arena, const char *row, Diag *diag) {
   if (!row) return target_native(arena);
   const Target *target = target_find(row);
   if (target && target_runs_here(target)) return target;
-  diag_error(diag, (Loc){0}, target ? "--executor=%s: this machine cannot run that code" : "--executor=%s: there is no such row (tenon targets)", row);
+  diag_error(diag, (Loc){0},
+             target ? "--executor=%s: this machine cannot run that code"
+                    : "--executor=%s: there is no such row (tenon targets)",
+             row);
   diag_note(diag, (Loc){0}, "this machine's best row is %s", target_native(arena)->name);
   return NULL;
 }

@@ -11,17 +11,22 @@ static bool list_of_value(Tool *tool, const char *path, const FileValue *value, 
   for (int i = 0; i < value->count; i++)
     if (!tensor_of_value(tool, path, &value->items[i], &items[i])) return false;
   ListKind kind = value->kind == VALUE_SEQUENCE ? LIST_SEQUENCE : LIST_OPTIONAL;
-  *list = tensor_list(tool->arena, kind, value->count ? items[0].element : F32, items, value->count);
+  *list =
+      tensor_list(tool->arena, kind, value->count ? items[0].element : F32, items, value->count);
   list->name = value->name;
   return true;
 }
 
 bool tensor_of_value(Tool *tool, const char *path, const FileValue *value, Tensor *tensor) {
   switch (value->kind) {
-  case VALUE_TENSOR: *tensor = value->tensor; return true;
+  case VALUE_TENSOR:
+    *tensor = value->tensor;
+    return true;
   case VALUE_SEQUENCE:
-  case VALUE_OPTIONAL: return list_of_value(tool, path, value, tensor);
-  case VALUE_MAP: break;
+  case VALUE_OPTIONAL:
+    return list_of_value(tool, path, value, tensor);
+  case VALUE_MAP:
+    break;
   }
   return diag_error(&tool->diag, loc_file(path), "a map cannot be given to a model");
 }
@@ -32,7 +37,8 @@ FileValue value_of_tensor(Arena *arena, const Tensor *tensor) {
   value.kind = tensor->list == LIST_SEQUENCE ? VALUE_SEQUENCE : VALUE_OPTIONAL;
   value.count = (int)tensor->dims[0];
   value.items = NEW_ARRAY(arena, FileValue, value.count);
-  for (int i = 0; i < value.count; i++) value.items[i] = value_of_tensor(arena, &tensor_items(tensor)[i]);
+  for (int i = 0; i < value.count; i++)
+    value.items[i] = value_of_tensor(arena, &tensor_items(tensor)[i]);
   return value;
 }
 
@@ -40,8 +46,10 @@ FileValue value_of_tensor(Arena *arena, const Tensor *tensor) {
 
 static bool key_equal(const Tensor *keys, int64_t index, const Tensor *others, int64_t other) {
   if (keys->element != others->element) return false;
-  if (keys->element == I64) return element_load_int(I64, keys->data, index) == element_load_int(I64, others->data, other);
-  const TensorString *a = (TensorString *)keys->data + index, *b = (TensorString *)others->data + other;
+  if (keys->element == I64)
+    return element_load_int(I64, keys->data, index) == element_load_int(I64, others->data, other);
+  const TensorString *a = (TensorString *)keys->data + index,
+                     *b = (TensorString *)others->data + other;
   return a->length == b->length && (!a->length || !memcmp(a->data, b->data, a->length));
 }
 
@@ -53,18 +61,22 @@ static bool row_of_map(const FileValue *map, const PortInfo *port, Tensor *tenso
     while (found < map->count && !key_equal(&port->keys, k, &map->tensor, found)) found++;
     if (found == map->count) return false;
     const Tensor *value = &map->items[found].tensor;
-    if (map->items[found].kind != VALUE_TENSOR || value->element != tensor->element || tensor_count(value) != 1) return false;
+    if (map->items[found].kind != VALUE_TENSOR || value->element != tensor->element ||
+        tensor_count(value) != 1)
+      return false;
     copy_elements(tensor->element, tensor->data, row * count + k, value->data, 0, 1);
   }
   return map->count == count;
 }
 
-bool tensor_of_maps(Tool *tool, const char *path, const FileValue *value, const PortInfo *port, Tensor *tensor) {
+bool tensor_of_maps(Tool *tool, const char *path, const FileValue *value, const PortInfo *port,
+                    Tensor *tensor) {
   int64_t dims[2] = {value->count, port->keys.dims[0]};
   *tensor = tensor_create(tool->arena, port->element, 2, dims);
   for (int i = 0; i < value->count; i++)
     if (value->items[i].kind != VALUE_MAP || !row_of_map(&value->items[i], port, tensor, i))
-      return diag_error(&tool->diag, loc_file(path), "item %d is no map from the %lld keys of '%s' to values of %s", i,
+      return diag_error(&tool->diag, loc_file(path),
+                        "item %d is no map from the %lld keys of '%s' to values of %s", i,
                         (long long)dims[1], port->name, element_info[port->element].text);
   if (port->rank != 1 || value->count != 1) return true;
   tensor->rank = 1; // of one row
@@ -75,24 +87,36 @@ bool tensor_of_maps(Tool *tool, const char *path, const FileValue *value, const 
 FileValue maps_of_tensor(Arena *arena, const Tensor *tensor, const Tensor *keys) {
   int64_t columns = keys->dims[0], rows = columns ? tensor_count(tensor) / columns : 0;
   size_t size = (size_t)element_info[tensor->element].bits / 8;
-  FileValue maps = {.kind = VALUE_SEQUENCE, .name = tensor->name, .count = (int)rows, .items = NEW_ARRAY(arena, FileValue, rows)};
+  FileValue maps = {.kind = VALUE_SEQUENCE,
+                    .name = tensor->name,
+                    .count = (int)rows,
+                    .items = NEW_ARRAY(arena, FileValue, rows)};
   for (int64_t r = 0; r < rows; r++) {
     FileValue *map = &maps.items[r];
-    *map = (FileValue){.kind = VALUE_MAP, .tensor = *keys, .count = (int)columns, .items = NEW_ARRAY(arena, FileValue, columns)};
+    *map = (FileValue){.kind = VALUE_MAP,
+                       .tensor = *keys,
+                       .count = (int)columns,
+                       .items = NEW_ARRAY(arena, FileValue, columns)};
     for (int64_t k = 0; k < columns; k++)
-      map->items[k].tensor = (Tensor){.element = tensor->element, .bytes = size, .data = (char *)tensor->data + (size_t)(r * columns + k) * size};
+      map->items[k].tensor =
+          (Tensor){.element = tensor->element,
+                   .bytes = size,
+                   .data = (char *)tensor->data + (size_t)(r * columns + k) * size};
   }
   return maps;
 }
 
 ValueKind kind_of_type(const Type *type) {
-  return type->kind == TYPE_SEQUENCE ? VALUE_SEQUENCE : type->kind == TYPE_OPTIONAL ? VALUE_OPTIONAL : VALUE_TENSOR;
+  return type->kind == TYPE_SEQUENCE   ? VALUE_SEQUENCE
+         : type->kind == TYPE_OPTIONAL ? VALUE_OPTIONAL
+                                       : VALUE_TENSOR;
 }
 
 static const char *items_text(Arena *arena, const Tensor *list) {
   const char *text = list->list == LIST_SEQUENCE ? "sequence(" : "optional(";
   for (int64_t i = 0; i < list->dims[0]; i++)
-    text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", tensor_shape_text(arena, &tensor_items(list)[i]));
+    text = arena_printf(arena, "%s%s%s", text, i ? ", " : "",
+                        tensor_shape_text(arena, &tensor_items(list)[i]));
   return arena_printf(arena, "%s)", text);
 }
 

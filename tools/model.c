@@ -31,7 +31,8 @@ static bool find_format(Tool *tool, const char *path, ModelFormat *format) {
 }
 
 static FileInput input_of_value(const Value *value) {
-  FileInput input = {value->name, kind_of_type(&value->type), value->type.element, value->type.rank, {0}};
+  FileInput input = {
+      value->name, kind_of_type(&value->type), value->type.element, value->type.rank, {0}};
   if (type_is_list(&value->type)) input.rank = -1;
   for (int i = 0; i < input.rank; i++)
     if (!dim_is_constant(value->type.dims[i], &input.dims[i])) input.dims[i] = -1;
@@ -50,7 +51,8 @@ static void split_names(Arena *arena, const TextList *texts, TextList *names) {
 static bool describe_inputs(Tool *tool, ModelFile *file) {
   if (file->format == FORMAT_TEXT) {
     if (tool_flag(tool, OPTION_DIM) || tool_flag(tool, OPTION_SHAPE) ||
-        tool_flag(tool, OPTION_INPUTS) || tool_flag(tool, OPTION_OUTPUTS) || tool_flag(tool, OPTION_CUSTOM))
+        tool_flag(tool, OPTION_INPUTS) || tool_flag(tool, OPTION_OUTPUTS) ||
+        tool_flag(tool, OPTION_CUSTOM))
       return diag_error(&tool->diag, loc_file(file->path),
                         "--dim, --shape, --inputs, --outputs and --custom need the ONNX model");
     file->parsed = module_parse(tool->arena, &tool->diag, file->path);
@@ -114,7 +116,8 @@ static void shapes_from_data(Tool *tool, const Given *given, TextList *shapes) {
     const FileInput *input = &given->file->inputs[i];
     const Tensor *tensor = &given->tensors[i];
     bool same_rank = input->rank < 0 || input->rank == tensor->rank;
-    if (!tensor->data || tensor->list || !has_open_dim(input) || !same_rank || shape_was_given(shapes, input->name))
+    if (!tensor->data || tensor->list || !has_open_dim(input) || !same_rank ||
+        shape_was_given(shapes, input->name))
       continue;
     const char *text = arena_printf(tool->arena, "%s=", input->name);
     for (int k = 0; k < tensor->rank; k++) {
@@ -128,7 +131,8 @@ static void shapes_from_data(Tool *tool, const Given *given, TextList *shapes) {
 }
 
 // The model as the options shape it; NULL: reported.
-static Module *load_onnx(Tool *tool, const ModelFile *file, const Tensor *tensors, Binding binding) {
+static Module *load_onnx(Tool *tool, const ModelFile *file, const Tensor *tensors,
+                         Binding binding) {
   Given given = {file, tensors};
   const TextList *dims = &tool_value(tool, OPTION_DIM)->list;
   TextList inputs = {0}, outputs = {0}, shapes = {0};
@@ -166,7 +170,8 @@ static Module *load_onnx(Tool *tool, const ModelFile *file, const Tensor *tensor
 
 Module *model_load(Tool *tool, const ModelFile *file, const Tensor *tensors, Binding binding) {
   if (!custom_library_open(tool)) return NULL;
-  Module *module = file->format == FORMAT_TEXT ? file->parsed : load_onnx(tool, file, tensors, binding);
+  Module *module =
+      file->format == FORMAT_TEXT ? file->parsed : load_onnx(tool, file, tensors, binding);
   if (module) module->externals = tool->externals;
   return module;
 }

@@ -56,7 +56,7 @@ typedef struct Runnable {
   int input_count, output_count;
   Executor *executor; // interpreter; else NULL
   Program *program;
-  struct ModelCall *call; // compiled code
+  struct ModelCall *call;    // compiled code
   struct Compiled *compiled; // what it was made of; NULL: a shared object
 } Runnable;
 

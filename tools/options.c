@@ -257,15 +257,16 @@ static const char *add_recorded(Arena *arena, const char *recorded, int id, cons
   int name = (int)strcspn(info->names, "|");
   bool joined = info->kind == ARGUMENT_FLAG || info->kind == ARGUMENT_JOINED;
   if (id == OPTION_DATA) text = file_part(text);
-  return arena_printf(arena, "%s%s%s%.*s%s%s", recorded, *recorded ? " " : "", name > 1 ? "--" : "-",
-                      name, info->names, joined ? "" : "=", text);
+  return arena_printf(arena, "%s%s%s%.*s%s%s", recorded, *recorded ? " " : "",
+                      name > 1 ? "--" : "-", name, info->names, joined ? "" : "=", text);
 }
 
 const char *options_recorded(Arena *arena, const Options *options) {
   const char *recorded = "";
   for (int id = 0; id < OPTION_COUNT; id++) {
     const OptionValue *value = &options->values[id];
-    if (!value->given || !(option_info[id].groups & (MODEL | PASSES | DATA | LEVEL | TARGET | CODE)))
+    if (!value->given ||
+        !(option_info[id].groups & (MODEL | PASSES | DATA | LEVEL | TARGET | CODE)))
       continue;
     if (option_info[id].kind != ARGUMENT_LIST)
       recorded = add_recorded(arena, recorded, id, value->text);

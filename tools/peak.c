@@ -14,8 +14,8 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-// One function for each width: the instruction set is an attribute of functions. Sums are variables of
-// their own, as an array would lie in memory; the empty assembly keeps each step where it is.
+// One function for each width: the instruction set is an attribute of functions. Sums are variables
+// of their own, as an array would lie in memory; the empty assembly keeps each step where it is.
 #define PEAK_STEP(multiply_add, sum)                                                               \
   sum = multiply_add(sum, a, b);                                                                   \
   __asm__ volatile("" : "+x"(sum))
@@ -36,7 +36,8 @@ static double now(void) {
       PEAK_STEP(multiply_add, s8);                                                                 \
       PEAK_STEP(multiply_add, s9);                                                                 \
     }                                                                                              \
-    return 2e-9 * (double)CHAINS * (double)TURNS * (double)(sizeof(type) / sizeof(float)) / (now() - start);       \
+    return 2e-9 * (double)CHAINS * (double)TURNS * (double)(sizeof(type) / sizeof(float)) /        \
+           (now() - start);                                                                        \
   }
 
 PEAK_LOOP(peak_avx512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps)

@@ -80,7 +80,8 @@ bool plan_run_passes(Tool *tool, const Plan *plan, Module *module, bool optimise
                          .strict = tool_flag(tool, OPTION_STRICT)};
   const char *io = tool_text(tool, OPTION_IO);
   context.io_workspace = io && strcmp(io, "workspace") == 0;
-  context.executor = executor_for_passes(tool->arena, tool_text(tool, OPTION_EXECUTOR), &tool->diag);
+  context.executor =
+      executor_for_passes(tool->arena, tool_text(tool, OPTION_EXECUTOR), &tool->diag);
   if (!context.executor) return false;
   if (tool_flag(tool, OPTION_DATA) && !(context.data = data_for_passes(tool))) return false;
   PipelineOptions options = {.print_before = chosen_pass(tool, OPTION_PRINT_BEFORE),

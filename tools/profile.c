@@ -31,7 +31,8 @@ static void tick(void *user, int op) {
   profile->since = now();
 }
 
-static bool measure(Tool *tool, Runnable *runnable, const Tensor *inputs, double seconds, Profile *profile) {
+static bool measure(Tool *tool, Runnable *runnable, const Tensor *inputs, double seconds,
+                    Profile *profile) {
   double end = now() + seconds;
   bool first = true;
   do {
@@ -53,14 +54,16 @@ static int64_t macs_of(Tool *tool, const Node *node) {
   const DimTable *dims = node->graph->module->dims;
   int symbols = dim_symbol_count(dims);
   int64_t *sample = NEW_ARRAY(tool->arena, int64_t, symbols + 1);
-  for (int i = 0; i < symbols; i++) sample[i] = dim_symbol_at(dims, i)->low > 0 ? dim_symbol_at(dims, i)->low : 1;
+  for (int i = 0; i < symbols; i++)
+    sample[i] = dim_symbol_at(dims, i)->low > 0 ? dim_symbol_at(dims, i)->low : 1;
   return work_macs(node, sample);
 }
 
 static const char *shape_text(Tool *tool, const Value *value) {
   const char *text = "";
   for (int i = 0; value && i < value->type.rank; i++)
-    text = arena_printf(tool->arena, "%s%s%s", text, i ? "x" : "", dim_text(tool->arena, value->type.dims[i]));
+    text = arena_printf(tool->arena, "%s%s%s", text, i ? "x" : "",
+                        dim_text(tool->arena, value->type.dims[i]));
   return text;
 }
 
@@ -68,7 +71,8 @@ static const char *window_text(Tool *tool, const Node *node) {
   if (node->op != OP_CONV) return "";
   const Type *w = &node->operands[1]->type;
   const char *text = " k";
-  for (int i = 1; i < w->rank - 1; i++) text = arena_printf(tool->arena, "%s%s%" PRId64, text, i > 1 ? "x" : "", type_dim(w, i));
+  for (int i = 1; i < w->rank - 1; i++)
+    text = arena_printf(tool->arena, "%s%s%" PRId64, text, i > 1 ? "x" : "", type_dim(w, i));
   return arena_printf(tool->arena, "%s s%" PRId64, text, node_ints_at(node, ATTR_STRIDES, 0, 1));
 }
 
@@ -76,18 +80,25 @@ static void print_op(Tool *tool, const Node *node, double seconds, double total,
   const char *kernel = node_string(node, ATTR_KERNEL_NAME);
   double gflops = seconds > 0 ? 2e-9 * (double)macs_of(tool, node) / seconds : 0;
   printf("%10.1f %5.1f%% ", seconds * 1e6, 100 * seconds / total);
-  if (gflops > 0) printf("%8.1f", gflops);
-  else printf("%8s", "");
-  if (gflops > 0 && peak > 0) printf(" %4.0f%%", 100 * gflops / peak);
-  else printf(" %5s", "");
+  if (gflops > 0)
+    printf("%8.1f", gflops);
+  else
+    printf("%8s", "");
+  if (gflops > 0 && peak > 0)
+    printf(" %4.0f%%", 100 * gflops / peak);
+  else
+    printf(" %5s", "");
   const char *name = node->loc.node && *node->loc.node ? node->loc.node : node->results[0]->name;
-  printf("  %-15s %s <- %s%s  %s\n", kernel ? kernel : op_info[node->op].text, shape_text(tool, node->result_count ? node->results[0] : NULL),
-         shape_text(tool, node->operand_count ? node->operands[0] : NULL), window_text(tool, node), name ? name : "");
+  printf("  %-15s %s <- %s%s  %s\n", kernel ? kernel : op_info[node->op].text,
+         shape_text(tool, node->result_count ? node->results[0] : NULL),
+         shape_text(tool, node->operand_count ? node->operands[0] : NULL), window_text(tool, node),
+         name ? name : "");
 }
 
 bool profile_run(Tool *tool, Runnable *runnable, const Tensor *inputs, double seconds) {
   if (!runnable->call || !runnable->compiled)
-    return diag_error(&tool->diag, loc_file(runnable->path), "--profile wants a model that is compiled here: .onnx or .tir");
+    return diag_error(&tool->diag, loc_file(runnable->path),
+                      "--profile wants a model that is compiled here: .onnx or .tir");
   Profile profile = {.count = 0};
   while (compiled_op(runnable->compiled, profile.count)) profile.count++;
   profile.least = NEW_ARRAY(tool->arena, double, profile.count + 1);
@@ -102,8 +113,11 @@ bool profile_run(Tool *tool, Runnable *runnable, const Tensor *inputs, double se
     total += profile.least[i];
     macs += macs_of(tool, compiled_op(runnable->compiled, i));
   }
-  printf("%10s %6s %8s %5s  %-15s\n", "us", "time", "GFLOP/s", peak > 0 ? "peak" : "", "kernel, result <- operand, name");
-  for (int i = 0; i < profile.count; i++) print_op(tool, compiled_op(runnable->compiled, i), profile.least[i], total, peak);
-  printf("%10.1f us in all ops, %.1f GFLOP/s of products; one core's peak: %.1f\n", total * 1e6, total > 0 ? 2e-9 * (double)macs / total : 0, peak);
+  printf("%10s %6s %8s %5s  %-15s\n", "us", "time", "GFLOP/s", peak > 0 ? "peak" : "",
+         "kernel, result <- operand, name");
+  for (int i = 0; i < profile.count; i++)
+    print_op(tool, compiled_op(runnable->compiled, i), profile.least[i], total, peak);
+  printf("%10.1f us in all ops, %.1f GFLOP/s of products; one core's peak: %.1f\n", total * 1e6,
+         total > 0 ? 2e-9 * (double)macs / total : 0, peak);
   return true;
 }

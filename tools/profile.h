@@ -6,7 +6,8 @@
 
 // Runs the model until the time is over and prints a table: each op's least time. False: reported.
 bool profile_run(Tool *tool, Runnable *runnable, const Tensor *inputs, double seconds);
-// f32 multiply-adds of one core, in 10^9 operations per second (a multiply-add is two); 0: not known here.
+// f32 multiply-adds of one core, in 10^9 operations per second (a multiply-add is two); 0: not
+// known here.
 double profile_peak(void);
 
 #endif

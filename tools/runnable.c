@@ -85,7 +85,10 @@ static ValueKind kind_of_description(const tenon_value *value) {
 }
 
 static PortInfo port_of_description(const tenon_value *value) {
-  PortInfo port = {.name = value->name, .kind = kind_of_description(value), .element = element_of_port(value), .rank = value->rank};
+  PortInfo port = {.name = value->name,
+                   .kind = kind_of_description(value),
+                   .element = element_of_port(value),
+                   .rank = value->rank};
   if (value->scale && value->quantized_axis < 0) {
     port.scale = value->scale[0];
     port.zero = value->zero_point[0];
@@ -93,7 +96,8 @@ static PortInfo port_of_description(const tenon_value *value) {
   if (value->key_type) {
     ElementType element = onnx_element_type(value->key_type);
     size_t bytes = value->key_count * (size_t)element_info[element].bits / 8;
-    port.keys = (Tensor){.element = element, .rank = 1, .dims = {(int64_t)value->key_count}, .bytes = bytes};
+    port.keys = (Tensor){
+        .element = element, .rank = 1, .dims = {(int64_t)value->key_count}, .bytes = bytes};
     memcpy(&port.keys.data, &value->keys, sizeof port.keys.data);
   }
   for (int i = 0; i < port.rank && i < MAX_RANK; i++) {

@@ -32,7 +32,8 @@ bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor) {
     if (kind == VALUE_SEQUENCE)
       return diag_error(&tool->diag, loc_file(path), "a sequence is given as .pb, not .npy");
     if (!npy_file_read(tool->arena, &tool->diag, path, tensor)) return false;
-    if (kind == VALUE_OPTIONAL) *tensor = tensor_list(tool->arena, LIST_OPTIONAL, tensor->element, tensor, 1);
+    if (kind == VALUE_OPTIONAL)
+      *tensor = tensor_list(tool->arena, LIST_OPTIONAL, tensor->element, tensor, 1);
     return true;
   }
   return onnx_value_file_read(tool->arena, &tool->diag, path, kind, &value) &&
@@ -222,7 +223,8 @@ static bool make_folder(Tool *tool, const char *path) {
 }
 
 static bool value_write(Tool *tool, const char *path, const Tensor *tensor, const PortInfo *port) {
-  FileValue value = port->keys.data ? maps_of_tensor(tool->arena, tensor, &port->keys) : value_of_tensor(tool->arena, tensor);
+  FileValue value = port->keys.data ? maps_of_tensor(tool->arena, tensor, &port->keys)
+                                    : value_of_tensor(tool->arena, tensor);
   return onnx_value_file_write(tool->arena, &tool->diag, path, &value);
 }
 
@@ -235,7 +237,8 @@ bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, 
     lists |= named[i].list != LIST_NONE;
   }
   if (lists && (has_suffix(path, ".npz") || has_suffix(path, ".npy")))
-    return diag_error(&tool->diag, loc_file(path), "sequences and optionals are written as .pb: name a folder");
+    return diag_error(&tool->diag, loc_file(path),
+                      "sequences and optionals are written as .pb: name a folder");
   if (has_suffix(path, ".npz"))
     return npz_file_write(tool->arena, &tool->diag, path, named, runnable->output_count);
   if (has_suffix(path, ".npy") || has_suffix(path, ".pb")) {
@@ -243,13 +246,13 @@ bool outputs_write(Tool *tool, const Runnable *runnable, const Tensor *outputs, 
       return diag_error(&tool->diag, loc_file(path),
                         "the model has %d outputs: name a folder or an .npz file",
                         runnable->output_count);
-    return has_suffix(path, ".npy")
-               ? npy_file_write(tool->arena, &tool->diag, path, &named[0])
-               : value_write(tool, path, &named[0], &runnable->outputs[0]);
+    return has_suffix(path, ".npy") ? npy_file_write(tool->arena, &tool->diag, path, &named[0])
+                                    : value_write(tool, path, &named[0], &runnable->outputs[0]);
   }
   if (!make_folder(tool, path)) return false;
   for (int i = 0; i < runnable->output_count; i++)
-    if (!value_write(tool, arena_printf(tool->arena, "%s/output_%d.pb", path, i), &named[i], &runnable->outputs[i]))
+    if (!value_write(tool, arena_printf(tool->arena, "%s/output_%d.pb", path, i), &named[i],
+                     &runnable->outputs[i]))
       return false;
   return true;
 }
@@ -298,8 +301,10 @@ bool tensor_is_close(Tool *tool, const char *name, const Tensor *found, const Te
 
 static bool output_read(Tool *tool, const char *path, const PortInfo *port, Tensor *tensor) {
   FileValue value;
-  if (!port->keys.data || has_suffix(path, ".npy")) return tensor_read(tool, path, port->kind, tensor);
-  return onnx_value_file_read(tool->arena, &tool->diag, path, VALUE_SEQUENCE, &value) && tensor_of_maps(tool, path, &value, port, tensor);
+  if (!port->keys.data || has_suffix(path, ".npy"))
+    return tensor_read(tool, path, port->kind, tensor);
+  return onnx_value_file_read(tool->arena, &tool->diag, path, VALUE_SEQUENCE, &value) &&
+         tensor_of_maps(tool, path, &value, port, tensor);
 }
 
 // What is expected of the outputs, in the runnable's order; data NULL: nothing.

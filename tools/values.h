@@ -9,9 +9,11 @@ bool tensor_of_value(Tool *tool, const char *path, const FileValue *value, Tenso
 FileValue value_of_tensor(Arena *arena, const Tensor *tensor);
 ValueKind kind_of_type(const Type *type);
 // A tensor whose columns have keys is a sequence of maps in files.
-bool tensor_of_maps(Tool *tool, const char *path, const FileValue *value, const PortInfo *port, Tensor *tensor);
+bool tensor_of_maps(Tool *tool, const char *path, const FileValue *value, const PortInfo *port,
+                    Tensor *tensor);
 FileValue maps_of_tensor(Arena *arena, const Tensor *tensor, const Tensor *keys);
-const char *tensor_shape_text(Arena *arena, const Tensor *tensor); // "f32[2,3]", "sequence(f32[1], f32[2])"
+const char *tensor_shape_text(Arena *arena,
+                              const Tensor *tensor); // "f32[2,3]", "sequence(f32[1], f32[2])"
 
 // Reads a value: .npy (tensors only), else .pb; `kind` as the model says. False: reported.
 bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor);

@@ -14,8 +14,7 @@ void work_dims(const Value *value, const int64_t *symbols, int64_t *dims) {
 int64_t work_macs(const Node *node, const int64_t *symbols) {
   int64_t a[MAX_RANK], b[MAX_RANK], y[MAX_RANK];
   bool factors = node_has_trait(node, ACCUMULATES) && node_own_operands(node) > 1;
-  bool counted = factors || node->op == OP_LSTM || node->op == OP_GRU ||
-                 node->op == OP_RNN;
+  bool counted = factors || node->op == OP_LSTM || node->op == OP_GRU || node->op == OP_RNN;
   if (!counted || !node->results[0]) return 0;
   work_dims(node->operands[0], symbols, a);
   work_dims(node->operands[1], symbols, b);

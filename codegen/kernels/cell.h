@@ -26,8 +26,8 @@ typedef struct Cell {
   Val time, batch, input, hidden, step;
   int rows; // that are worked on together
   Row row[MAX_ROWS];
-  // What the inputs of the next `ahead` steps add to the gates, made at once, so that w is read once for
-  // all of them; NULL: made in each step.
+  // What the inputs of the next `ahead` steps add to the gates, made at once, so that w is read
+  // once for all of them; NULL: made in each step.
   Val scratch, scratch_step;
   int ahead;
   Val tile_sums; // memory for the sums of MAX_ROWS rows of one block

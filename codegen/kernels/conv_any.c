@@ -10,7 +10,7 @@ typedef struct AnyConv {
   KernelWindow window;
   int64_t group;
   Val group_in, group_out; // channels of a group: weights that are computed may have open ones
-  LLVMTypeRef sum;   // type of the accumulator
+  LLVMTypeRef sum;         // type of the accumulator
   bool is_float, transposed;
   int lanes;
   Val coordinates[MAX_RANK];
@@ -31,10 +31,12 @@ static Val dot(AnyConv *c, Val x_at, Val w_at, Val w_step, Val start, Val count)
   int lanes = nest_constant(w_step, &step) && step == 1 ? c->lanes : 1;
   Val whole = nest_const(nest, 0);
   if (lanes > 1) {
-    whole = nest_mul(nest, nest_udiv(nest, count, nest_const(nest, lanes)), nest_const(nest, lanes));
+    whole =
+        nest_mul(nest, nest_udiv(nest, count, nest_const(nest, lanes)), nest_const(nest, lanes));
     Loop loop = nest_loop_begin(nest, nest_const(nest, 0), whole, nest_const(nest, lanes));
     int s = nest_carry(nest, &loop, nest_zero(nest_vector(c->sum, lanes)));
-    Val a = load_term(c, c->x, nest_add(nest, x_at, loop.index), lanes), b = load_term(c, c->w, nest_add(nest, w_at, loop.index), lanes);
+    Val a = load_term(c, c->x, nest_add(nest, x_at, loop.index), lanes),
+        b = load_term(c, c->w, nest_add(nest, w_at, loop.index), lanes);
     nest_carry_next(&loop, s, nest_fma(nest, a, b, loop.carried[s]));
     nest_loop_end(nest, &loop);
     start = nest_add(nest, start, nest_reduce_lanes(nest, loop.carried[s], nest_add));
@@ -60,13 +62,16 @@ static Val weight_offset(AnyConv *c, Val channel, const Val *taps) {
 static Val sum_taps(AnyConv *c, Val sum, Val x_at, Val channel, Val group, Val *taps, int axis);
 
 // Transposed: the output position is stride * i + tap * dilation - pad for some input index i.
-static Val sum_transposed_tap(AnyConv *c, Val sum, Val x_at, Val channel, Val group, Val *taps, int axis) {
+static Val sum_transposed_tap(AnyConv *c, Val sum, Val x_at, Val channel, Val group, Val *taps,
+                              int axis) {
   Nest *nest = c->nest;
-  Val at = c->coordinates[1 + axis - (WINDOW_AXES - c->window.rank)], stride = nest_const(nest, c->window.stride[axis]);
+  Val at = c->coordinates[1 + axis - (WINDOW_AXES - c->window.rank)],
+      stride = nest_const(nest, c->window.stride[axis]);
   Val shifted = nest_sub(nest, nest_add(nest, at, nest_const(nest, c->window.pad_begin[axis])),
                          nest_mul(nest, taps[axis], nest_const(nest, c->window.dilation[axis])));
   Val index = nest_udiv(nest, shifted, stride);
-  Val ok = nest_and(nest, nest_compare(nest, LLVMIntSGE, shifted, nest_const(nest, 0)), nest_compare(nest, LLVMIntULT, index, c->window.input[axis]));
+  Val ok = nest_and(nest, nest_compare(nest, LLVMIntSGE, shifted, nest_const(nest, 0)),
+                    nest_compare(nest, LLVMIntULT, index, c->window.input[axis]));
   ok = nest_and(nest, ok, nest_compare(nest, LLVMIntEQ, nest_mul(nest, index, stride), shifted));
   Val cell = nest_local(nest, c->sum, 1, 0);
   nest_store(nest, sum, cell, 0);
@@ -93,16 +98,20 @@ static Val sum_taps(AnyConv *c, Val sum, Val x_at, Val channel, Val group, Val *
     }
     return dot(c, nest_add(nest, x_at, first), w_at, w_step, sum, c->group_in);
   }
-  Val low = nest_const(nest, 0), high = nest_const(nest, c->window.kernel[axis]), at = c->coordinates[1 + axis - skip];
+  Val low = nest_const(nest, 0), high = nest_const(nest, c->window.kernel[axis]),
+      at = c->coordinates[1 + axis - skip];
   if (!c->transposed) kernel_window_taps(nest, &c->window, axis, at, &low, &high);
   Loop loop = nest_loop_begin(nest, low, high, nest_const(nest, 1));
   int s = nest_carry(nest, &loop, sum);
   taps[axis] = loop.index;
   Val next;
-  if (c->transposed) next = sum_transposed_tap(c, loop.carried[s], x_at, channel, group, taps, axis);
+  if (c->transposed)
+    next = sum_transposed_tap(c, loop.carried[s], x_at, channel, group, taps, axis);
   else {
     Val index = kernel_window_input(nest, &c->window, axis, at, loop.index);
-    next = sum_taps(c, loop.carried[s], nest_add(nest, x_at, nest_mul(nest, index, c->window.input_stride[axis])), channel, group, taps, axis + 1);
+    next = sum_taps(c, loop.carried[s],
+                    nest_add(nest, x_at, nest_mul(nest, index, c->window.input_stride[axis])),
+                    channel, group, taps, axis + 1);
   }
   nest_carry_next(&loop, s, next);
   nest_loop_end(nest, &loop);
@@ -129,8 +138,9 @@ static void emit_axes(AnyConv *c, int axis) {
   }
   bool split = axis == 1;
   if (split) kernel_split(c->kernel, c->y->type->dims[1]);
-  Val low = split ? c->kernel->begin : nest_const(c->nest, 0), high = split ? c->kernel->end : c->y->dims[axis];
-  FOR(c->nest, i, low, high, 1) {
+  Val low = split ? c->kernel->begin : nest_const(c->nest, 0),
+      high = split ? c->kernel->end : c->y->dims[axis];
+  FOR (c->nest, i, low, high, 1) {
     c->coordinates[axis] = i;
     emit_axes(c, axis + 1);
   }
@@ -138,20 +148,31 @@ static void emit_axes(AnyConv *c, int axis) {
 
 static bool lower_any(Kernel *kernel, bool transposed) {
   Nest *nest = kernel->nest;
-  AnyConv c = {.kernel = kernel, .nest = nest, .x = &kernel->operands[0], .w = &kernel->operands[1], .y = &kernel->results[0], .transposed = transposed};
-  if (node_own_type(kernel->node)->quant) return diag_error(kernel->diag, kernel->node->loc, "internal error: a quantized convolution has no kernel here");
-  if (node_own_operands(kernel->node) > 2 && node_operand(kernel->node, 2)) c.bias = &kernel->operands[2];
+  AnyConv c = {.kernel = kernel,
+               .nest = nest,
+               .x = &kernel->operands[0],
+               .w = &kernel->operands[1],
+               .y = &kernel->results[0],
+               .transposed = transposed};
+  if (node_own_type(kernel->node)->quant)
+    return diag_error(kernel->diag, kernel->node->loc,
+                      "internal error: a quantized convolution has no kernel here");
+  if (node_own_operands(kernel->node) > 2 && node_operand(kernel->node, 2))
+    c.bias = &kernel->operands[2];
   int64_t sizes[MAX_RANK];
   for (int i = 0; i < c.x->rank - 2; i++) sizes[i] = type_dim(c.w->type, 1 + i);
   c.window = kernel_window(kernel, c.x, c.y, sizes);
   c.group = node_int(kernel->node, ATTR_GROUP);
   int last = c.w->rank - 1;
-  Val whole = c.w->dims[0], one = c.w->dims[last], share = nest_udiv(nest, whole, nest_const(nest, c.group));
+  Val whole = c.w->dims[0], one = c.w->dims[last],
+      share = nest_udiv(nest, whole, nest_const(nest, c.group));
   c.group_in = transposed ? share : one;
   c.group_out = transposed ? one : share;
   c.is_float = element_is_float(node_own_type(kernel->node)->element);
-  c.sum = c.is_float ? (node_own_type(kernel->node)->element == F64 ? nest->f64 : nest->f32) : nest_element_type(nest, node_own_type(kernel->node)->element);
-  c.lanes = target_lanes(kernel->target, c.is_float && node_own_type(kernel->node)->element == F64 ? 64 : 32);
+  c.sum = c.is_float ? (node_own_type(kernel->node)->element == F64 ? nest->f64 : nest->f32)
+                     : nest_element_type(nest, node_own_type(kernel->node)->element);
+  c.lanes = target_lanes(kernel->target,
+                         c.is_float && node_own_type(kernel->node)->element == F64 ? 64 : 32);
   emit_axes(&c, 0);
   return true;
 }

@@ -1,9 +1,10 @@
 // y[n, p, c] = epilogue(bias[c] + sum over taps of x[n, p * stride + tap, c] * w[c, tap]).
 //
-// One vector of channels and a tile of neighbouring output pixels: every input column is loaded once
-// and multiplied by all weights that meet it in the tile. Weights are packed as [block][tap][lanes]. Tiles that hang
-// over the left or right edge leave out the taps outside while code is generated; above and below, the
-// range of taps is a loop bound. Where the channels do not fill the last vector, it starts earlier and computes some again.
+// One vector of channels and a tile of neighbouring output pixels: every input column is loaded
+// once and multiplied by all weights that meet it in the tile. Weights are packed as
+// [block][tap][lanes]. Tiles that hang over the left or right edge leave out the taps outside while
+// code is generated; above and below, the range of taps is a loop bound. Where the channels do not
+// fill the last vector, it starts earlier and computes some again.
 #include <assert.h>
 #include <string.h>
 
@@ -13,7 +14,14 @@
 #include "codegen/kernels/strip.h"
 #include "codegen/kernels/window.h"
 
-enum { CHUNK_BYTES = 256, LINE_BYTES = 64, WIDEST_TILE = 8, NARROW_TILE = 5, MAX_WIDTH = 64, COLUMN = WINDOW_AXES - 1 };
+enum {
+  CHUNK_BYTES = 256,
+  LINE_BYTES = 64,
+  WIDEST_TILE = 8,
+  NARROW_TILE = 5,
+  MAX_WIDTH = 64,
+  COLUMN = WINDOW_AXES - 1
+};
 
 typedef struct Depthwise {
   Kernel *kernel;
@@ -21,9 +29,10 @@ typedef struct Depthwise {
   const View *x, *w, *bias, *y;
   KernelWindow window;
   int lanes, tile, vectors; // vectors: of channels in one tile
-  int64_t channels, blocks, chunk; // blocks: vectors of channels; chunk: of them run over a line together
+  int64_t channels, blocks,
+      chunk; // blocks: vectors of channels; chunk: of them run over a line together
   LLVMTypeRef element;
-  Val first_block, end_block;      // of the current chunk
+  Val first_block, end_block; // of the current chunk
   // of the current line of output pixels
   Val image, base, at[WINDOW_AXES], first[WINDOW_AXES], end[WINDOW_AXES];
 } Depthwise;
@@ -38,21 +47,26 @@ static Val first_channel(const Depthwise *d, Val block) {
 static Val weight_address(const Depthwise *d, Val block, const Val *tap) {
   Nest *nest = d->nest;
   for (int axis = 0; axis < WINDOW_AXES; axis++)
-    block = nest_add(nest, nest_mul(nest, block, nest_const(nest, d->window.kernel[axis])), tap[axis]);
+    block =
+        nest_add(nest, nest_mul(nest, block, nest_const(nest, d->window.kernel[axis])), tap[axis]);
   Val offset = nest_mul(nest, block, nest_const(nest, d->lanes));
   return nest_address(nest, d->kernel->packed[0], nest_element_type(nest, d->w->element), offset);
 }
 
-// Taps along the width for a tile that starts at output column `column`. If that is known, taps outside
-// are left out; else all lie inside. `line`: offset of input column 0.
-static void accumulate_columns(const Depthwise *d, Tile *tile, int vector, Val column, Val line, Val weights, Val partial) {
+// Taps along the width for a tile that starts at output column `column`. If that is known, taps
+// outside are left out; else all lie inside. `line`: offset of input column 0.
+static void accumulate_columns(const Depthwise *d, Tile *tile, int vector, Val column, Val line,
+                               Val weights, Val partial) {
   Nest *nest = d->nest;
   const KernelWindow *w = &d->window;
-  int64_t stride = w->stride[COLUMN], dilation = w->dilation[COLUMN], taps = w->kernel[COLUMN], known, width = INT64_MAX;
+  int64_t stride = w->stride[COLUMN], dilation = w->dilation[COLUMN], taps = w->kernel[COLUMN],
+          known, width = INT64_MAX;
   bool edges = nest_constant(column, &known) && nest_constant(w->input[COLUMN], &width);
   assert(taps <= MAX_WIDTH && "place keeps wider kernels away");
-  int64_t first = edges ? known * stride - w->pad_begin[COLUMN] : 0, last = (tile->rows - 1) * stride + (taps - 1) * dilation;
-  Val start = kernel_window_input(nest, w, COLUMN, column, nest_const(nest, 0)), weight[MAX_WIDTH] = {0};
+  int64_t first = edges ? known * stride - w->pad_begin[COLUMN] : 0,
+          last = (tile->rows - 1) * stride + (taps - 1) * dilation;
+  Val start = kernel_window_input(nest, w, COLUMN, column, nest_const(nest, 0)),
+      weight[MAX_WIDTH] = {0};
   for (int64_t j = 0; j <= last; j++) {
     if (edges && (first + j < 0 || first + j >= width)) continue;
     Val x = NULL;
@@ -60,11 +74,14 @@ static void accumulate_columns(const Depthwise *d, Tile *tile, int vector, Val c
       int64_t from = j - k * dilation, row = from / stride;
       if (from < 0 || from % stride || row >= tile->rows) continue;
       if (!weight[k]) {
-        Val value = kernel_load(d->kernel, d->w->element, weights, nest_const(nest, k * d->lanes), d->lanes);
+        Val value = kernel_load(d->kernel, d->w->element, weights, nest_const(nest, k * d->lanes),
+                                d->lanes);
         weight[k] = nest_float_width(nest, value, d->element);
       }
       if (!x) {
-        Val offset = nest_add(nest, line, nest_mul(nest, nest_add(nest, start, nest_const(nest, j)), w->input_stride[COLUMN]));
+        Val offset = nest_add(
+            nest, line,
+            nest_mul(nest, nest_add(nest, start, nest_const(nest, j)), w->input_stride[COLUMN]));
         x = tile_load_columns(d->kernel, tile, d->x->element, d->x->pointer, offset, partial);
       }
       tile->sum[row][vector] = nest_fma(nest, x, weight[k], tile->sum[row][vector]);
@@ -72,24 +89,28 @@ static void accumulate_columns(const Depthwise *d, Tile *tile, int vector, Val c
   }
 }
 
-static void accumulate(const Depthwise *d, Tile *tile, int axis, Val column, Val line, Val block, Val *tap, Val partial) {
+static void accumulate(const Depthwise *d, Tile *tile, int axis, Val column, Val line, Val block,
+                       Val *tap, Val partial) {
   Nest *nest = d->nest;
   if (axis == COLUMN) {
     tap[COLUMN] = nest_const(nest, 0);
     for (int v = 0; v < tile->vectors; v++)
-      accumulate_columns(d, tile, v, column, nest_add(nest, line, nest_const(nest, (int64_t)v * d->lanes)),
-                         weight_address(d, nest_add(nest, block, nest_const(nest, v)), tap), partial);
+      accumulate_columns(
+          d, tile, v, column, nest_add(nest, line, nest_const(nest, (int64_t)v * d->lanes)),
+          weight_address(d, nest_add(nest, block, nest_const(nest, v)), tap), partial);
     return;
   }
   int count = tile->rows * tile->vectors;
-  FOR(nest, t, d->first[axis], d->end[axis], 1) {
+  FOR (nest, t, d->first[axis], d->end[axis], 1) {
     for (int i = 0; i < count; i++) {
       Val *sum = &tile->sum[i / tile->vectors][i % tile->vectors];
       *sum = t_loop.carried[nest_carry(nest, &t_loop, *sum)];
     }
     tap[axis] = t;
     Val index = kernel_window_input(nest, &d->window, axis, d->at[axis], t);
-    accumulate(d, tile, axis + 1, column, nest_add(nest, line, nest_mul(nest, index, d->window.input_stride[axis])), block, tap, partial);
+    accumulate(d, tile, axis + 1, column,
+               nest_add(nest, line, nest_mul(nest, index, d->window.input_stride[axis])), block,
+               tap, partial);
     for (int i = 0; i < count; i++) {
       Val *sum = &tile->sum[i / tile->vectors][i % tile->vectors];
       nest_carry_next(&t_loop, i, *sum);
@@ -114,7 +135,7 @@ static void store_tile(const Depthwise *d, Tile *tile, Val column, const TileCol
 static void emit_tile(const Depthwise *d, Val column, int count) {
   Nest *nest = d->nest;
   Val partial = d->channels < d->lanes ? nest_const(nest, d->channels) : NULL, tap[WINDOW_AXES];
-  FOR(nest, block, d->first_block, d->end_block, d->vectors) {
+  FOR (nest, block, d->first_block, d->end_block, d->vectors) {
     Tile tile = {.rows = count, .vectors = d->vectors, .lanes = d->lanes, .element = d->element};
     TileColumns columns = {first_channel(d, block), partial};
     tile_start(d->kernel, &tile, d->bias, &columns);
@@ -125,19 +146,23 @@ static void emit_tile(const Depthwise *d, Val column, int count) {
 
 // --- a pixel whose taps along the width are known only at run time
 
-static void accumulate_at_edge(const Depthwise *d, Tile *tile, int axis, Val line, Val block, Val *tap, Val partial) {
+static void accumulate_at_edge(const Depthwise *d, Tile *tile, int axis, Val line, Val block,
+                               Val *tap, Val partial) {
   Nest *nest = d->nest;
   if (axis == WINDOW_AXES) {
     Val x = tile_load_columns(d->kernel, tile, d->x->element, d->x->pointer, line, partial);
-    Val w = kernel_load(d->kernel, d->w->element, weight_address(d, block, tap), nest_const(nest, 0), d->lanes);
+    Val w = kernel_load(d->kernel, d->w->element, weight_address(d, block, tap),
+                        nest_const(nest, 0), d->lanes);
     tile->sum[0][0] = nest_fma(nest, x, nest_float_width(nest, w, d->element), tile->sum[0][0]);
     return;
   }
-  FOR(nest, t, d->first[axis], d->end[axis], 1) {
+  FOR (nest, t, d->first[axis], d->end[axis], 1) {
     tile->sum[0][0] = t_loop.carried[nest_carry(nest, &t_loop, tile->sum[0][0])];
     tap[axis] = t;
     Val index = kernel_window_input(nest, &d->window, axis, d->at[axis], t);
-    accumulate_at_edge(d, tile, axis + 1, nest_add(nest, line, nest_mul(nest, index, d->window.input_stride[axis])), block, tap, partial);
+    accumulate_at_edge(d, tile, axis + 1,
+                       nest_add(nest, line, nest_mul(nest, index, d->window.input_stride[axis])),
+                       block, tap, partial);
     nest_carry_next(&t_loop, 0, tile->sum[0][0]);
     if (t_loop.header) tile->sum[0][0] = t_loop.carried[0];
   }
@@ -147,10 +172,10 @@ static void emit_edge(Depthwise *d, Val low, Val high) {
   Nest *nest = d->nest;
   if (strip_is_empty(low, high)) return;
   Val partial = d->channels < d->lanes ? nest_const(nest, d->channels) : NULL, tap[WINDOW_AXES];
-  FOR(nest, column, low, high, 1) {
+  FOR (nest, column, low, high, 1) {
     d->at[COLUMN] = column;
     kernel_window_taps(nest, &d->window, COLUMN, column, &d->first[COLUMN], &d->end[COLUMN]);
-    FOR(nest, block, d->first_block, d->end_block, 1) {
+    FOR (nest, block, d->first_block, d->end_block, 1) {
       Tile tile = {.rows = 1, .vectors = 1, .lanes = d->lanes, .element = d->element};
       TileColumns columns = {first_channel(d, block), partial};
       tile_start(d->kernel, &tile, d->bias, &columns);
@@ -163,9 +188,11 @@ static void emit_edge(Depthwise *d, Val low, Val high) {
 // --- lines
 
 // Output columns [first, end) whose taps all lie inside the input.
-static void inner_columns(const Depthwise *d, int64_t width, int64_t outputs, int64_t *first, int64_t *end) {
+static void inner_columns(const Depthwise *d, int64_t width, int64_t outputs, int64_t *first,
+                          int64_t *end) {
   const KernelWindow *w = &d->window;
-  int64_t stride = w->stride[COLUMN], pad = w->pad_begin[COLUMN], room = width - 1 - (w->kernel[COLUMN] - 1) * w->dilation[COLUMN] + pad;
+  int64_t stride = w->stride[COLUMN], pad = w->pad_begin[COLUMN],
+          room = width - 1 - (w->kernel[COLUMN] - 1) * w->dilation[COLUMN] + pad;
   *first = (pad > 0 ? pad : 0) + stride - 1;
   *first = *first / stride < outputs ? *first / stride : outputs;
   *end = room < 0 ? 0 : room / stride + 1;
@@ -173,18 +200,22 @@ static void inner_columns(const Depthwise *d, int64_t width, int64_t outputs, in
   if (*end < *first) *end = *first;
 }
 
-// Tiles from column 0 on; those in the middle are a loop, those that touch an edge are emitted each.
+// Tiles from column 0 on; those in the middle are a loop, those that touch an edge are emitted
+// each.
 static void emit_known_line(Depthwise *d, int64_t width, int64_t outputs) {
   Nest *nest = d->nest;
   int64_t first, end, tile = d->tile, at = 0;
   inner_columns(d, width, outputs, &first, &end);
-  for (; at < first && at < outputs; at += tile) emit_tile(d, nest_const(nest, at), (int)(outputs - at < tile ? outputs - at : tile));
+  for (; at < first && at < outputs; at += tile)
+    emit_tile(d, nest_const(nest, at), (int)(outputs - at < tile ? outputs - at : tile));
   int64_t middle = end - at >= tile ? (end - at) / tile : 0;
   if (middle > 1) {
-    FOR(nest, column, nest_const(nest, at), nest_const(nest, at + middle * tile), tile) emit_tile(d, column, (int)tile);
+    FOR (nest, column, nest_const(nest, at), nest_const(nest, at + middle * tile), tile)
+      emit_tile(d, column, (int)tile);
     at += middle * tile;
   }
-  for (; at < outputs; at += tile) emit_tile(d, nest_const(nest, at), (int)(outputs - at < tile ? outputs - at : tile));
+  for (; at < outputs; at += tile)
+    emit_tile(d, nest_const(nest, at), (int)(outputs - at < tile ? outputs - at : tile));
 }
 
 static void emit_symbolic_line(Depthwise *d) {
@@ -193,13 +224,16 @@ static void emit_symbolic_line(Depthwise *d) {
   int64_t stride = w->stride[COLUMN], pad = w->pad_begin[COLUMN] > 0 ? w->pad_begin[COLUMN] : 0;
   Val outputs = w->output[COLUMN], zero = nest_const(nest, 0);
   Val first = nest_min(nest, nest_const(nest, (pad + stride - 1) / stride), outputs);
-  Val room = nest_add(nest, w->input[COLUMN], nest_const(nest, w->pad_begin[COLUMN] - 1 - (w->kernel[COLUMN] - 1) * w->dilation[COLUMN] + stride));
+  Val room = nest_add(nest, w->input[COLUMN],
+                      nest_const(nest, w->pad_begin[COLUMN] - 1 -
+                                           (w->kernel[COLUMN] - 1) * w->dilation[COLUMN] + stride));
   Val end = nest_udiv(nest, nest_max(nest, room, zero), nest_const(nest, stride));
   end = nest_max(nest, nest_min(nest, end, outputs), first);
   emit_edge(d, zero, first);
   Val whole = strip_whole(nest, first, end, d->tile);
-  FOR(nest, column, first, whole, d->tile) emit_tile(d, column, d->tile);
-  if (d->tile > 1) FOR(nest, column, whole, end, 1) emit_tile(d, column, 1);
+  FOR (nest, column, first, whole, d->tile) emit_tile(d, column, d->tile);
+  if (d->tile > 1)
+    FOR (nest, column, whole, end, 1) emit_tile(d, column, 1);
   emit_edge(d, end, outputs);
 }
 
@@ -212,10 +246,13 @@ static void emit_line(Depthwise *d, Val line) {
   d->at[0] = w->rank > 2 ? nest_urem(nest, layer, w->output[0]) : nest_const(nest, 0);
   d->image = w->rank > 2 ? nest_udiv(nest, layer, w->output[0]) : layer;
   d->base = nest_mul(nest, d->image, d->x->strides[0]);
-  for (int axis = 0; axis < COLUMN; axis++) kernel_window_taps(nest, w, axis, d->at[axis], &d->first[axis], &d->end[axis]);
+  for (int axis = 0; axis < COLUMN; axis++)
+    kernel_window_taps(nest, w, axis, d->at[axis], &d->first[axis], &d->end[axis]);
   int64_t width, outputs;
-  if (nest_constant(w->input[COLUMN], &width) && nest_constant(w->output[COLUMN], &outputs)) emit_known_line(d, width, outputs);
-  else emit_symbolic_line(d);
+  if (nest_constant(w->input[COLUMN], &width) && nest_constant(w->output[COLUMN], &outputs))
+    emit_known_line(d, width, outputs);
+  else
+    emit_symbolic_line(d);
 }
 
 // Pixels at a distance of a large power of two share few cache sets, so that a line is gone before
@@ -237,8 +274,13 @@ static int best_tile(const Depthwise *d) {
 
 bool lower_depthwise(Kernel *kernel) {
   Nest *nest = kernel->nest;
-  Depthwise d = {.kernel = kernel, .nest = nest, .x = &kernel->operands[0], .w = &kernel->operands[1], .y = &kernel->results[0]};
-  if (node_own_operands(kernel->node) > 2 && node_operand(kernel->node, 2)) d.bias = &kernel->operands[2];
+  Depthwise d = {.kernel = kernel,
+                 .nest = nest,
+                 .x = &kernel->operands[0],
+                 .w = &kernel->operands[1],
+                 .y = &kernel->results[0]};
+  if (node_own_operands(kernel->node) > 2 && node_operand(kernel->node, 2))
+    d.bias = &kernel->operands[2];
   int64_t sizes[MAX_RANK];
   for (int i = 0; i < d.x->rank - 2; i++) sizes[i] = type_dim(d.w->type, 1 + i);
   d.window = kernel_window(kernel, d.x, d.y, sizes);
@@ -252,10 +294,10 @@ bool lower_depthwise(Kernel *kernel) {
   d.tile = (int)node_ints_at(kernel->node, ATTR_TILE, 0, best_tile(&d));
   kernel_split(kernel, view_extent_dim(kernel, d.y->type, 0, d.y->rank - 2));
   Val blocks = nest_const(nest, d.blocks);
-  FOR(nest, chunk, nest_const(nest, 0), blocks, d.chunk) {
+  FOR (nest, chunk, nest_const(nest, 0), blocks, d.chunk) {
     d.first_block = chunk;
     d.end_block = nest_min(nest, nest_add(nest, chunk, nest_const(nest, d.chunk)), blocks);
-    FOR(nest, line, kernel->begin, kernel->end, 1) emit_line(&d, line);
+    FOR (nest, line, kernel->begin, kernel->end, 1) emit_line(&d, line);
   }
   return true;
 }
@@ -274,17 +316,22 @@ static void write_blocks(const PackedSegment *segment, unsigned char *out) {
     if (channels >= lanes && first > channels - lanes) first = channels - lanes;
     for (int64_t tap = 0; tap < taps; tap++)
       for (int64_t lane = 0; lane < lanes && first + lane < channels; lane++)
-        memcpy(out + (size_t)((block * taps + tap) * lanes + lane) * size, w + (size_t)((first + lane) * taps + tap) * size, size);
+        memcpy(out + (size_t)((block * taps + tap) * lanes + lane) * size,
+               w + (size_t)((first + lane) * taps + tap) * size, size);
   }
 }
 
 bool pack_depthwise(Pack *pack) {
   const Node *node = pack->node;
   const Type *type = &node->operands[1]->type;
-  int64_t lanes = target_lanes(pack->target, node_own_type(node)->element == F64 ? 64 : 32), taps = 1;
+  int64_t lanes = target_lanes(pack->target, node_own_type(node)->element == F64 ? 64 : 32),
+          taps = 1;
   for (int i = 1; i < type->rank - 1; i++) taps *= type_dim(type, i);
-  int64_t bytes = (type_dim(type, 0) + lanes - 1) / lanes * lanes * taps * element_info[type->element].bits / 8;
-  const char *key = arena_printf(pack->arena, "depthwise:%s:%lld", value_constant(node->operands[1])->name, (long long)lanes);
-  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_blocks, (const void *)(intptr_t)lanes);
+  int64_t bytes =
+      (type_dim(type, 0) + lanes - 1) / lanes * lanes * taps * element_info[type->element].bits / 8;
+  const char *key = arena_printf(pack->arena, "depthwise:%s:%lld",
+                                 value_constant(node->operands[1])->name, (long long)lanes);
+  pack_add(pack, (size_t)bytes, target_alignment(pack->target), key, write_blocks,
+           (const void *)(intptr_t)lanes);
   return true;
 }

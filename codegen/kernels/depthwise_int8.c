@@ -1,11 +1,12 @@
-// depthwise_int8: one filter of 8-bit codes per channel, summed in 32 bits, requantized in registers.
+// depthwise_int8: one filter of 8-bit codes per channel, summed in 32 bits, requantized in
+// registers.
 //
 //   y[p, c] = requantize(bias'[c] + sum over taps of x[p + tap, c] * w[tap, c])
 //
-// Channels go in blocks, as wide as the target multiplies at once; the taps are unrolled. A pixel whose
-// taps all lie inside reads them at constant distances from the first; at the border each tap has a
-// pointer, to a line of zero points where it is outside. A pair of taps is one pmaddwd; four channels
-// on Cortex-M are two sign extensions and four 16-bit multiply-accumulates.
+// Channels go in blocks, as wide as the target multiplies at once; the taps are unrolled. A pixel
+// whose taps all lie inside reads them at constant distances from the first; at the border each tap
+// has a pointer, to a line of zero points where it is outside. A pair of taps is one pmaddwd; four
+// channels on Cortex-M are two sign extensions and four 16-bit multiply-accumulates.
 #include <assert.h>
 
 #include "codegen/dot.h"
@@ -26,7 +27,9 @@ typedef struct Shape {
 
 static Shape shape_of(const Node *node, const Target *target) {
   const Type *w = &node->operands[1]->type;
-  Shape s = {.kind = target->dot == DOT_VNNI ? DOT_MADD : target->dot, .channels = type_dim(w, 0), .taps = 1};
+  Shape s = {.kind = target->dot == DOT_VNNI ? DOT_MADD : target->dot,
+             .channels = type_dim(w, 0),
+             .taps = 1};
   for (int i = 1; i < w->rank - 1; i++) s.taps *= type_dim(w, i);
   s.padded_taps = s.kind == DOT_MADD ? (s.taps + 1) / 2 * 2 : s.taps;
   int lanes = target_lanes(target, 32);
@@ -46,7 +49,9 @@ typedef struct Depthwise {
   Val pointers; // addresses of the taps of a border pixel
 } Depthwise;
 
-static Val byte_at(Nest *nest, Val pointer, Val offset) { return nest_address(nest, pointer, nest->i8, offset); }
+static Val byte_at(Nest *nest, Val pointer, Val offset) {
+  return nest_address(nest, pointer, nest->i8, offset);
+}
 
 // Whether sums of a block are scalars, one a channel.
 static bool in_parts(const Depthwise *d) { return d->shape.kind == DOT_SMLAD; }
@@ -80,30 +85,37 @@ static void step_halves(Depthwise *d, Sums *sums, Val address, Val w) {
   DotOperand x = dot_load_x(nest, &dot, d->x->element, address), by = dot_load_w(nest, &dot, w);
   for (int i = 0; i < 4; i++) { // value[0]: channels 0 and 2, value[1]: 1 and 3
     const char *name = i < 2 ? "llvm.arm.smlabb" : "llvm.arm.smlatt";
-    sums->part[i] = nest_intrinsic(nest, name, NULL, 0, (Val[]){x.value[i & 1], by.value[i & 1], sums->part[i]}, 3);
+    sums->part[i] = nest_intrinsic(nest, name, NULL, 0,
+                                   (Val[]){x.value[i & 1], by.value[i & 1], sums->part[i]}, 3);
   }
 }
 
 static void step_one(Depthwise *d, Sums *sums, Val address, Val w) {
   Nest *nest = d->nest;
-  LLVMTypeRef between = sums->width > 1 ? nest->i16 : nest->i32; // a product of two codes fits into 16 bits
+  LLVMTypeRef between =
+      sums->width > 1 ? nest->i16 : nest->i32; // a product of two codes fits into 16 bits
   Val x = nest_extend(nest, load_codes(d, address, sums->width), between, x_signed(d));
   Val product = nest_mul(nest, x, nest_extend(nest, load_codes(d, w, sums->width), between, true));
   sums->part[0] = nest_add(nest, sums->part[0], nest_extend(nest, product, nest->i32, true));
 }
 
-// Address of channel `channel` under tap number `tap`: at a constant distance from `first`, or by its pointer.
+// Address of channel `channel` under tap number `tap`: at a constant distance from `first`, or by
+// its pointer.
 static Val tap_address(Depthwise *d, Val first, Val tap_number, int64_t tap, Val channel) {
   Nest *nest = d->nest;
   if (!first) {
     Val at = tap_number ? tap_number : nest_const(nest, tap);
-    return byte_at(nest, nest_load(nest, nest->pointer, nest_address(nest, d->pointers, nest->pointer, at), 0), channel);
+    return byte_at(
+        nest, nest_load(nest, nest->pointer, nest_address(nest, d->pointers, nest->pointer, at), 0),
+        channel);
   }
   Val offset = nest_const(nest, 0);
   for (int axis = WINDOW_AXES - 1; axis >= 0; axis--) {
     int64_t index = tap % d->pixels.window.kernel[axis];
     tap /= d->pixels.window.kernel[axis];
-    offset = nest_add(nest, offset, nest_mul(nest, nest_const(nest, index * d->pixels.window.dilation[axis]), d->pixels.window.input_stride[axis]));
+    offset = nest_add(nest, offset,
+                      nest_mul(nest, nest_const(nest, index * d->pixels.window.dilation[axis]),
+                               d->pixels.window.input_stride[axis]));
   }
   return byte_at(nest, byte_at(nest, first, channel), offset);
 }
@@ -113,25 +125,32 @@ static void accumulate(Depthwise *d, Sums *sums, Val first, Val channel, Val w) 
   const Shape *s = &d->shape;
   bool pairs = s->kind == DOT_MADD && sums->width >= s->minimum && sums->width > 1;
   for (int64_t tap = 0; tap < s->taps; tap += pairs ? 2 : 1) {
-    Val weights = byte_at(nest, w, nest_const(nest, tap * sums->width)), address = tap_address(d, first, NULL, tap, channel);
+    Val weights = byte_at(nest, w, nest_const(nest, tap * sums->width)),
+        address = tap_address(d, first, NULL, tap, channel);
     if (pairs) {
       Val other = nest_zero(nest_vector(nest->i8, sums->width));
-      if (tap + 1 < s->taps) other = load_codes(d, tap_address(d, first, NULL, tap + 1, channel), sums->width);
+      if (tap + 1 < s->taps)
+        other = load_codes(d, tap_address(d, first, NULL, tap + 1, channel), sums->width);
       step_pair(d, sums, load_codes(d, address, sums->width), other, weights);
-    } else if (sums->parts == 4) step_halves(d, sums, address, weights);
-    else step_one(d, sums, address, weights);
+    } else if (sums->parts == 4)
+      step_halves(d, sums, address, weights);
+    else
+      step_one(d, sums, address, weights);
   }
 }
 
 // Many taps: a loop, with a pointer each.
 static void accumulate_loop(Depthwise *d, Sums *sums, Val channel, Val w) {
   Nest *nest = d->nest;
-  FOR(nest, tap, nest_const(nest, 0), nest_const(nest, d->shape.taps), 1) {
-    for (int i = 0; i < sums->parts; i++) sums->part[i] = tap_loop.carried[nest_carry(nest, &tap_loop, sums->part[i])];
+  FOR (nest, tap, nest_const(nest, 0), nest_const(nest, d->shape.taps), 1) {
+    for (int i = 0; i < sums->parts; i++)
+      sums->part[i] = tap_loop.carried[nest_carry(nest, &tap_loop, sums->part[i])];
     Val weights = byte_at(nest, w, nest_mul(nest, tap, nest_const(nest, sums->width)));
     Val address = tap_address(d, NULL, tap, 0, channel);
-    if (sums->parts == 4) step_halves(d, sums, address, weights);
-    else step_one(d, sums, address, weights);
+    if (sums->parts == 4)
+      step_halves(d, sums, address, weights);
+    else
+      step_one(d, sums, address, weights);
     for (int i = 0; i < sums->parts; i++) {
       nest_carry_next(&tap_loop, i, sums->part[i]);
       if (tap_loop.header) sums->part[i] = tap_loop.carried[i];
@@ -162,12 +181,16 @@ static void store_block(Depthwise *d, Sums *sums, const Pixel *pixel, Val channe
 static void emit_block(Depthwise *d, const Pixel *pixel, Val first, Val channel, int width) {
   Nest *nest = d->nest;
   Sums sums = {.width = width, .parts = in_parts(d) ? width : 1};
-  Val w = byte_at(nest, d->kernel->packed[0], nest_mul(nest, channel, nest_const(nest, d->shape.padded_taps)));
+  Val w = byte_at(nest, d->kernel->packed[0],
+                  nest_mul(nest, channel, nest_const(nest, d->shape.padded_taps)));
   Val block = channel_table_block(&d->table, channel);
   int lanes = width / sums.parts;
-  for (int i = 0; i < sums.parts; i++) sums.part[i] = channel_table_bias(&d->table, block, width, i * lanes, lanes);
-  if (d->shape.taps > UNROLLED_TAPS) accumulate_loop(d, &sums, channel, w);
-  else accumulate(d, &sums, first, channel, w);
+  for (int i = 0; i < sums.parts; i++)
+    sums.part[i] = channel_table_bias(&d->table, block, width, i * lanes, lanes);
+  if (d->shape.taps > UNROLLED_TAPS)
+    accumulate_loop(d, &sums, channel, w);
+  else
+    accumulate(d, &sums, first, channel, w);
   store_block(d, &sums, pixel, channel, block);
 }
 
@@ -176,10 +199,13 @@ static void emit_block(Depthwise *d, const Pixel *pixel, Val first, Val channel,
 static void emit_channels(Depthwise *d, const Pixel *pixel, Val first) {
   Nest *nest = d->nest;
   int64_t done = 0;
-  for (int width = d->shape.width; width >= 1; width = width > d->shape.minimum ? width / 2 : width > 1 ? 1 : 0) {
+  for (int width = d->shape.width; width >= 1; width = width > d->shape.minimum ? width / 2
+                                                       : width > 1              ? 1
+                                                                                : 0) {
     int64_t end = done + (d->shape.channels - done) / width * width;
     if (end > done)
-      FOR(nest, channel, nest_const(nest, done), nest_const(nest, end), width) emit_block(d, pixel, first, channel, width);
+      FOR (nest, channel, nest_const(nest, done), nest_const(nest, end), width)
+        emit_block(d, pixel, first, channel, width);
     done = end;
   }
 }
@@ -188,12 +214,17 @@ static void point_taps(Depthwise *d, const Pixel *pixel) {
   Nest *nest = d->nest;
   Val tap[WINDOW_AXES];
   const int64_t *size = d->pixels.window.kernel;
-  FOR(nest, i, nest_const(nest, 0), nest_const(nest, size[0]), 1)
-    FOR(nest, r, nest_const(nest, 0), nest_const(nest, size[1]), 1)
-      FOR(nest, c, nest_const(nest, 0), nest_const(nest, size[2]), 1) {
+  FOR (nest, i, nest_const(nest, 0), nest_const(nest, size[0]), 1)
+    FOR (nest, r, nest_const(nest, 0), nest_const(nest, size[1]), 1)
+      FOR (nest, c, nest_const(nest, 0), nest_const(nest, size[2]), 1) {
         tap[0] = i, tap[1] = r, tap[2] = c;
-        Val number = nest_add(nest, nest_mul(nest, nest_add(nest, nest_mul(nest, i, nest_const(nest, size[1])), r), nest_const(nest, size[2])), c);
-        nest_store(nest, pixels_tap(&d->pixels, pixel, tap), nest_address(nest, d->pointers, nest->pointer, number), 0);
+        Val number =
+            nest_add(nest,
+                     nest_mul(nest, nest_add(nest, nest_mul(nest, i, nest_const(nest, size[1])), r),
+                              nest_const(nest, size[2])),
+                     c);
+        nest_store(nest, pixels_tap(&d->pixels, pixel, tap),
+                   nest_address(nest, d->pointers, nest->pointer, number), 0);
       }
 }
 
@@ -206,7 +237,9 @@ static Val is_inside(Depthwise *d, const Pixel *pixel) {
     if (!kernel_window_padded(window, axis)) continue;
     for (int end = 0; end < 2; end++) {
       Val tap = nest_const(nest, end ? window->kernel[axis] - 1 : 0);
-      Val fits = nest_compare(nest, LLVMIntULT, kernel_window_input(nest, window, axis, pixel->at[axis], tap), window->input[axis]);
+      Val fits = nest_compare(nest, LLVMIntULT,
+                              kernel_window_input(nest, window, axis, pixel->at[axis], tap),
+                              window->input[axis]);
       inside = inside ? nest_and(nest, inside, fits) : fits;
     }
   }
@@ -249,10 +282,10 @@ static void emit_lines(Depthwise *d, Val begin, Val end) {
   const KernelWindow *window = &d->pixels.window;
   d->pixels.offset = nest_mul(nest, d->batch, d->x->strides[0]);
   bool flat = window->rank < 3;
-  FOR(nest, line, begin, end, 1) {
+  FOR (nest, line, begin, end, 1) {
     Val depth = flat ? nest_const(nest, 0) : nest_udiv(nest, line, window->output[1]);
     Val row = flat ? line : nest_urem(nest, line, window->output[1]);
-    FOR(nest, column, nest_const(nest, 0), window->output[2], 1) {
+    FOR (nest, column, nest_const(nest, 0), window->output[2], 1) {
       Pixel pixel = {{depth, row, column}};
       emit_pixel(d, &pixel);
     }
@@ -265,18 +298,24 @@ static void prepare_window(Depthwise *d) {
   d->pixels = (Pixels){.nest = d->nest, .x = d->x, .offset = nest_const(d->nest, 0)};
   d->pixels.window = kernel_window(d->kernel, d->x, d->y, sizes);
   if (pixels_padded(&d->pixels))
-    d->pixels.zeros = pixels_line(&d->pixels, d->shape.channels, d->x->type->quant ? d->x->type->quant->zero[0] : 0);
+    d->pixels.zeros = pixels_line(&d->pixels, d->shape.channels,
+                                  d->x->type->quant ? d->x->type->quant->zero[0] : 0);
 }
 
 bool lower_depthwise_int8(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
-  Depthwise d = {.kernel = kernel, .nest = nest, .shape = shape_of(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
+  Depthwise d = {.kernel = kernel,
+                 .nest = nest,
+                 .shape = shape_of(node, kernel->target),
+                 .x = &kernel->operands[0],
+                 .y = &kernel->results[0]};
   DimTable *dims = node->graph->module->dims;
   ChannelLayout layout = channel_layout(node);
   d.table = channel_table_open(nest, &layout, kernel->packed[1]);
   prepare_window(&d);
-  if (d.pixels.zeros || d.shape.taps > UNROLLED_TAPS) d.pointers = nest_local(nest, nest->pointer, d.shape.taps, 0);
+  if (d.pixels.zeros || d.shape.taps > UNROLLED_TAPS)
+    d.pointers = nest_local(nest, nest->pointer, d.shape.taps, 0);
   const Dim *lines = dim_constant(dims, 1);
   for (int i = 1; i < d.y->rank - 2; i++) lines = dim_mul(dims, lines, d.y->type->dims[i]);
   if (dim_is(d.y->type->dims[0], 1)) {
@@ -286,7 +325,7 @@ bool lower_depthwise_int8(Kernel *kernel) {
     return true;
   }
   kernel_split(kernel, d.y->type->dims[0]);
-  FOR(nest, image, kernel->begin, kernel->end, 1) {
+  FOR (nest, image, kernel->begin, kernel->end, 1) {
     d.batch = image;
     emit_lines(&d, nest_const(nest, 0), kernel_dim(kernel, lines));
   }
@@ -323,7 +362,8 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
     int64_t first;
     int width = block_of(s, channel, &first);
     for (int64_t tap = 0; tap < s->taps; tap++) {
-      int64_t at = pairs && width > 1 ? (tap / 2 * width + channel - first) * 2 + tap % 2 : tap * width + channel - first;
+      int64_t at = pairs && width > 1 ? (tap / 2 * width + channel - first) * 2 + tap % 2
+                                      : tap * width + channel - first;
       out[first * s->padded_taps + at] = (unsigned char)product_weight(segment->node, channel, tap);
     }
   }

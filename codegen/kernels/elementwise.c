@@ -42,11 +42,15 @@ static bool can_merge(const Plan *plan, const Axis *outer, const Axis *inner) {
 static void add_axis(Plan *plan, const View *result, int axis) {
   Kernel *kernel = plan->kernel;
   if (dim_is(result->type->dims[axis], 1)) return;
-  Axis next = {.size = result->dims[axis], .dim = result->type->dims[axis], .result_stride = result->strides[axis]};
+  Axis next = {.size = result->dims[axis],
+               .dim = result->type->dims[axis],
+               .result_stride = result->strides[axis]};
   for (int i = 0; i < kernel->operand_count; i++) {
-    next.run[i] = kernel->operands[i].pointer ? operand_run(&kernel->operands[i], result, axis) : RUN_BROADCAST;
-    next.stride[i] = kernel->operands[i].pointer ? view_broadcast_stride(kernel->nest, &kernel->operands[i], result, axis)
-                                                 : nest_const(kernel->nest, 0);
+    next.run[i] = kernel->operands[i].pointer ? operand_run(&kernel->operands[i], result, axis)
+                                              : RUN_BROADCAST;
+    next.stride[i] = kernel->operands[i].pointer
+                         ? view_broadcast_stride(kernel->nest, &kernel->operands[i], result, axis)
+                         : nest_const(kernel->nest, 0);
   }
   Axis *last = plan->axis_count ? &plan->axes[plan->axis_count - 1] : NULL;
   if (last && can_merge(plan, last, &next)) {
@@ -61,16 +65,21 @@ static void add_axis(Plan *plan, const View *result, int axis) {
 static int widest_bits(const Kernel *kernel) {
   int bits = 8;
   for (int i = 0; i < kernel->operand_count + kernel->result_count; i++) {
-    const View *view = i < kernel->operand_count ? &kernel->operands[i] : &kernel->results[i - kernel->operand_count];
+    const View *view = i < kernel->operand_count ? &kernel->operands[i]
+                                                 : &kernel->results[i - kernel->operand_count];
     if (!view->type) continue;
-    int own = element_is_float(view->element) && element_info[view->element].bits < 32 ? 32 : element_info[view->element].bits;
+    int own = element_is_float(view->element) && element_info[view->element].bits < 32
+                  ? 32
+                  : element_info[view->element].bits;
     if (own > bits) bits = own;
   }
   return bits;
 }
 
 // Elements that are loaded one by one.
-static bool is_scalar(ElementType element) { return element_info[element].bits < 8 || element == STR; }
+static bool is_scalar(ElementType element) {
+  return element_info[element].bits < 8 || element == STR;
+}
 
 static bool has_scalars(const Kernel *kernel) {
   for (int i = 0; i < kernel->result_count; i++)
@@ -99,46 +108,55 @@ static void emit_body(Plan *plan, Val *values, Val result_offset) {
   Kernel *kernel = plan->kernel;
   const Node *node = kernel->node;
   Val results[MAX_VIEWS];
-  if (node->op == OP_FUSED) pointwise_region(kernel, node->regions[0], values, results);
-  else results[0] = pointwise_emit(kernel, node, values);
+  if (node->op == OP_FUSED)
+    pointwise_region(kernel, node->regions[0], values, results);
+  else
+    results[0] = pointwise_emit(kernel, node, values);
   for (int i = 0; i < kernel->result_count; i++)
-    kernel_store(kernel, kernel->results[i].element, results[i], kernel->results[i].pointer, result_offset);
+    kernel_store(kernel, kernel->results[i].element, results[i], kernel->results[i].pointer,
+                 result_offset);
 }
 
 // One run of the innermost axis from `low` to `high` in steps of `lanes`.
-static void emit_run(Plan *plan, const Axis *axis, Val low, Val high, int lanes, const Val *base, Val result_base,
-                     const Val *invariant) {
+static void emit_run(Plan *plan, const Axis *axis, Val low, Val high, int lanes, const Val *base,
+                     Val result_base, const Val *invariant) {
   Kernel *kernel = plan->kernel;
   Nest *nest = kernel->nest;
-  FOR(nest, i, low, high, lanes) {
+  FOR (nest, i, low, high, lanes) {
     Val values[MAX_OPERANDS];
     for (int k = 0; k < kernel->operand_count; k++) {
       if (invariant[k]) {
         values[k] = nest_splat(nest, invariant[k], lanes);
         continue;
       }
-      Val offset = nest_add(nest, base[k], axis->run[k] == RUN_FULL ? i : nest_mul(nest, i, axis->stride[k]));
-      values[k] = kernel_load(kernel, kernel->operands[k].element, kernel->operands[k].pointer, offset, lanes);
+      Val offset = nest_add(nest, base[k],
+                            axis->run[k] == RUN_FULL ? i : nest_mul(nest, i, axis->stride[k]));
+      values[k] = kernel_load(kernel, kernel->operands[k].element, kernel->operands[k].pointer,
+                              offset, lanes);
     }
     emit_body(plan, values, nest_add(nest, result_base, i));
   }
 }
 
-static void emit_innermost(Plan *plan, const Axis *axis, Val low, Val high, const Val *base, Val result_base) {
+static void emit_innermost(Plan *plan, const Axis *axis, Val low, Val high, const Val *base,
+                           Val result_base) {
   Kernel *kernel = plan->kernel;
   Nest *nest = kernel->nest;
   Val invariant[MAX_OPERANDS] = {0};
   for (int k = 0; k < kernel->operand_count; k++) {
     const View *operand = &kernel->operands[k];
-    if (!operand->pointer) invariant[k] = kernel_scalar(kernel, k);
-    else if (axis->run[k] == RUN_BROADCAST) invariant[k] = kernel_load(kernel, operand->element, operand->pointer, base[k], 1);
+    if (!operand->pointer)
+      invariant[k] = kernel_scalar(kernel, k);
+    else if (axis->run[k] == RUN_BROADCAST)
+      invariant[k] = kernel_load(kernel, operand->element, operand->pointer, base[k], 1);
   }
   if (plan->lanes == 1) {
     emit_run(plan, axis, low, high, 1, base, result_base, invariant);
     return;
   }
   Val lanes = nest_const(nest, plan->lanes);
-  Val whole = nest_add(nest, low, nest_mul(nest, nest_udiv(nest, nest_sub(nest, high, low), lanes), lanes));
+  Val whole =
+      nest_add(nest, low, nest_mul(nest, nest_udiv(nest, nest_sub(nest, high, low), lanes), lanes));
   emit_run(plan, axis, low, whole, plan->lanes, base, result_base, invariant);
   int64_t a, b;
   if (nest_constant(whole, &a) && nest_constant(high, &b) && a == b) return;
@@ -150,19 +168,23 @@ static void emit_axes(Plan *plan, int axis_index, const Val *base, Val result_ba
   Nest *nest = kernel->nest;
   const Axis *axis = &plan->axes[axis_index];
   bool outermost = axis_index == 0 && kernel->parallel;
-  Val low = outermost ? kernel->begin : nest_const(nest, 0), high = outermost ? kernel->end : axis->size;
+  Val low = outermost ? kernel->begin : nest_const(nest, 0),
+      high = outermost ? kernel->end : axis->size;
   if (axis_index == plan->axis_count - 1) {
     emit_innermost(plan, axis, low, high, base, result_base);
     return;
   }
-  FOR(nest, i, low, high, 1) {
+  FOR (nest, i, low, high, 1) {
     Val next[MAX_OPERANDS];
-    for (int k = 0; k < kernel->operand_count; k++) next[k] = nest_add(nest, base[k], nest_mul(nest, i, axis->stride[k]));
-    emit_axes(plan, axis_index + 1, next, nest_add(nest, result_base, nest_mul(nest, i, axis->result_stride)));
+    for (int k = 0; k < kernel->operand_count; k++)
+      next[k] = nest_add(nest, base[k], nest_mul(nest, i, axis->stride[k]));
+    emit_axes(plan, axis_index + 1, next,
+              nest_add(nest, result_base, nest_mul(nest, i, axis->result_stride)));
   }
 }
 
-// Casts of one loop saturate or do not together: finite values that fit come out the same both ways.
+// Casts of one loop saturate or do not together: finite values that fit come out the same both
+// ways.
 static bool any_unsaturated_cast(const Node *node) {
   if (node->op == OP_CAST && !node_int(node, ATTR_SATURATE)) return true;
   for (int r = 0; r < node->region_count; r++)
@@ -180,7 +202,8 @@ static bool lower_elementwise(Kernel *kernel) {
   for (int k = 0; k < kernel->operand_count; k++) base[k] = zero;
   if (plan.axis_count == 0) { // a scalar
     Axis unit = {.size = nest_const(nest, 1), .result_stride = nest_const(nest, 1)};
-    for (int k = 0; k < kernel->operand_count; k++) unit.run[k] = RUN_BROADCAST, unit.stride[k] = zero;
+    for (int k = 0; k < kernel->operand_count; k++)
+      unit.run[k] = RUN_BROADCAST, unit.stride[k] = zero;
     emit_innermost(&plan, &unit, zero, unit.size, base, zero);
     return true;
   }

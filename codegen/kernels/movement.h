@@ -8,23 +8,27 @@
 int raw_lanes(const Kernel *kernel, ElementType element); // of the widest vector that moves them
 Val raw_load(Kernel *kernel, ElementType element, Val pointer, Val offset, int lanes);
 void raw_store(Kernel *kernel, ElementType element, Val value, Val pointer, Val offset);
-// The bits of one element that means `value`: a code for quantized types, else a number (bool: 0, 1).
+// The bits of one element that means `value`: a code for quantized types, else a number (bool: 0,
+// 1).
 Val raw_constant(Kernel *kernel, ElementType element, double value);
 // The padding of a type: 0, or the zero point of a quantized one.
 Val raw_zero(Kernel *kernel, const Type *type);
 
 // Copies or fills `count` neighbouring elements.
-void move_run(Kernel *kernel, ElementType element, Val to, Val to_offset, Val from, Val from_offset, Val count);
+void move_run(Kernel *kernel, ElementType element, Val to, Val to_offset, Val from, Val from_offset,
+              Val count);
 void move_fill(Kernel *kernel, ElementType element, Val to, Val to_offset, Val value, Val count);
-// An element of an index tensor, i32 or i64, and where it points in an axis of `size` elements: negative
-// ones count from the end. Leaves the kernel where it is outside, if the node and the options want checks.
+// An element of an index tensor, i32 or i64, and where it points in an axis of `size` elements:
+// negative ones count from the end. Leaves the kernel where it is outside, if the node and the
+// options want checks.
 Val move_index(Kernel *kernel, const View *indices, Val offset, Val size);
 
 // Transposes a square of `side` (a power of two, at most MAX_TRANSPOSED) vectors in registers.
 enum { MAX_TRANSPOSED = 16 };
 void transpose_registers(Nest *nest, Val *rows, int side);
 
-// Leaves the kernel with TENON_E_INDEX where `wrong` holds, if the node and the options want checks.
+// Leaves the kernel with TENON_E_INDEX where `wrong` holds, if the node and the options want
+// checks.
 void move_check(Kernel *kernel, Val wrong);
 
 // --- nests: to[base + sum index * to] = from[base + sum index * from]

@@ -64,8 +64,10 @@ bool lower_expand(Kernel *kernel) {
       move_axis(&move, y->type->dims[i], to[i], from[own]);
     } else { // only the run knows whether it is broadcast
       Val one = nest_compare(nest, LLVMIntEQ, x->dims[own], nest_const(nest, 1));
-      move.axes[move.axis_count++] = (MoveAxis){.size = y->type->dims[i], .to = to[i],
-          .from_value = nest_select(nest, one, nest_const(nest, 0), x->strides[own])};
+      move.axes[move.axis_count++] =
+          (MoveAxis){.size = y->type->dims[i],
+                     .to = to[i],
+                     .from_value = nest_select(nest, one, nest_const(nest, 0), x->strides[own])};
     }
   }
   move_emit(&move);
@@ -98,9 +100,11 @@ bool lower_concat(Kernel *kernel) {
   const Dim *outer = move_product(kernel, y->type, 0, axis);
   bool split = !dim_is(outer, 1) && element_info[y->element].bits >= 8;
   if (split) kernel_split(kernel, outer);
-  Val inner = move_product_value(nest, y, axis + 1, y->rank), width = nest_mul(nest, y->dims[axis], inner);
-  Val low = split ? kernel->begin : nest_const(nest, 0), high = split ? kernel->end : kernel_dim(kernel, outer);
-  FOR(nest, row, low, high, 1) {
+  Val inner = move_product_value(nest, y, axis + 1, y->rank),
+      width = nest_mul(nest, y->dims[axis], inner);
+  Val low = split ? kernel->begin : nest_const(nest, 0),
+      high = split ? kernel->end : kernel_dim(kernel, outer);
+  FOR (nest, row, low, high, 1) {
     Val done = nest_mul(nest, row, width);
     for (int i = 0; i < kernel->operand_count; i++) {
       const View *x = &kernel->operands[i];

@@ -16,7 +16,8 @@ typedef struct Norm {
 } Norm;
 
 static Norm describe(Kernel *kernel) {
-  Norm n = {.kernel = kernel, .nest = kernel->nest, .x = &kernel->operands[0], .y = &kernel->results[0]};
+  Norm n = {
+      .kernel = kernel, .nest = kernel->nest, .x = &kernel->operands[0], .y = &kernel->results[0]};
   n.element = kernel_arithmetic_type(n.nest, n.x->element);
   n.lanes = target_lanes(kernel->target, n.x->element == F64 ? 64 : 32);
   if (kernel->node->op == OP_LRN) return n;
@@ -32,7 +33,8 @@ static Val like(const Norm *n, Val value, int lanes) {
 }
 
 static Val load_x(const Norm *n, Val at, int lanes) {
-  return kernel_load(n->kernel, n->x->element, n->x->pointer, nest_add(n->nest, n->base, at), lanes);
+  return kernel_load(n->kernel, n->x->element, n->x->pointer, nest_add(n->nest, n->base, at),
+                     lanes);
 }
 
 static Val term_value(void *user, Val at, int lanes) { return load_x(user, at, lanes); }
@@ -75,8 +77,8 @@ static Val scaled(const Norm *n, Val x, Val scale, Val bias) {
 
 typedef struct Layer {
   Norm norm;
-  int axis;      // the first that is normalised
-  int flat_from; // axes from here on are one line, for scale and bias too
+  int axis;                              // the first that is normalised
+  int flat_from;                         // axes from here on are one line, for scale and bias too
   Val offset, scale_offset, bias_offset; // of the current line
 } Layer;
 
@@ -108,8 +110,11 @@ static Val load_factor(const Layer *layer, const View *factor, Val offset, Val a
   const Norm *n = &layer->norm;
   if (!factor) return NULL;
   bool line = factor_along(n->x, factor, layer->flat_from) == ALONG_LINE;
-  if (line) return kernel_load(n->kernel, factor->element, factor->pointer, nest_add(n->nest, offset, at), lanes);
-  return nest_splat(n->nest, kernel_load(n->kernel, factor->element, factor->pointer, offset, 1), lanes);
+  if (line)
+    return kernel_load(n->kernel, factor->element, factor->pointer, nest_add(n->nest, offset, at),
+                       lanes);
+  return nest_splat(n->nest, kernel_load(n->kernel, factor->element, factor->pointer, offset, 1),
+                    lanes);
 }
 
 static void store_line(void *user, Val at, int lanes) {
@@ -118,14 +123,17 @@ static void store_line(void *user, Val at, int lanes) {
   Nest *nest = n->nest;
   Val offset = nest_add(nest, layer->offset, at);
   Val x = kernel_load(n->kernel, n->x->element, n->x->pointer, offset, lanes);
-  Val scale = load_factor(layer, n->scale, layer->scale_offset, at, lanes), bias = load_factor(layer, n->bias, layer->bias_offset, at, lanes);
-  kernel_store(n->kernel, n->y->element, scaled(n, normalised(n, x), scale, bias), n->y->pointer, offset);
+  Val scale = load_factor(layer, n->scale, layer->scale_offset, at, lanes),
+      bias = load_factor(layer, n->bias, layer->bias_offset, at, lanes);
+  kernel_store(n->kernel, n->y->element, scaled(n, normalised(n, x), scale, bias), n->y->pointer,
+               offset);
 }
 
 static Val factor_step(const Layer *layer, const View *factor, int axis) {
   const Norm *n = &layer->norm;
   int own = factor ? axis - (n->x->rank - factor->rank) : -1;
-  return own < 0 || dim_is(factor->type->dims[own], 1) ? nest_const(n->nest, 0) : factor->strides[own];
+  return own < 0 || dim_is(factor->type->dims[own], 1) ? nest_const(n->nest, 0)
+                                                       : factor->strides[own];
 }
 
 static void store_axes(Layer *layer, int axis) {
@@ -137,10 +145,12 @@ static void store_axes(Layer *layer, int axis) {
     return;
   }
   Layer saved = *layer;
-  FOR(nest, i, nest_const(nest, 0), n->x->dims[axis], 1) {
+  FOR (nest, i, nest_const(nest, 0), n->x->dims[axis], 1) {
     layer->offset = nest_add(nest, saved.offset, nest_mul(nest, i, n->x->strides[axis]));
-    layer->scale_offset = nest_add(nest, saved.scale_offset, nest_mul(nest, i, factor_step(layer, n->scale, axis)));
-    layer->bias_offset = nest_add(nest, saved.bias_offset, nest_mul(nest, i, factor_step(layer, n->bias, axis)));
+    layer->scale_offset =
+        nest_add(nest, saved.scale_offset, nest_mul(nest, i, factor_step(layer, n->scale, axis)));
+    layer->bias_offset =
+        nest_add(nest, saved.bias_offset, nest_mul(nest, i, factor_step(layer, n->bias, axis)));
     store_axes(layer, axis + 1);
   }
   *layer = saved;
@@ -153,9 +163,10 @@ bool lower_layer_norm(Kernel *kernel) {
   layer.axis = (int)node_int(kernel->node, ATTR_AXIS);
   if (layer.axis < 0) layer.axis += n->x->rank;
   layer.flat_from = flat_from(&layer);
-  Val count = view_extent(kernel, n->x->type, layer.axis, n->x->rank), zero = nest_const(nest, 0), none = nest_real(n->element, 0);
+  Val count = view_extent(kernel, n->x->type, layer.axis, n->x->rank), zero = nest_const(nest, 0),
+      none = nest_real(n->element, 0);
   kernel_split(kernel, view_extent_dim(kernel, n->x->type, 0, layer.axis));
-  FOR(nest, row, kernel->begin, kernel->end, 1) {
+  FOR (nest, row, kernel->begin, kernel->end, 1) {
     n->base = nest_mul(nest, row, count);
     if (n->centred) {
       Val sum = strip_reduce(nest, zero, count, n->lanes, none, nest_add, term_value, n);
@@ -195,10 +206,13 @@ static void sum_pixels(Groups *g, Val channel, int vectors, int lanes, bool squa
   const Norm *n = &g->norm;
   Nest *nest = n->nest;
   Loop loop = nest_loop_begin(nest, nest_const(nest, 0), g->spatial, nest_const(nest, 1));
-  Val offset = nest_add(nest, g->image, nest_add(nest, nest_mul(nest, loop.index, g->channels), channel));
-  for (int v = 0; v < vectors; v++) nest_carry(nest, &loop, nest_zero(nest_vector(n->element, lanes)));
+  Val offset =
+      nest_add(nest, g->image, nest_add(nest, nest_mul(nest, loop.index, g->channels), channel));
+  for (int v = 0; v < vectors; v++)
+    nest_carry(nest, &loop, nest_zero(nest_vector(n->element, lanes)));
   for (int v = 0; v < vectors; v++) {
-    Val x = kernel_load(n->kernel, n->x->element, n->x->pointer, nest_add(nest, offset, nest_const(nest, (int64_t)v * lanes)), lanes);
+    Val x = kernel_load(n->kernel, n->x->element, n->x->pointer,
+                        nest_add(nest, offset, nest_const(nest, (int64_t)v * lanes)), lanes);
     enter_vector(g, v);
     nest_carry_next(&loop, v, nest_add(nest, loop.carried[v], squares ? square_of(n, x) : x));
   }
@@ -214,16 +228,19 @@ static void store_channel_block(void *user, Val at, int vectors, int lanes) {
   Val channel = nest_add(nest, g->channel, at);
   for (int v = 0; v < vectors; v++) {
     Val from = nest_add(nest, channel, nest_const(nest, (int64_t)v * lanes));
-    if (n->scale) scale[v] = kernel_load(n->kernel, n->scale->element, n->scale->pointer, from, lanes);
+    if (n->scale)
+      scale[v] = kernel_load(n->kernel, n->scale->element, n->scale->pointer, from, lanes);
     if (n->bias) bias[v] = kernel_load(n->kernel, n->bias->element, n->bias->pointer, from, lanes);
   }
-  FOR(nest, pixel, nest_const(nest, 0), g->spatial, 1) {
-    Val line = nest_add(nest, g->image, nest_add(nest, nest_mul(nest, pixel, g->channels), channel));
+  FOR (nest, pixel, nest_const(nest, 0), g->spatial, 1) {
+    Val line =
+        nest_add(nest, g->image, nest_add(nest, nest_mul(nest, pixel, g->channels), channel));
     for (int v = 0; v < vectors; v++) {
       Val offset = nest_add(nest, line, nest_const(nest, (int64_t)v * lanes));
       Val x = kernel_load(n->kernel, n->x->element, n->x->pointer, offset, lanes);
       enter_vector(g, v);
-      kernel_store(n->kernel, n->y->element, scaled(n, normalised(n, x), scale[v], bias[v]), n->y->pointer, offset);
+      kernel_store(n->kernel, n->y->element, scaled(n, normalised(n, x), scale[v], bias[v]),
+                   n->y->pointer, offset);
     }
   }
 }
@@ -252,7 +269,8 @@ static void emit_group(Groups *g) {
   Val count = nest_mul(nest, g->spatial, g->each);
   n->mean = nest_div(nest, sum_group(g, false), number_of(n, count, 1));
   n->factor = one_over_deviation(n, sum_group(g, true), count);
-  strip_blocks(nest, nest_const(nest, 0), g->each, CHANNEL_VECTORS, n->lanes, store_channel_block, g);
+  strip_blocks(nest, nest_const(nest, 0), g->each, CHANNEL_VECTORS, n->lanes, store_channel_block,
+               g);
 }
 
 // One channel is a group: every lane has statistics of its own.
@@ -263,7 +281,8 @@ static void single_block(void *user, Val at, int vectors, int lanes) {
   Val sums[CHANNEL_VECTORS];
   g->channel = nest_const(nest, 0);
   sum_pixels(g, at, vectors, lanes, false, sums);
-  for (int v = 0; v < vectors; v++) g->means[v] = nest_div(nest, sums[v], number_of(n, g->spatial, lanes));
+  for (int v = 0; v < vectors; v++)
+    g->means[v] = nest_div(nest, sums[v], number_of(n, g->spatial, lanes));
   sum_pixels(g, at, vectors, lanes, true, sums);
   for (int v = 0; v < vectors; v++) g->factors[v] = one_over_deviation(n, sums[v], g->spatial);
   store_channel_block(g, at, vectors, lanes);
@@ -281,13 +300,16 @@ bool lower_group_norm(Kernel *kernel) {
   g.single = nest_constant(g.channels, &channels) && channels == group;
   g.total = nest_local(nest, n->element, 1, 0);
   kernel_split(kernel, x->type->dims[0]);
-  FOR(nest, image, kernel->begin, kernel->end, 1) {
+  FOR (nest, image, kernel->begin, kernel->end, 1) {
     g.image = nest_mul(nest, image, x->strides[0]);
-    if (g.single) strip_blocks(nest, nest_const(nest, 0), g.channels, CHANNEL_VECTORS, n->lanes, single_block, &g);
-    else FOR(nest, which, nest_const(nest, 0), nest_const(nest, group), 1) {
-      g.channel = nest_mul(nest, which, g.each);
-      emit_group(&g);
-    }
+    if (g.single)
+      strip_blocks(nest, nest_const(nest, 0), g.channels, CHANNEL_VECTORS, n->lanes, single_block,
+                   &g);
+    else
+      FOR (nest, which, nest_const(nest, 0), nest_const(nest, group), 1) {
+        g.channel = nest_mul(nest, which, g.each);
+        emit_group(&g);
+      }
   }
   return true;
 }
@@ -304,7 +326,8 @@ static void store_lrn(Neighbours *l, Val at, Val squares, int lanes) {
   Norm *n = &l->norm;
   Nest *nest = n->nest;
   LLVMTypeRef type = LLVMTypeOf(squares);
-  Val base = nest_add(nest, nest_mul(nest, squares, nest_real(type, l->alpha / (double)l->size)), nest_real(type, l->bias));
+  Val base = nest_add(nest, nest_mul(nest, squares, nest_real(type, l->alpha / (double)l->size)),
+                      nest_real(type, l->bias));
   Val result = nest_div(nest, load_x(n, at, lanes), maths_pow(n->kernel, base, l->beta));
   kernel_store(n->kernel, n->y->element, result, n->y->pointer, nest_add(nest, n->base, at));
 }
@@ -314,7 +337,8 @@ static void inner_channels(void *user, Val at, int lanes) {
   Neighbours *l = user;
   Norm *n = &l->norm;
   Nest *nest = n->nest;
-  Loop loop = nest_loop_begin(nest, nest_const(nest, -l->before), nest_const(nest, l->after + 1), nest_const(nest, 1));
+  Loop loop = nest_loop_begin(nest, nest_const(nest, -l->before), nest_const(nest, l->after + 1),
+                              nest_const(nest, 1));
   int sum = nest_carry(nest, &loop, nest_zero(nest_vector(n->element, lanes)));
   Val x = load_x(n, nest_add(nest, at, loop.index), lanes);
   nest_carry_next(&loop, sum, nest_add(nest, loop.carried[sum], nest_mul(nest, x, x)));
@@ -325,10 +349,12 @@ static void inner_channels(void *user, Val at, int lanes) {
 static void edge_channels(Neighbours *l, Val low, Val high, Val channels) {
   Norm *n = &l->norm;
   Nest *nest = n->nest;
-  FOR(nest, at, low, high, 1) {
-    Val first = nest_max(nest, nest_sub(nest, at, nest_const(nest, l->before)), nest_const(nest, 0));
+  FOR (nest, at, low, high, 1) {
+    Val first =
+        nest_max(nest, nest_sub(nest, at, nest_const(nest, l->before)), nest_const(nest, 0));
     Val end = nest_min(nest, nest_add(nest, at, nest_const(nest, l->after + 1)), channels);
-    Val squares = strip_reduce(nest, first, end, 1, nest_real(n->element, 0), nest_add, term_square, n);
+    Val squares =
+        strip_reduce(nest, first, end, 1, nest_real(n->element, 0), nest_add, term_square, n);
     store_lrn(l, at, squares, 1);
   }
 }
@@ -346,7 +372,7 @@ bool lower_lrn(Kernel *kernel) {
   Val low = nest_min(nest, nest_const(nest, l.before), channels);
   Val high = nest_max(nest, nest_sub(nest, channels, nest_const(nest, l.after)), low);
   kernel_split(kernel, view_extent_dim(kernel, n->x->type, 0, n->x->rank - 1));
-  FOR(nest, pixel, kernel->begin, kernel->end, 1) {
+  FOR (nest, pixel, kernel->begin, kernel->end, 1) {
     n->base = nest_mul(nest, pixel, channels);
     edge_channels(&l, zero, low, channels);
     strip_each(nest, low, high, n->lanes, inner_channels, &l);

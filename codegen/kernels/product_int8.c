@@ -1,12 +1,14 @@
 // conv_int8, matmul_int8: products of 8-bit codes, summed in 32 bits, requantized in registers.
 //
-//   y[p, m] = requantize(bias'[m] + sum over k of x[p, k] * w[m, k]),  bias' = bias - zero_x * sum of w[m]
+//   y[p, m] = requantize(bias'[m] + sum over k of x[p, k] * w[m, k]),  bias' = bias - zero_x * sum
+//   of w[m]
 //
-// Panels of `width` output channels, the last one of a group only as wide as its vectors; within one
-// [k / group][width][group], as the dot instruction of the row reads them. A tap outside the input reads a line of zero points. Where a tap has few channels
-// (images, spectrograms), the taps of a pixel are gathered into a small buffer first, so that k is one
-// run; weights of a matmul are such a run anyway. For pmaddwd all taps of a tile are gathered and widened
-// to 16 bits on the way: then a row of a step is one broadcast load, where widening took two shuffles.
+// Panels of `width` output channels, the last one of a group only as wide as its vectors; within
+// one [k / group][width][group], as the dot instruction of the row reads them. A tap outside the
+// input reads a line of zero points. Where a tap has few channels (images, spectrograms), the taps
+// of a pixel are gathered into a small buffer first, so that k is one run; weights of a matmul are
+// such a run anyway. For pmaddwd all taps of a tile are gathered and widened to 16 bits on the way:
+// then a row of a step is one broadcast load, where widening took two shuffles.
 #include <assert.h>
 #include <string.h>
 
@@ -22,11 +24,13 @@ typedef struct Product {
   Pixels pixels;
   Val batch, group_index, k; // k: bytes of a row of a matmul
   ChannelTable table;
-  Val buffer;                // gathered taps, rows * padded_run codes
-  Val spilled;               // sums of a tile; NULL: they stay in registers
+  Val buffer;  // gathered taps, rows * padded_run codes
+  Val spilled; // sums of a tile; NULL: they stay in registers
 } Product;
 
-static Val byte_at(Nest *nest, Val pointer, Val offset) { return nest_address(nest, pointer, nest->i8, offset); }
+static Val byte_at(Nest *nest, Val pointer, Val offset) {
+  return nest_address(nest, pointer, nest->i8, offset);
+}
 
 // --- accumulation
 
@@ -34,38 +38,51 @@ static Val byte_at(Nest *nest, Val pointer, Val offset) { return nest_address(ne
 static void accumulate_run(Product *p, Int8Sums *sums, const Val *rows, Val w) {
   Nest *nest = p->nest;
   const Dot *dot = &p->shape.dot;
-  int64_t length = p->shape.gathers ? p->shape.padded_run : p->shape.run, whole = length / dot->group * dot->group;
-  FOR(nest, k, nest_const(nest, 0), nest_const(nest, whole), dot->group) {
+  int64_t length = p->shape.gathers ? p->shape.padded_run : p->shape.run,
+          whole = length / dot->group * dot->group;
+  FOR (nest, k, nest_const(nest, 0), nest_const(nest, whole), dot->group) {
     int8_sums_carry(nest, sums, &k_loop);
     DotOperand x[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) {
-      if (p->shape.widens) x[r] = dot_load_x_wide(nest, dot, nest_address(nest, rows[r], nest->i16, k));
-      else x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
+      if (p->shape.widens)
+        x[r] = dot_load_x_wide(nest, dot, nest_address(nest, rows[r], nest->i16, k));
+      else
+        x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
     }
-    int8_sums_step(nest, dot, sums, x, byte_at(nest, w, nest_mul(nest, k, nest_const(nest, int8_sums_width(dot, sums)))));
+    int8_sums_step(
+        nest, dot, sums, x,
+        byte_at(nest, w, nest_mul(nest, k, nest_const(nest, int8_sums_width(dot, sums)))));
     int8_sums_next(sums, &k_loop);
   }
   if (whole == length) return;
   DotOperand x[MAX_ROWS];
   for (int r = 0; r < sums->rows; r++)
-    x[r] = dot_load_x_part(nest, dot, p->x->element, byte_at(nest, rows[r], nest_const(nest, whole)), (int)(length - whole));
-  int8_sums_step(nest, dot, sums, x, byte_at(nest, w, nest_const(nest, whole * int8_sums_width(dot, sums))));
+    x[r] = dot_load_x_part(nest, dot, p->x->element,
+                           byte_at(nest, rows[r], nest_const(nest, whole)), (int)(length - whole));
+  int8_sums_step(nest, dot, sums, x,
+                 byte_at(nest, w, nest_const(nest, whole * int8_sums_width(dot, sums))));
 }
 
-static void accumulate_taps(Product *p, Int8Sums *sums, const Pixel *pixels, Val w, Val *tap, Val number, int axis) {
+static void accumulate_taps(Product *p, Int8Sums *sums, const Pixel *pixels, Val w, Val *tap,
+                            Val number, int axis) {
   Nest *nest = p->nest;
   const Dot *dot = &p->shape.dot;
   if (axis == WINDOW_AXES) {
     Val rows[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) rows[r] = pixels_tap(&p->pixels, &pixels[r], tap);
-    accumulate_run(p, sums, rows, byte_at(nest, w, nest_mul(nest, number, nest_const(nest, p->shape.padded_run * int8_sums_width(dot, sums)))));
+    accumulate_run(
+        p, sums, rows,
+        byte_at(nest, w,
+                nest_mul(nest, number,
+                         nest_const(nest, p->shape.padded_run * int8_sums_width(dot, sums)))));
     return;
   }
   int64_t size = p->pixels.window.kernel[axis];
-  FOR(nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
+  FOR (nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
     int8_sums_carry(nest, sums, &t_loop);
     tap[axis] = t;
-    accumulate_taps(p, sums, pixels, w, tap, nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
+    accumulate_taps(p, sums, pixels, w, tap,
+                    nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
     int8_sums_next(sums, &t_loop);
   }
 }
@@ -75,7 +92,8 @@ static void accumulate_taps(Product *p, Int8Sums *sums, const Pixel *pixels, Val
 static void gather_taps(Product *p, const Pixel *pixel, Val to, Val *tap, Val number, int axis) {
   Nest *nest = p->nest;
   if (axis == WINDOW_AXES) {
-    Val from = pixels_tap(&p->pixels, pixel, tap), at = nest_mul(nest, number, nest_const(nest, p->shape.inputs));
+    Val from = pixels_tap(&p->pixels, pixel, tap),
+        at = nest_mul(nest, number, nest_const(nest, p->shape.inputs));
     for (int64_t i = 0; i < p->shape.inputs; i++) {
       Val byte = nest_load(nest, nest->i8, byte_at(nest, from, nest_const(nest, i)), 1);
       nest_store(nest, byte, byte_at(nest, to, nest_add(nest, at, nest_const(nest, i))), 1);
@@ -83,9 +101,10 @@ static void gather_taps(Product *p, const Pixel *pixel, Val to, Val *tap, Val nu
     return;
   }
   int64_t size = p->pixels.window.kernel[axis];
-  FOR(nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
+  FOR (nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
     tap[axis] = t;
-    gather_taps(p, pixel, to, tap, nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
+    gather_taps(p, pixel, to, tap,
+                nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
   }
 }
 
@@ -96,9 +115,10 @@ static void widen_codes(Product *p, Val from, Val to, int64_t length) {
   for (int width = 16; width >= 1; width = width > 4 ? width / 2 : width > 1 ? 1 : 0) {
     int64_t end = done + (length - done) / width * width;
     if (end > done)
-      FOR(nest, i, nest_const(nest, done), nest_const(nest, end), width) {
+      FOR (nest, i, nest_const(nest, done), nest_const(nest, end), width) {
         Val codes = nest_load(nest, nest_vector(nest->i8, width), byte_at(nest, from, i), 1);
-        nest_store(nest, nest_extend(nest, codes, nest->i16, p->x->element == I8), nest_address(nest, to, nest->i16, i), 2);
+        nest_store(nest, nest_extend(nest, codes, nest->i16, p->x->element == I8),
+                   nest_address(nest, to, nest->i16, i), 2);
       }
     done = end;
   }
@@ -109,13 +129,21 @@ static void widen_taps(Product *p, const Pixel *pixel, Val to, bool whole_width)
   Nest *nest = p->nest;
   const int64_t *size = p->pixels.window.kernel;
   int64_t length = p->shape.inputs * (whole_width ? size[2] : 1);
-  FOR(nest, layer, nest_const(nest, 0), nest_const(nest, size[0]), 1)
-    FOR(nest, line, nest_const(nest, 0), nest_const(nest, size[1]), 1)
-      FOR(nest, column, nest_const(nest, 0), nest_const(nest, whole_width ? 1 : size[2]), 1) {
+  FOR (nest, layer, nest_const(nest, 0), nest_const(nest, size[0]), 1)
+    FOR (nest, line, nest_const(nest, 0), nest_const(nest, size[1]), 1)
+      FOR (nest, column, nest_const(nest, 0), nest_const(nest, whole_width ? 1 : size[2]), 1) {
         Val tap[WINDOW_AXES] = {layer, line, column};
-        Val number = nest_add(nest, nest_mul(nest, nest_add(nest, nest_mul(nest, layer, nest_const(nest, size[1])), line), nest_const(nest, size[2])), column);
-        Val from = whole_width ? pixels_tap_inside(&p->pixels, pixel, tap) : pixels_tap(&p->pixels, pixel, tap);
-        widen_codes(p, from, nest_address(nest, to, nest->i16, nest_mul(nest, number, nest_const(nest, p->shape.inputs))), length);
+        Val number = nest_add(
+            nest,
+            nest_mul(nest, nest_add(nest, nest_mul(nest, layer, nest_const(nest, size[1])), line),
+                     nest_const(nest, size[2])),
+            column);
+        Val from = whole_width ? pixels_tap_inside(&p->pixels, pixel, tap)
+                               : pixels_tap(&p->pixels, pixel, tap);
+        widen_codes(p, from,
+                    nest_address(nest, to, nest->i16,
+                                 nest_mul(nest, number, nest_const(nest, p->shape.inputs))),
+                    length);
       }
 }
 
@@ -123,7 +151,8 @@ static void widen_pixel(Product *p, const Pixel *pixel, Val to) {
   Nest *nest = p->nest;
   const KernelWindow *window = &p->pixels.window;
   int64_t stride;
-  bool adjacent = window->dilation[2] == 1 && nest_constant(window->input_stride[2], &stride) && stride == p->shape.inputs;
+  bool adjacent = window->dilation[2] == 1 && nest_constant(window->input_stride[2], &stride) &&
+                  stride == p->shape.inputs;
   if (!adjacent || window->kernel[2] == 1) {
     widen_taps(p, pixel, to, false);
     return;
@@ -146,13 +175,18 @@ static void widen_rows(Product *p, const Pixel *pixels, int rows, Val *pointers)
   const Int8Shape *s = &p->shape;
   bool follow = s->run == s->padded_run && s->group == 1 && (!s->is_conv || p->pixels.linear);
   for (int r = 0; r < rows; r++) {
-    Val from = pointers[r], tap[WINDOW_AXES] = {nest_const(nest, 0), nest_const(nest, 0), nest_const(nest, 0)};
+    Val from = pointers[r],
+        tap[WINDOW_AXES] = {nest_const(nest, 0), nest_const(nest, 0), nest_const(nest, 0)};
     if (s->is_conv && p->pixels.linear) from = pixels_tap_inside(&p->pixels, &pixels[r], tap);
     pointers[r] = nest_address(nest, p->buffer, nest->i16, nest_const(nest, r * s->padded_run));
     if (follow && r > 0) continue;
-    if (!from) widen_pixel(p, &pixels[r], pointers[r]);
-    else widen_codes(p, from, pointers[r], follow ? rows * s->run : s->run);
-    if (s->run < s->padded_run) nest_store(nest, nest_zero(nest->i16), nest_address(nest, pointers[r], nest->i16, nest_const(nest, s->run)), 2);
+    if (!from)
+      widen_pixel(p, &pixels[r], pointers[r]);
+    else
+      widen_codes(p, from, pointers[r], follow ? rows * s->run : s->run);
+    if (s->run < s->padded_run)
+      nest_store(nest, nest_zero(nest->i16),
+                 nest_address(nest, pointers[r], nest->i16, nest_const(nest, s->run)), 2);
   }
 }
 
@@ -166,21 +200,25 @@ static void gather(Product *p, const Pixel *pixels, int rows, Val *pointers) {
     Val tap[WINDOW_AXES];
     pointers[r] = byte_at(nest, p->buffer, nest_const(nest, r * p->shape.padded_run));
     gather_taps(p, &pixels[r], pointers[r], tap, nest_const(nest, 0), 0);
-    for (int64_t i = p->shape.run; i < p->shape.padded_run; i++) // meets zero weights, but must be defined
+    for (int64_t i = p->shape.run; i < p->shape.padded_run;
+         i++) // meets zero weights, but must be defined
       nest_store(nest, nest_zero(nest->i8), byte_at(nest, pointers[r], nest_const(nest, i)), 1);
   }
 }
 
 // --- results
 
-// Vectors of one row; `offset`: of its first channel in the result. Coordinates are only for an epilogue.
-static void store_row(Product *p, const Val *sums, int vectors, Val offset, Val *coordinates, Val block, Val partial) {
+// Vectors of one row; `offset`: of its first channel in the result. Coordinates are only for an
+// epilogue.
+static void store_row(Product *p, const Val *sums, int vectors, Val offset, Val *coordinates,
+                      Val block, Val partial) {
   Nest *nest = p->nest;
   const View *y = p->y;
   int lanes = p->shape.dot.lanes;
   Val first = coordinates ? coordinates[y->rank - 1] : NULL;
   for (int v = 0; v < vectors; v++) {
-    Val value = sums[v], count = v == vectors - 1 ? partial : NULL, channel = nest_const(nest, (int64_t)v * lanes);
+    Val value = sums[v], count = v == vectors - 1 ? partial : NULL,
+        channel = nest_const(nest, (int64_t)v * lanes);
     if (p->table.layout.form != CHANNEL_SUMS) {
       value = channel_table_requantize(&p->table, value, block, vectors * lanes, v * lanes);
       value = nest_extend(nest, value, nest_element_type(nest, p->table.layout.element), true);
@@ -190,8 +228,12 @@ static void store_row(Product *p, const Val *sums, int vectors, Val offset, Val 
       value = kernel_epilogue(p->kernel, value, coordinates, count);
     }
     Val at = nest_add(nest, offset, channel);
-    if (count && lanes > 1) nest_store_lanes(nest, value, nest_address(nest, y->pointer, nest_element_type(nest, y->element), at), count);
-    else kernel_store(p->kernel, y->element, value, y->pointer, at);
+    if (count && lanes > 1)
+      nest_store_lanes(nest, value,
+                       nest_address(nest, y->pointer, nest_element_type(nest, y->element), at),
+                       count);
+    else
+      kernel_store(p->kernel, y->element, value, y->pointer, at);
   }
   if (coordinates) coordinates[y->rank - 1] = first;
 }
@@ -215,7 +257,8 @@ static Rows rows_at(Product *p, Val number, int count) {
     for (int r = 1; r < count; r++) rows.pixels[r] = pixels_next(&p->pixels, rows.pixels[r - 1]);
   }
   for (int r = 0; !s->is_conv && r < count; r++)
-    rows.pointers[r] = byte_at(nest, p->x->pointer, nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
+    rows.pointers[r] = byte_at(nest, p->x->pointer,
+                               nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
   if (s->gathers) gather(p, rows.pixels, count, rows.pointers);
   return rows;
 }
@@ -227,7 +270,8 @@ static void locate(Product *p, const Rows *rows, int r, Val channel, Val *coordi
   if (p->shape.is_conv) {
     coordinates[0] = p->batch;
     int skip = WINDOW_AXES - p->pixels.window.rank;
-    for (int axis = skip; axis < WINDOW_AXES; axis++) coordinates[1 + axis - skip] = rows->pixels[r].at[axis];
+    for (int axis = skip; axis < WINDOW_AXES; axis++)
+      coordinates[1 + axis - skip] = rows->pixels[r].at[axis];
   } else { // rows of all batches are one run: split the number into coordinates
     Val rest = nest_add(nest, rows->number, nest_const(nest, r));
     for (int i = p->y->rank - 2; i >= 0; i--) {
@@ -238,7 +282,8 @@ static void locate(Product *p, const Rows *rows, int r, Val channel, Val *coordi
   coordinates[p->y->rank - 1] = channel;
 }
 
-// Output channels of a tile: `vectors` of a panel; `partial`: lanes of the last one that exist, NULL: all.
+// Output channels of a tile: `vectors` of a panel; `partial`: lanes of the last one that exist,
+// NULL: all.
 typedef struct Columns {
   Val first, channel; // column among all panels, channel of the result
   int vectors;
@@ -249,28 +294,39 @@ typedef struct Columns {
 static Val row_offset(Product *p, Val number, Val channel) {
   Nest *nest = p->nest;
   Val offset = nest_add(nest, nest_mul(nest, number, p->y->strides[p->y->rank - 2]), channel);
-  return p->shape.is_conv ? nest_add(nest, offset, nest_mul(nest, p->batch, p->y->strides[0])) : offset;
+  return p->shape.is_conv ? nest_add(nest, offset, nest_mul(nest, p->batch, p->y->strides[0]))
+                          : offset;
 }
 
 // Through memory, in a loop: a third of the code, and after a long sum the time does not matter.
-static void store_tile_in_loop(Product *p, const Rows *rows, const Columns *columns, const Int8Sums *sums, Val block) {
+static void store_tile_in_loop(Product *p, const Rows *rows, const Columns *columns,
+                               const Int8Sums *sums, Val block) {
   Nest *nest = p->nest;
   int lanes = p->shape.dot.lanes;
   LLVMTypeRef type = nest_vector(nest->i32, lanes);
   for (int r = 0; r < sums->rows; r++)
     for (int v = 0; v < sums->vectors; v++)
-      nest_store(nest, sums->sum[r][v], nest_address(nest, p->spilled, nest->i32, nest_const(nest, (r * (int64_t)sums->vectors + v) * lanes)), 0);
-  FOR(nest, r, nest_const(nest, 0), nest_const(nest, sums->rows), 1) {
+      nest_store(nest, sums->sum[r][v],
+                 nest_address(nest, p->spilled, nest->i32,
+                              nest_const(nest, (r * (int64_t)sums->vectors + v) * lanes)),
+                 0);
+  FOR (nest, r, nest_const(nest, 0), nest_const(nest, sums->rows), 1) {
     Val row[MAX_VECTORS];
     for (int v = 0; v < sums->vectors; v++) {
-      Val at = nest_mul(nest, nest_add(nest, nest_mul(nest, r, nest_const(nest, sums->vectors)), nest_const(nest, v)), nest_const(nest, lanes));
+      Val at = nest_mul(
+          nest,
+          nest_add(nest, nest_mul(nest, r, nest_const(nest, sums->vectors)), nest_const(nest, v)),
+          nest_const(nest, lanes));
       row[v] = nest_load(nest, type, nest_address(nest, p->spilled, nest->i32, at), 0);
     }
-    store_row(p, row, sums->vectors, row_offset(p, nest_add(nest, rows->number, r), columns->channel), NULL, block, columns->partial);
+    store_row(p, row, sums->vectors,
+              row_offset(p, nest_add(nest, rows->number, r), columns->channel), NULL, block,
+              columns->partial);
   }
 }
 
-static void store_tile(Product *p, const Rows *rows, const Columns *columns, const Int8Sums *sums, Val block) {
+static void store_tile(Product *p, const Rows *rows, const Columns *columns, const Int8Sums *sums,
+                       Val block) {
   Nest *nest = p->nest;
   bool epilogue = node_epilogue(p->kernel->node) != NULL;
   if (p->spilled && sums->rows > 1) {
@@ -281,7 +337,8 @@ static void store_tile(Product *p, const Rows *rows, const Columns *columns, con
     Val coordinates[MAX_RANK];
     if (epilogue) locate(p, rows, r, columns->channel, coordinates);
     Val offset = row_offset(p, nest_add(nest, rows->number, nest_const(nest, r)), columns->channel);
-    store_row(p, sums->sum[r], sums->vectors, offset, epilogue ? coordinates : NULL, block, columns->partial);
+    store_row(p, sums->sum[r], sums->vectors, offset, epilogue ? coordinates : NULL, block,
+              columns->partial);
   }
 }
 
@@ -289,7 +346,8 @@ static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
   Nest *nest = p->nest;
   const Int8Shape *s = &p->shape;
   Int8Sums sums = {.rows = rows->count, .vectors = columns->vectors};
-  Val w = byte_at(nest, p->kernel->packed[0], nest_mul(nest, columns->first, nest_const(nest, s->runs * s->padded_run)));
+  Val w = byte_at(nest, p->kernel->packed[0],
+                  nest_mul(nest, columns->first, nest_const(nest, s->runs * s->padded_run)));
   Val block = channel_table_block(&p->table, columns->first);
   int lanes = s->dot.lanes;
   for (int v = 0; v < sums.vectors; v++) {
@@ -297,8 +355,10 @@ static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
     for (int r = 0; r < sums.rows; r++) sums.sum[r][v] = bias;
   }
   Val tap[WINDOW_AXES];
-  if (s->runs == 1 && (s->gathers || !s->is_conv)) accumulate_run(p, &sums, rows->pointers, w);
-  else accumulate_taps(p, &sums, rows->pixels, w, tap, nest_const(nest, 0), 0);
+  if (s->runs == 1 && (s->gathers || !s->is_conv))
+    accumulate_run(p, &sums, rows->pointers, w);
+  else
+    accumulate_taps(p, &sums, rows->pixels, w, tap, nest_const(nest, 0), 0);
   store_tile(p, rows, columns, &sums, block);
 }
 
@@ -309,7 +369,7 @@ static void for_rows(Product *p, Val begin, Val end, RowsBody body, const Column
   int count = p->shape.rows;
   Val tiles = nest_udiv(nest, nest_sub(nest, end, begin), nest_const(nest, count));
   Val whole = nest_add(nest, begin, nest_mul(nest, tiles, nest_const(nest, count)));
-  FOR(nest, number, begin, whole, count) {
+  FOR (nest, number, begin, whole, count) {
     Rows rows = rows_at(p, number, count);
     body(p, &rows, columns);
   }
@@ -319,7 +379,7 @@ static void for_rows(Product *p, Val begin, Val end, RowsBody body, const Column
     Rows rows = rows_at(p, whole, (int)(to - from));
     body(p, &rows, columns);
   } else if (count > 1) {
-    FOR(nest, number, whole, end, 1) {
+    FOR (nest, number, whole, end, 1) {
       Rows rows = rows_at(p, number, 1);
       body(p, &rows, columns);
     }
@@ -333,18 +393,25 @@ static void for_panels(Product *p, const Rows *rows, Val begin, Val end) {
   int64_t whole = s->outputs / s->width, rest = s->outputs % s->width;
   Val first_column = nest_mul(nest, p->group_index, nest_const(nest, s->columns));
   Val first_channel = nest_mul(nest, p->group_index, nest_const(nest, s->outputs));
-  FOR(nest, panel, nest_const(nest, 0), nest_const(nest, whole), 1) {
+  FOR (nest, panel, nest_const(nest, 0), nest_const(nest, whole), 1) {
     Val at = nest_mul(nest, panel, nest_const(nest, s->width));
-    Columns columns = {nest_add(nest, first_column, at), nest_add(nest, first_channel, at), s->vectors, NULL};
-    if (rows) emit_tile(p, rows, &columns);
-    else for_rows(p, begin, end, emit_tile, &columns);
+    Columns columns = {nest_add(nest, first_column, at), nest_add(nest, first_channel, at),
+                       s->vectors, NULL};
+    if (rows)
+      emit_tile(p, rows, &columns);
+    else
+      for_rows(p, begin, end, emit_tile, &columns);
   }
   if (!rest) return;
-  int lanes = s->dot.lanes, vectors = (int)(rest + lanes - 1) / lanes, last = (int)rest - (vectors - 1) * lanes;
+  int lanes = s->dot.lanes, vectors = (int)(rest + lanes - 1) / lanes,
+      last = (int)rest - (vectors - 1) * lanes;
   Val at = nest_const(nest, whole * s->width);
-  Columns columns = {nest_add(nest, first_column, at), nest_add(nest, first_channel, at), vectors, last == lanes ? NULL : nest_const(nest, last)};
-  if (rows) emit_tile(p, rows, &columns);
-  else for_rows(p, begin, end, emit_tile, &columns);
+  Columns columns = {nest_add(nest, first_column, at), nest_add(nest, first_channel, at), vectors,
+                     last == lanes ? NULL : nest_const(nest, last)};
+  if (rows)
+    emit_tile(p, rows, &columns);
+  else
+    for_rows(p, begin, end, emit_tile, &columns);
 }
 
 static void emit_row_panels(Product *p, const Rows *rows, const Columns *columns) {
@@ -354,20 +421,24 @@ static void emit_row_panels(Product *p, const Rows *rows, const Columns *columns
 
 // What has been gathered serves all panels; otherwise the weights of a panel serve all rows.
 static void emit_group(Product *p, Val begin, Val end) {
-  if (p->shape.gathers) for_rows(p, begin, end, emit_row_panels, NULL);
-  else for_panels(p, NULL, begin, end);
+  if (p->shape.gathers)
+    for_rows(p, begin, end, emit_row_panels, NULL);
+  else
+    for_panels(p, NULL, begin, end);
 }
 
 // --- rows one behind the other: the tile that layers share
 
-// Runs of whole groups, in a buffer or in x itself; results without an epilogue. Without vectors a turn of the loop is a
-// handful of instructions in a dozen registers: there the constants are worth more than the bytes (Cortex-M4: 1.6 against
-// 2.4 instructions a multiplication).
+// Runs of whole groups, in a buffer or in x itself; results without an epilogue. Without vectors a
+// turn of the loop is a handful of instructions in a dozen registers: there the constants are worth
+// more than the bytes (Cortex-M4: 1.6 against 2.4 instructions a multiplication).
 static bool shares_tile(const Product *p) {
   const Int8Shape *s = &p->shape;
   int64_t count;
-  if (s->dot.lanes == 1 || s->group != 1 || s->runs != 1 || node_epilogue(p->kernel->node)) return false;
-  if (nest_constant(p->pixels.count, &count) && count == 1) return false; // a single row has a tile of its own
+  if (s->dot.lanes == 1 || s->group != 1 || s->runs != 1 || node_epilogue(p->kernel->node))
+    return false;
+  if (nest_constant(p->pixels.count, &count) && count == 1)
+    return false; // a single row has a tile of its own
   if (s->gathers) return true;
   return s->run == s->padded_run && (!s->is_conv || p->pixels.linear);
 }
@@ -375,10 +446,22 @@ static bool shares_tile(const Product *p) {
 static void call_tile(Product *p, Val x, Val first, Val count) {
   Nest *nest = p->nest;
   const Int8Shape *s = &p->shape;
-  Int8Tile tile = {.dot = s->dot, .x = p->x->element, .widened = s->widens, .rows = s->rows, .vectors = s->vectors,
-                   .rest = s->outputs % s->width, .layout = p->table.layout};
-  Val y = nest_address(nest, p->y->pointer, nest_element_type(nest, p->y->element), row_offset(p, first, nest_const(nest, 0)));
-  Int8TileCall call = {x, p->kernel->packed[0], p->kernel->packed[1], y, nest_const(nest, s->padded_run), nest_const(nest, s->outputs), count};
+  Int8Tile tile = {.dot = s->dot,
+                   .x = p->x->element,
+                   .widened = s->widens,
+                   .rows = s->rows,
+                   .vectors = s->vectors,
+                   .rest = s->outputs % s->width,
+                   .layout = p->table.layout};
+  Val y = nest_address(nest, p->y->pointer, nest_element_type(nest, p->y->element),
+                       row_offset(p, first, nest_const(nest, 0)));
+  Int8TileCall call = {x,
+                       p->kernel->packed[0],
+                       p->kernel->packed[1],
+                       y,
+                       nest_const(nest, s->padded_run),
+                       nest_const(nest, s->outputs),
+                       count};
   int8_tile_call(nest, &tile, &call);
 }
 
@@ -388,9 +471,12 @@ static void gather_row(Product *p, const Pixel *pixel, Val from, Val to) {
   const Int8Shape *s = &p->shape;
   Val tap[WINDOW_AXES];
   LLVMTypeRef element = s->widens ? nest->i16 : nest->i8;
-  if (from) widen_codes(p, from, to, s->run);
-  else if (s->widens) widen_pixel(p, pixel, to);
-  else gather_taps(p, pixel, to, tap, nest_const(nest, 0), 0);
+  if (from)
+    widen_codes(p, from, to, s->run);
+  else if (s->widens)
+    widen_pixel(p, pixel, to);
+  else
+    gather_taps(p, pixel, to, tap, nest_const(nest, 0), 0);
   for (int64_t i = s->run; i < s->padded_run; i++) // meets zero weights, but must be defined
     nest_store(nest, nest_zero(element), nest_address(nest, to, element, nest_const(nest, i)), 1);
 }
@@ -400,12 +486,17 @@ static Pixel gather_rows(Product *p, Val first, Val count, Pixel pixel) {
   Nest *nest = p->nest;
   const Int8Shape *s = &p->shape;
   bool walks = s->is_conv && !p->pixels.linear;
-  FOR(nest, r, nest_const(nest, 0), count, 1) {
-    for (int axis = 0; walks && axis < WINDOW_AXES; axis++) pixel.at[axis] = r_loop.carried[nest_carry(nest, &r_loop, pixel.at[axis])];
+  FOR (nest, r, nest_const(nest, 0), count, 1) {
+    for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
+      pixel.at[axis] = r_loop.carried[nest_carry(nest, &r_loop, pixel.at[axis])];
     Val number = nest_add(nest, first, r), from = NULL;
     Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
-    if (!walks) from = byte_at(nest, p->x->pointer, nest_add(nest, image, nest_mul(nest, number, nest_const(nest, s->inputs))));
-    gather_row(p, &pixel, from, nest_address(nest, p->buffer, s->widens ? nest->i16 : nest->i8, nest_mul(nest, r, nest_const(nest, s->padded_run))));
+    if (!walks)
+      from = byte_at(nest, p->x->pointer,
+                     nest_add(nest, image, nest_mul(nest, number, nest_const(nest, s->inputs))));
+    gather_row(p, &pixel, from,
+               nest_address(nest, p->buffer, s->widens ? nest->i16 : nest->i8,
+                            nest_mul(nest, r, nest_const(nest, s->padded_run))));
     if (!walks) continue;
     Pixel next = pixels_next(&p->pixels, pixel);
     for (int axis = 0; axis < WINDOW_AXES; axis++) {
@@ -421,17 +512,22 @@ static void emit_shared(Product *p, Val begin, Val end) {
   const Int8Shape *s = &p->shape;
   if (!s->gathers) {
     Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
-    call_tile(p, byte_at(nest, p->x->pointer, nest_add(nest, image, nest_mul(nest, begin, nest_const(nest, s->run)))), begin, nest_sub(nest, end, begin));
+    call_tile(p,
+              byte_at(nest, p->x->pointer,
+                      nest_add(nest, image, nest_mul(nest, begin, nest_const(nest, s->run)))),
+              begin, nest_sub(nest, end, begin));
     return;
   }
   bool walks = s->is_conv && !p->pixels.linear;
   Pixel pixel = {{NULL}};
   if (walks) pixel = pixels_at(&p->pixels, begin);
-  FOR(nest, number, begin, end, s->rows) {
-    for (int axis = 0; walks && axis < WINDOW_AXES; axis++) pixel.at[axis] = number_loop.carried[nest_carry(nest, &number_loop, pixel.at[axis])];
+  FOR (nest, number, begin, end, s->rows) {
+    for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
+      pixel.at[axis] = number_loop.carried[nest_carry(nest, &number_loop, pixel.at[axis])];
     Val count = nest_min(nest, nest_const(nest, s->rows), nest_sub(nest, end, number));
     Pixel next = gather_rows(p, number, count, pixel);
-    for (int axis = 0; walks && axis < WINDOW_AXES; axis++) nest_carry_next(&number_loop, axis, next.at[axis]);
+    for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
+      nest_carry_next(&number_loop, axis, next.at[axis]);
     call_tile(p, p->buffer, number, count);
   }
 }
@@ -439,25 +535,33 @@ static void emit_shared(Product *p, Val begin, Val end) {
 static void emit_image(Product *p, Val begin, Val end) {
   Nest *nest = p->nest;
   Val image = p->shape.is_conv ? nest_mul(nest, p->batch, p->x->strides[0]) : nest_const(nest, 0);
-  FOR(nest, group, nest_const(nest, 0), nest_const(nest, p->shape.group), 1) {
+  FOR (nest, group, nest_const(nest, 0), nest_const(nest, p->shape.group), 1) {
     p->group_index = group;
-    p->pixels.offset = nest_add(nest, image, nest_mul(nest, group, nest_const(nest, p->shape.inputs)));
-    if (shares_tile(p)) emit_shared(p, begin, end);
-    else emit_group(p, begin, end);
+    p->pixels.offset =
+        nest_add(nest, image, nest_mul(nest, group, nest_const(nest, p->shape.inputs)));
+    if (shares_tile(p))
+      emit_shared(p, begin, end);
+    else
+      emit_group(p, begin, end);
   }
 }
 
 static const Dim *row_tiles(const Product *p) {
   DimTable *dims = p->kernel->node->graph->module->dims;
   const Dim *count = dim_constant(dims, 1);
-  for (int i = p->shape.is_conv ? 1 : 0; i < p->y->rank - 1; i++) count = dim_mul(dims, count, p->y->type->dims[i]);
+  for (int i = p->shape.is_conv ? 1 : 0; i < p->y->rank - 1; i++)
+    count = dim_mul(dims, count, p->y->type->dims[i]);
   return dim_ceildiv(dims, count, dim_constant(dims, p->shape.rows));
 }
 
 static bool lower_product(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
-  Product p = {.kernel = kernel, .nest = nest, .shape = int8_shape(node, kernel->target), .x = &kernel->operands[0], .y = &kernel->results[0]};
+  Product p = {.kernel = kernel,
+               .nest = nest,
+               .shape = int8_shape(node, kernel->target),
+               .x = &kernel->operands[0],
+               .y = &kernel->results[0]};
   ChannelLayout layout = channel_layout(node);
   p.pixels = (Pixels){.nest = nest, .x = p.x, .count = nest_const(nest, 1)};
   p.batch = nest_const(nest, 0);
@@ -465,26 +569,38 @@ static bool lower_product(Kernel *kernel) {
     int64_t sizes[MAX_RANK];
     for (int i = 0; i < p.x->rank - 2; i++) sizes[i] = type_dim(kernel->operands[1].type, 1 + i);
     p.pixels.window = kernel_window(kernel, p.x, p.y, sizes);
-    for (int axis = 0; axis < WINDOW_AXES; axis++) p.pixels.count = nest_mul(nest, p.pixels.count, p.pixels.window.output[axis]);
+    for (int axis = 0; axis < WINDOW_AXES; axis++)
+      p.pixels.count = nest_mul(nest, p.pixels.count, p.pixels.window.output[axis]);
     p.pixels.linear = pixels_are_linear(&p.pixels, node);
-    if (pixels_padded(&p.pixels)) p.pixels.zeros = pixels_line(&p.pixels, p.shape.inputs, p.x->type->quant ? p.x->type->quant->zero[0] : 0);
+    if (pixels_padded(&p.pixels))
+      p.pixels.zeros =
+          pixels_line(&p.pixels, p.shape.inputs, p.x->type->quant ? p.x->type->quant->zero[0] : 0);
   } else {
     p.k = p.x->dims[p.x->rank - 1];
-    for (int i = 0; i < p.y->rank - 1; i++) p.pixels.count = nest_mul(nest, p.pixels.count, p.y->dims[i]);
+    for (int i = 0; i < p.y->rank - 1; i++)
+      p.pixels.count = nest_mul(nest, p.pixels.count, p.y->dims[i]);
   }
   int64_t count;
   bool shared = shares_tile(&p);
-  if (!shared && nest_constant(p.pixels.count, &count) && count < p.shape.rows) p.shape.rows = count > 0 ? (int)count : 1;
-  if (!shared) p.table = channel_table_open(nest, &layout, kernel->packed[1]);
-  else p.table.layout = layout;
+  if (!shared && nest_constant(p.pixels.count, &count) && count < p.shape.rows)
+    p.shape.rows = count > 0 ? (int)count : 1;
+  if (!shared)
+    p.table = channel_table_open(nest, &layout, kernel->packed[1]);
+  else
+    p.table.layout = layout;
   enum { LONG_SUM = 64 };
-  bool is_long = p.shape.runs * p.shape.run >= LONG_SUM && target_has(kernel->target, TARGET_HOSTED);
-  if (!shared && is_long && layout.form != CHANNEL_SUMS && p.shape.dot.lanes > 1 && !node_epilogue(node))
-    p.spilled = nest_local(nest, nest->i32, (int64_t)p.shape.rows * p.shape.width, p.shape.dot.lanes * 4);
-  if (p.shape.gathers) p.buffer = nest_local(nest, p.shape.widens ? nest->i16 : nest->i8, p.shape.rows * p.shape.padded_run, p.shape.widens ? 32 : 4);
+  bool is_long =
+      p.shape.runs * p.shape.run >= LONG_SUM && target_has(kernel->target, TARGET_HOSTED);
+  if (!shared && is_long && layout.form != CHANNEL_SUMS && p.shape.dot.lanes > 1 &&
+      !node_epilogue(node))
+    p.spilled =
+        nest_local(nest, nest->i32, (int64_t)p.shape.rows * p.shape.width, p.shape.dot.lanes * 4);
+  if (p.shape.gathers)
+    p.buffer = nest_local(nest, p.shape.widens ? nest->i16 : nest->i8,
+                          p.shape.rows * p.shape.padded_run, p.shape.widens ? 32 : 4);
   if (p.shape.is_conv && !dim_is(p.y->type->dims[0], 1)) {
     kernel_split(kernel, p.y->type->dims[0]);
-    FOR(nest, image, kernel->begin, kernel->end, 1) {
+    FOR (nest, image, kernel->begin, kernel->end, 1) {
       p.batch = image;
       emit_image(&p, nest_const(nest, 0), p.pixels.count);
     }
@@ -492,7 +608,8 @@ static bool lower_product(Kernel *kernel) {
   }
   kernel_split(kernel, row_tiles(&p));
   Val rows = nest_const(nest, p.shape.rows);
-  emit_image(&p, nest_mul(nest, kernel->begin, rows), nest_umin(nest, nest_mul(nest, kernel->end, rows), p.pixels.count));
+  emit_image(&p, nest_mul(nest, kernel->begin, rows),
+             nest_umin(nest, nest_mul(nest, kernel->end, rows), p.pixels.count));
   return true;
 }
 

@@ -10,12 +10,12 @@ enum { MAX_ROWS = 8, MAX_VECTORS = 4 };
 // How a node is cut, from its types and target alone.
 typedef struct Int8Shape {
   Dot dot;
-  bool is_conv, gathers, widens; // widens: gathers, as 16 bits
+  bool is_conv, gathers, widens;        // widens: gathers, as 16 bits
   int64_t group, inputs, outputs, taps; // groups; channels of one; output channels of one
-  int64_t run, padded_run;              // k of one run (a tap, or all gathered), filled up to whole groups
-  int64_t runs;                         // runs of one output channel
+  int64_t run, padded_run; // k of one run (a tap, or all gathered), filled up to whole groups
+  int64_t runs;            // runs of one output channel
   int rows, vectors, width;
-  int64_t columns;                      // of one group's panels: its outputs, filled up to whole vectors
+  int64_t columns; // of one group's panels: its outputs, filled up to whole vectors
 } Int8Shape;
 
 Int8Shape int8_shape(const Node *node, const Target *target);
@@ -33,14 +33,14 @@ void int8_sums_step(Nest *nest, const Dot *dot, Int8Sums *sums, const DotOperand
 void int8_sums_carry(Nest *nest, Int8Sums *sums, Loop *loop); // through the turns of a loop
 void int8_sums_next(Int8Sums *sums, Loop *loop);
 
-// A product of rows that lie one behind the other, each one run of whole groups: a function that all
-// layers with the same tile call.
+// A product of rows that lie one behind the other, each one run of whole groups: a function that
+// all layers with the same tile call.
 typedef struct Int8Tile {
   Dot dot;
   ElementType x;
-  bool widened;  // codes of x lie as 16 bits
+  bool widened; // codes of x lie as 16 bits
   int rows, vectors;
-  int64_t rest;  // columns of the last panel where it is narrower; 0: none
+  int64_t rest; // columns of the last panel where it is narrower; 0: none
   ChannelLayout layout;
 } Int8Tile;
 

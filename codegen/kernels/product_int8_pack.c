@@ -4,11 +4,16 @@
 
 enum { GATHER_CHANNELS = 16, GATHER_BYTES = 512, WIDE_BYTES = 48 * 1024 };
 
-static int64_t padded_outputs(const Int8Shape *s) { return (s->outputs + s->dot.lanes - 1) / s->dot.lanes * s->dot.lanes; }
+static int64_t padded_outputs(const Int8Shape *s) {
+  return (s->outputs + s->dot.lanes - 1) / s->dot.lanes * s->dot.lanes;
+}
 
 Int8Shape int8_shape(const Node *node, const Target *target) {
   const Type *w = &node->operands[1]->type;
-  Int8Shape s = {.dot = dot_of(target, node->operands[0]->type.element), .is_conv = node->op == OP_CONV, .group = 1, .taps = 1};
+  Int8Shape s = {.dot = dot_of(target, node->operands[0]->type.element),
+                 .is_conv = node->op == OP_CONV,
+                 .group = 1,
+                 .taps = 1};
   if (s.is_conv) {
     s.group = node_int(node, ATTR_GROUP);
     s.inputs = type_dim(w, w->rank - 1);
@@ -22,11 +27,14 @@ Int8Shape int8_shape(const Node *node, const Target *target) {
   bool vectors = s.dot.lanes > 1;
   s.columns = padded_outputs(&s);
   s.vectors = vectors ? (target->vector_registers >= 32 ? 4 : 2) : 2;
-  if (s.columns < (int64_t)s.vectors * s.dot.lanes) s.vectors = s.columns > 0 ? (int)(s.columns / s.dot.lanes) : 1;
+  if (s.columns < (int64_t)s.vectors * s.dot.lanes)
+    s.vectors = s.columns > 0 ? (int)(s.columns / s.dot.lanes) : 1;
   s.width = s.vectors * s.dot.lanes;
   s.rows = vectors ? (target->vector_registers >= 32 ? (s.vectors < 3 ? MAX_ROWS : 6) : 4) : 2;
-  s.widens = vectors && s.dot.kind == DOT_MADD && (s.taps * s.inputs + 1) * 2 * s.rows <= WIDE_BYTES;
-  s.gathers = s.widens || (s.taps > 1 && s.inputs < GATHER_CHANNELS && s.taps * s.inputs <= GATHER_BYTES);
+  s.widens =
+      vectors && s.dot.kind == DOT_MADD && (s.taps * s.inputs + 1) * 2 * s.rows <= WIDE_BYTES;
+  s.gathers =
+      s.widens || (s.taps > 1 && s.inputs < GATHER_CHANNELS && s.taps * s.inputs <= GATHER_BYTES);
   s.run = s.gathers ? s.taps * s.inputs : s.inputs;
   s.runs = s.gathers ? 1 : s.taps;
   s.padded_run = (s.run + s.dot.group - 1) / s.dot.group * s.dot.group;
@@ -40,8 +48,10 @@ typedef struct PackPlan {
 
 // Where output channel m (over all groups) lies.
 static ChannelPlace place_of(const Int8Shape *s, int64_t m) {
-  int64_t in_group = m % s->outputs, panel = in_group / s->width * s->width, rest = s->columns - panel;
-  return (ChannelPlace){m / s->outputs * s->columns + panel, rest < s->width ? rest : s->width, in_group - panel};
+  int64_t in_group = m % s->outputs, panel = in_group / s->width * s->width,
+          rest = s->columns - panel;
+  return (ChannelPlace){m / s->outputs * s->columns + panel, rest < s->width ? rest : s->width,
+                        in_group - panel};
 }
 
 // Place of weight (panel, run, k within the run, lane): [panel][run][k / group][lane][k % group].
@@ -53,7 +63,8 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
     for (int64_t k = 0; k < s->runs * s->run; k++) {
       int64_t run = k / s->run, in = k % s->run;
       int64_t at = (place.first * s->runs + place.width * run) * s->padded_run +
-                   (in / s->dot.group * place.width + place.lane) * s->dot.group + in % s->dot.group;
+                   (in / s->dot.group * place.width + place.lane) * s->dot.group +
+                   in % s->dot.group;
       out[at] = (unsigned char)product_weight(segment->node, m, k); // fits by choice of the kernel
     }
   }
@@ -75,7 +86,8 @@ static bool pack_product(Pack *pack) {
   int align = s->dot.lanes > 1 ? pack->target->vector_bits / 8 : 4;
   int64_t bytes = s->group * s->columns * s->runs * s->padded_run;
   pack_add(pack, (size_t)bytes, align, NULL, write_weights, plan);
-  pack_add(pack, channel_table_bytes(&plan->layout, s->group * s->columns), 4, NULL, write_tables, plan);
+  pack_add(pack, channel_table_bytes(&plan->layout, s->group * s->columns), 4, NULL, write_tables,
+           plan);
   return true;
 }
 

@@ -1,5 +1,6 @@
-// resize: for each element of the result, taps along the axes that change. With static dims they are
-// tables, made by the pack function; else runtime/kernels/image.c computes them as the loops go.
+// resize: for each element of the result, taps along the axes that change. With static dims they
+// are tables, made by the pack function; else runtime/kernels/image.c computes them as the loops
+// go.
 #include <string.h>
 
 #include "codegen/kernels/lower.h"
@@ -28,8 +29,12 @@ typedef struct ResizeTables {
   ResizeAxis axes[MAX_RANK];
 } ResizeTables;
 
-static bool is_static(const Node *node) { return type_is_static(&node->operands[0]->type) && type_is_static(&node->results[0]->type); }
-static bool is_nearest(const Node *node) { return !strcmp(node_string(node, ATTR_MODE), "nearest"); }
+static bool is_static(const Node *node) {
+  return type_is_static(&node->operands[0]->type) && type_is_static(&node->results[0]->type);
+}
+static bool is_nearest(const Node *node) {
+  return !strcmp(node_string(node, ATTR_MODE), "nearest");
+}
 
 static ResizeAxis axis_table(const Node *node, int axis, Arena *arena) {
   const Type *x = &node->operands[0]->type, *y = &node->results[0]->type;
@@ -59,8 +64,10 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
     const ResizeAxis *axis = &tables->axes[k];
     for (int64_t i = 0; i < axis->out * axis->taps; i++, out += wide ? 8 : 4) {
       float narrow = (float)axis->weight[i];
-      if (wide) memcpy(out, &axis->weight[i], 8);
-      else memcpy(out, &narrow, 4);
+      if (wide)
+        memcpy(out, &axis->weight[i], 8);
+      else
+        memcpy(out, &narrow, 4);
     }
   }
 }
@@ -72,7 +79,9 @@ bool pack_resize(Pack *pack) {
   int64_t entries = 0;
   for (int i = 0; i < node->results[0]->type.rank; i++) {
     ResizeAxis axis = axis_table(node, i, pack->arena);
-    if (axis.in > INT32_MAX) return diag_error(pack->diag, node->loc, "an axis of %lld elements is too long to resize", (long long)axis.in);
+    if (axis.in > INT32_MAX)
+      return diag_error(pack->diag, node->loc, "an axis of %lld elements is too long to resize",
+                        (long long)axis.in);
     if (axis.identity) continue;
     entries += axis.out * axis.taps;
     tables->axes[tables->count++] = axis;
@@ -80,7 +89,8 @@ bool pack_resize(Pack *pack) {
   size_t weight_bytes = has_wide_weights(node) ? 8 : 4;
   if (!entries) return true;
   pack_add(pack, (size_t)entries * 4, 4, NULL, write_indices, tables);
-  if (!is_nearest(node)) pack_add(pack, (size_t)entries * weight_bytes, 8, NULL, write_weights, tables);
+  if (!is_nearest(node))
+    pack_add(pack, (size_t)entries * weight_bytes, 8, NULL, write_weights, tables);
   return true;
 }
 
@@ -119,9 +129,12 @@ static bool describe_symbolic(Resize *r) {
     bool cubic = !strcmp(node_string(node, ATTR_MODE), "cubic");
     r->taps[i] = r->nearest ? 1 : cubic ? 4 : 2;
     if (!node_int(node, ATTR_ANTIALIAS) || r->nearest || scale >= 1) continue;
-    if (scale == 0) return diag_error(r->kernel->diag, node->loc, "resize with antialias wants scales, or dims that are known");
+    if (scale == 0)
+      return diag_error(r->kernel->diag, node->loc,
+                        "resize with antialias wants scales, or dims that are known");
     double radius = (cubic ? 2 : 1) / scale;
-    if (radius > 1 << 16) return diag_error(r->kernel->diag, node->loc, "resize with antialias by less than 1/65536");
+    if (radius > 1 << 16)
+      return diag_error(r->kernel->diag, node->loc, "resize with antialias by less than 1/65536");
     r->taps[i] = 2 * ((int)radius + (radius > (int)radius));
   }
   return true;
@@ -147,14 +160,24 @@ static void compute_taps(const Resize *r, int axis, Val at, TapAxis *taps) {
   bool cubic = !strcmp(node_string(node, ATTR_MODE), "cubic");
   double stretch = node_int(node, ATTR_ANTIALIAS) && scale > 0 && scale < 1 ? scale : 1;
   Val in = r->sample.x->dims[axis], out = r->sample.y->dims[axis];
-  Val quotient = nest_div(nest, nest_to_float(nest, out, nest->f64, false), nest_to_float(nest, in, nest->f64, false));
-  Val arguments[] = {taps->index, taps->weight, nest_int(nest->i32, r->taps[axis]), scale > 0 ? real(r, scale) : quotient,
-                     in, out, at,
-                     nest_int(nest->i32, choice(node_string(node, ATTR_COORDINATES), coordinates)),
-                     nest_int(nest->i32, r->nearest ? choice(node_string(node, ATTR_NEAREST), nearest) : -1),
-                     nest_int(nest->i32, cubic), real(r, node_float(node, ATTR_CUBIC)),
-                     nest_int(nest->i32, node_int(node, ATTR_EXCLUDE_OUTSIDE) != 0), real(r, stretch),
-                     real(r, has_roi ? roi[axis] : 0), real(r, has_roi ? roi[axis + rank] : 1)};
+  Val quotient = nest_div(nest, nest_to_float(nest, out, nest->f64, false),
+                          nest_to_float(nest, in, nest->f64, false));
+  Val arguments[] = {
+      taps->index,
+      taps->weight,
+      nest_int(nest->i32, r->taps[axis]),
+      scale > 0 ? real(r, scale) : quotient,
+      in,
+      out,
+      at,
+      nest_int(nest->i32, choice(node_string(node, ATTR_COORDINATES), coordinates)),
+      nest_int(nest->i32, r->nearest ? choice(node_string(node, ATTR_NEAREST), nearest) : -1),
+      nest_int(nest->i32, cubic),
+      real(r, node_float(node, ATTR_CUBIC)),
+      nest_int(nest->i32, node_int(node, ATTR_EXCLUDE_OUTSIDE) != 0),
+      real(r, stretch),
+      real(r, has_roi ? roi[axis] : 0),
+      real(r, has_roi ? roi[axis + rank] : 1)};
   nest_library(nest, "tenon_resize_taps", arguments, sizeof arguments / sizeof *arguments);
 }
 
@@ -167,13 +190,20 @@ static TapAxis taps_of(const Resize *r, int axis, Val at, TapAxis *local) {
     return *local;
   }
   bool wide = sample_type(nest, r->sample.x->element) == nest->f64;
-  Val first = nest_add(nest, nest_const(nest, r->first[axis]), nest_mul(nest, at, nest_const(nest, r->taps[axis])));
-  return (TapAxis){.taps = r->taps[axis], .index = nest_address(nest, r->kernel->packed[0], nest->i32, first),
-                   .weight = r->nearest ? NULL : nest_address(nest, r->kernel->packed[1], wide ? nest->f64 : nest->f32, first),
-                   .weight_element = wide ? F64 : F32, .stride = r->sample.x->strides[axis]};
+  Val first = nest_add(nest, nest_const(nest, r->first[axis]),
+                       nest_mul(nest, at, nest_const(nest, r->taps[axis])));
+  return (TapAxis){.taps = r->taps[axis],
+                   .index = nest_address(nest, r->kernel->packed[0], nest->i32, first),
+                   .weight = r->nearest ? NULL
+                                        : nest_address(nest, r->kernel->packed[1],
+                                                       wide ? nest->f64 : nest->f32, first),
+                   .weight_element = wide ? F64 : F32,
+                   .stride = r->sample.x->strides[axis]};
 }
 
-static Val first_index(const Resize *r, const TapAxis *axis) { return nest_load(r->nest, r->nest->i32, axis->index, 4); }
+static Val first_index(const Resize *r, const TapAxis *axis) {
+  return nest_load(r->nest, r->nest->i32, axis->index, 4);
+}
 
 // VALUE in all elements of a row.
 static void fill_row(const Resize *r, const Sample *row) {
@@ -201,7 +231,8 @@ static void emit_row(const Resize *r, const Sample *row) {
       Val index = nest_extend(nest, first_index(r, &row->axes[i]), nest->index, true);
       from = nest_add(nest, from, nest_mul(nest, index, row->axes[i].stride));
     }
-    move_run(r->kernel, row->y->element, row->y->pointer, row->to, row->x->pointer, from, row->inner);
+    move_run(r->kernel, row->y->element, row->y->pointer, row->to, row->x->pointer, from,
+             row->inner);
   } else {
     sample_row(row);
   }
@@ -220,11 +251,14 @@ static void emit_axis(const Resize *r, int axis, Sample row) {
     local.weight = nest_local(nest, nest->f64, r->taps[axis], 8);
   }
   bool split = axis == r->shared;
-  FOR(nest, at, split ? r->kernel->begin : nest_const(nest, 0), split ? r->kernel->end : row.y->dims[axis], 1) {
+  FOR (nest, at, split ? r->kernel->begin : nest_const(nest, 0),
+       split ? r->kernel->end : row.y->dims[axis], 1) {
     Sample next = row;
     next.to = nest_add(nest, row.to, nest_mul(nest, at, row.y->strides[axis]));
-    if (r->active[axis]) next.axes[next.axis_count++] = taps_of(r, axis, at, &local);
-    else next.from = nest_add(nest, row.from, nest_mul(nest, at, row.x->strides[axis]));
+    if (r->active[axis])
+      next.axes[next.axis_count++] = taps_of(r, axis, at, &local);
+    else
+      next.from = nest_add(nest, row.from, nest_mul(nest, at, row.x->strides[axis]));
     emit_axis(r, axis + 1, next);
   }
 }
@@ -233,11 +267,22 @@ bool lower_resize(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
   Val zero = nest_const(nest, 0);
-  Resize r = {.kernel = kernel, .nest = nest, .tables = is_static(node), .nearest = is_nearest(node), .last = -1, .shared = -1,
+  Resize r = {.kernel = kernel,
+              .nest = nest,
+              .tables = is_static(node),
+              .nearest = is_nearest(node),
+              .last = -1,
+              .shared = -1,
               .crops = !strcmp(node_string(node, ATTR_COORDINATES), "tf_crop_and_resize"),
-              .sample = {.kernel = kernel, .x = &kernel->operands[0], .y = &kernel->results[0], .from = zero, .to = zero}};
-  if (r.tables) describe_static(&r);
-  else if (!describe_symbolic(&r)) return false;
+              .sample = {.kernel = kernel,
+                         .x = &kernel->operands[0],
+                         .y = &kernel->results[0],
+                         .from = zero,
+                         .to = zero}};
+  if (r.tables)
+    describe_static(&r);
+  else if (!describe_symbolic(&r))
+    return false;
   const View *y = r.sample.y;
   r.sample.inner = move_product_value(nest, y, r.last + 1, y->rank);
   for (int i = 0; i <= r.last && r.shared < 0 && element_info[y->element].bits >= 8; i++)

@@ -17,8 +17,8 @@ typedef struct Roi {
   const View *x, *y;
   LLVMTypeRef type; // in which sums are made
   RoiAxis axes[2];
-  Val place;        // memory for two doubles
-  Val image;        // offset of the image
+  Val place; // memory for two doubles
+  Val image; // offset of the image
   Val cell[2];
   bool max;
 } Roi;
@@ -26,7 +26,8 @@ typedef struct Roi {
 static Val number(Kernel *kernel, const View *rois, Val roi, int which) {
   Nest *nest = kernel->nest;
   Val at = nest_add(nest, nest_mul(nest, roi, nest_const(nest, 4)), nest_const(nest, which));
-  return nest_float_width(nest, kernel_load(kernel, rois->element, rois->pointer, at, 1), nest->f64);
+  return nest_float_width(nest, kernel_load(kernel, rois->element, rois->pointer, at, 1),
+                          nest->f64);
 }
 
 static void place_cells(Roi *r, const View *rois, Val roi, int axis) {
@@ -34,17 +35,23 @@ static void place_cells(Roi *r, const View *rois, Val roi, int axis) {
   Nest *nest = kernel->nest;
   bool half_pixel = !strcmp(node_string(kernel->node, ATTR_COORDINATES), "half_pixel");
   int low = axis ? 0 : 1;
-  Val arguments[] = {r->place, number(kernel, rois, roi, low), number(kernel, rois, roi, low + 2),
-                     nest_real(nest->f64, node_float(kernel->node, ATTR_SCALE)), r->y->dims[1 + axis],
-                     nest_const(nest, node_int(kernel->node, ATTR_SAMPLES)), nest_int(nest->i32, half_pixel)};
+  Val arguments[] = {r->place,
+                     number(kernel, rois, roi, low),
+                     number(kernel, rois, roi, low + 2),
+                     nest_real(nest->f64, node_float(kernel->node, ATTR_SCALE)),
+                     r->y->dims[1 + axis],
+                     nest_const(nest, node_int(kernel->node, ATTR_SAMPLES)),
+                     nest_int(nest->i32, half_pixel)};
   r->axes[axis].samples = nest_library(nest, "tenon_roi_cells", arguments, 7);
   r->axes[axis].start = nest_load(nest, nest->f64, r->place, 0);
-  r->axes[axis].size = nest_load(nest, nest->f64, nest_address(nest, r->place, nest->f64, nest_const(nest, 1)), 0);
+  r->axes[axis].size =
+      nest_load(nest, nest->f64, nest_address(nest, r->place, nest->f64, nest_const(nest, 1)), 0);
 }
 
 static void place_tap(const Roi *r, int axis, Val sample) {
   const RoiAxis *a = &r->axes[axis];
-  Val arguments[] = {a->index, a->weight, a->start, a->size, r->cell[axis], sample, a->samples, a->pixels};
+  Val arguments[] = {a->index,      a->weight, a->start,   a->size,
+                     r->cell[axis], sample,    a->samples, a->pixels};
   nest_library(r->kernel->nest, "tenon_roi_tap", arguments, 8);
 }
 
@@ -54,7 +61,9 @@ static Val neighbour(const Roi *r, int which, Val channel, int lanes) {
   for (int axis = 0; axis < 2; axis++) {
     const RoiAxis *a = &r->axes[axis];
     Val side = nest_const(nest, axis ? which & 1 : which >> 1);
-    Val index = nest_extend(nest, nest_load(nest, nest->i32, nest_address(nest, a->index, nest->i32, side), 0), nest->index, true);
+    Val index = nest_extend(
+        nest, nest_load(nest, nest->i32, nest_address(nest, a->index, nest->i32, side), 0),
+        nest->index, true);
     Val factor = nest_load(nest, nest->f64, nest_address(nest, a->weight, nest->f64, side), 0);
     from = nest_add(nest, from, nest_mul(nest, index, a->stride));
     weight = weight ? nest_mul(nest, weight, factor) : factor;
@@ -89,39 +98,56 @@ static Val all_samples(const Roi *r, Val channel, int lanes) {
 
 static void store_channels(const Roi *r, Val to, Val channel, int lanes) {
   Nest *nest = r->kernel->nest;
-  Val count = nest_mul(nest, r->axes[0].samples, r->axes[1].samples), value = all_samples(r, channel, lanes);
+  Val count = nest_mul(nest, r->axes[0].samples, r->axes[1].samples),
+      value = all_samples(r, channel, lanes);
   Val none = nest_compare(nest, LLVMIntEQ, count, nest_const(nest, 0));
   Val divisor = nest_select(nest, none, nest_const(nest, 1), count);
-  if (r->max) value = nest_select(nest, none, nest_zero(LLVMTypeOf(value)), value);
-  else value = nest_div(nest, value, nest_splat(nest, nest_to_float(nest, divisor, r->type, false), lanes));
+  if (r->max)
+    value = nest_select(nest, none, nest_zero(LLVMTypeOf(value)), value);
+  else
+    value = nest_div(nest, value,
+                     nest_splat(nest, nest_to_float(nest, divisor, r->type, false), lanes));
   kernel_store(r->kernel, r->y->element, value, r->y->pointer, nest_add(nest, to, channel));
 }
 
 bool lower_roi_align(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const View *x = &kernel->operands[0], *rois = &kernel->operands[1], *y = &kernel->results[0];
-  Roi r = {.kernel = kernel, .x = x, .y = y, .type = kernel_arithmetic_type(nest, x->element),
-           .place = nest_local(nest, nest->f64, 2, 8), .max = !strcmp(node_string(kernel->node, ATTR_MODE), "max")};
+  Roi r = {.kernel = kernel,
+           .x = x,
+           .y = y,
+           .type = kernel_arithmetic_type(nest, x->element),
+           .place = nest_local(nest, nest->f64, 2, 8),
+           .max = !strcmp(node_string(kernel->node, ATTR_MODE), "max")};
   for (int axis = 0; axis < 2; axis++)
-    r.axes[axis] = (RoiAxis){.pixels = x->dims[1 + axis], .index = nest_local(nest, nest->i32, 2, 4),
-                             .weight = nest_local(nest, nest->f64, 2, 8), .stride = x->strides[1 + axis]};
+    r.axes[axis] = (RoiAxis){.pixels = x->dims[1 + axis],
+                             .index = nest_local(nest, nest->i32, 2, 4),
+                             .weight = nest_local(nest, nest->f64, 2, 8),
+                             .stride = x->strides[1 + axis]};
   int lanes = target_lanes(kernel->target, r.type == nest->f64 ? 64 : 32);
   Val zero = nest_const(nest, 0), channels = y->dims[3];
-  Val whole = nest_mul(nest, nest_udiv(nest, channels, nest_const(nest, lanes)), nest_const(nest, lanes));
-  FOR(nest, roi, zero, y->dims[0], 1) {
-    r.image = nest_mul(nest, move_index(kernel, &kernel->operands[2], roi, x->dims[0]), x->strides[0]);
+  Val whole =
+      nest_mul(nest, nest_udiv(nest, channels, nest_const(nest, lanes)), nest_const(nest, lanes));
+  FOR (nest, roi, zero, y->dims[0], 1) {
+    r.image =
+        nest_mul(nest, move_index(kernel, &kernel->operands[2], roi, x->dims[0]), x->strides[0]);
     for (int axis = 0; axis < 2; axis++) {
-      if (!dim_low(x->type->dims[1 + axis])) nest_fail_if(nest, nest_compare(nest, LLVMIntEQ, r.axes[axis].pixels, zero), TENON_E_DIM);
+      if (!dim_low(x->type->dims[1 + axis]))
+        nest_fail_if(nest, nest_compare(nest, LLVMIntEQ, r.axes[axis].pixels, zero), TENON_E_DIM);
       place_cells(&r, rois, roi, axis);
     }
-    FOR(nest, row, zero, y->dims[1], 1)
-      FOR(nest, column, zero, y->dims[2], 1) {
-        Val cell = nest_add(nest, nest_mul(nest, nest_add(nest, nest_mul(nest, roi, y->dims[1]), row), y->dims[2]), column);
+    FOR (nest, row, zero, y->dims[1], 1)
+      FOR (nest, column, zero, y->dims[2], 1) {
+        Val cell = nest_add(
+            nest, nest_mul(nest, nest_add(nest, nest_mul(nest, roi, y->dims[1]), row), y->dims[2]),
+            column);
         r.cell[0] = row;
         r.cell[1] = column;
         Val to = nest_mul(nest, cell, channels);
-        if (lanes > 1) FOR(nest, channel, zero, whole, lanes) store_channels(&r, to, channel, lanes);
-        FOR(nest, channel, lanes > 1 ? whole : zero, channels, 1) store_channels(&r, to, channel, 1);
+        if (lanes > 1)
+          FOR (nest, channel, zero, whole, lanes) store_channels(&r, to, channel, lanes);
+        FOR (nest, channel, lanes > 1 ? whole : zero, channels, 1)
+          store_channels(&r, to, channel, 1);
       }
   }
   return true;

@@ -27,8 +27,12 @@ void sample_store(const Sample *s, Val value, Val offset) {
   if (!element_is_float(element)) {
     LLVMTypeRef type = nest_element_type(nest, element);
     if (s->y->type->quant) value = nest_library(nest, "tenon_round_f64", &value, 1);
-    if (element == BOOL) value = nest_extend(nest, nest_compare_float(nest, LLVMRealUNE, value, nest_zero(LLVMTypeOf(value))), type, false);
-    else value = nest_to_int(nest, value, type, element_is_signed(element));
+    if (element == BOOL)
+      value = nest_extend(
+          nest, nest_compare_float(nest, LLVMRealUNE, value, nest_zero(LLVMTypeOf(value))), type,
+          false);
+    else
+      value = nest_to_int(nest, value, type, element_is_signed(element));
   }
   kernel_store(s->kernel, element, value, s->y->pointer, offset);
 }
@@ -39,7 +43,8 @@ static Tap load_tap(const Sample *s, const TapAxis *axis, Val number) {
   Nest *nest = s->kernel->nest;
   Val index = nest_load(nest, nest->i32, nest_address(nest, axis->index, nest->i32, number), 4);
   bool wide = axis->weight_element == F64;
-  Val weight = nest_load(nest, wide ? nest->f64 : nest->f32, nest_address(nest, axis->weight, wide ? nest->f64 : nest->f32, number), 0);
+  Val weight = nest_load(nest, wide ? nest->f64 : nest->f32,
+                         nest_address(nest, axis->weight, wide ? nest->f64 : nest->f32, number), 0);
   Tap tap = {.weight = nest_float_width(nest, weight, sample_type(nest, s->x->element))};
   if (s->has_holes) {
     Val zero = nest_int(nest->i32, 0);
@@ -95,7 +100,8 @@ static int list_taps(const Sample *s, Tap taps[WRITTEN_OUT]) {
 static Val sum_loops(const Sample *s, int axis, const Tap *outer, Val at, int lanes, Val sum) {
   Nest *nest = s->kernel->nest;
   if (axis == s->axis_count) return add_tap(s, outer, at, lanes, sum);
-  Loop loop = nest_loop_begin(nest, nest_const(nest, 0), nest_const(nest, s->axes[axis].taps), nest_const(nest, 1));
+  Loop loop = nest_loop_begin(nest, nest_const(nest, 0), nest_const(nest, s->axes[axis].taps),
+                              nest_const(nest, 1));
   int carried = nest_carry(nest, &loop, sum);
   Tap tap = load_tap(s, &s->axes[axis], loop.index), both = join_taps(nest, outer, &tap);
   nest_carry_next(&loop, carried, sum_loops(s, axis + 1, &both, at, lanes, loop.carried[carried]));
@@ -120,18 +126,22 @@ static void sum_piece(const Sample *s, const Tap *taps, int count, Val at, int l
 
 void sample_row(const Sample *s) {
   Nest *nest = s->kernel->nest;
-  int count = written_out(s), lanes = target_lanes(s->kernel->target, sample_type(nest, s->x->element) == nest->f64 ? 64 : 32);
+  int count = written_out(s),
+      lanes =
+          target_lanes(s->kernel->target, sample_type(nest, s->x->element) == nest->f64 ? 64 : 32);
   if (element_info[s->x->element].bits < 8) lanes = 1;
   Tap list[WRITTEN_OUT], *taps = count <= WRITTEN_OUT ? list : NULL;
   if (taps) count = list_taps(s, list);
-  Val width = nest_const(nest, lanes), whole = nest_mul(nest, nest_udiv(nest, s->inner, width), width);
+  Val width = nest_const(nest, lanes),
+      whole = nest_mul(nest, nest_udiv(nest, s->inner, width), width);
   int64_t known, done;
-  FOR(nest, i, nest_const(nest, 0), whole, lanes) sum_piece(s, taps, count, i, lanes);
+  FOR (nest, i, nest_const(nest, 0), whole, lanes) sum_piece(s, taps, count, i, lanes);
   if (lanes == 1) return;
   if (!nest_constant(s->inner, &known) || !nest_constant(whole, &done)) {
-    FOR(nest, i, whole, s->inner, 1) sum_piece(s, taps, count, i, 1);
+    FOR (nest, i, whole, s->inner, 1) sum_piece(s, taps, count, i, 1);
     return;
   }
   for (lanes /= 2; lanes >= 1; lanes /= 2)
-    for (; done + lanes <= known; done += lanes) sum_piece(s, taps, count, nest_const(nest, done), lanes);
+    for (; done + lanes <= known; done += lanes)
+      sum_piece(s, taps, count, nest_const(nest, done), lanes);
 }

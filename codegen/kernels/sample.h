@@ -1,10 +1,12 @@
-// Rows of channels as weighted sums of rows of an image: what resize and grid_sample have in common.
+// Rows of channels as weighted sums of rows of an image: what resize and grid_sample have in
+// common.
 #ifndef TENON_CODEGEN_KERNELS_SAMPLE_H
 #define TENON_CODEGEN_KERNELS_SAMPLE_H
 
 #include "codegen/kernel.h"
 
-// Where the taps along one axis are: i32[taps] elements of the axis (negative: the hole), and their weights.
+// Where the taps along one axis are: i32[taps] elements of the axis (negative: the hole), and their
+// weights.
 typedef struct TapAxis {
   int taps;
   Val index, weight;          // pointers
@@ -17,9 +19,9 @@ typedef struct Sample {
   const View *x, *y;
   int axis_count;
   TapAxis axes[MAX_RANK];
-  Val from, to;    // first element of the rows that index 0 of all axes means; of the result's row
-  Val inner;       // elements of a row
-  bool has_holes;  // an index may be negative: such a tap has the value `hole`
+  Val from, to;   // first element of the rows that index 0 of all axes means; of the result's row
+  Val inner;      // elements of a row
+  bool has_holes; // an index may be negative: such a tap has the value `hole`
   double hole;
 } Sample;
 
@@ -27,7 +29,8 @@ typedef struct Sample {
 LLVMTypeRef sample_type(Nest *nest, ElementType element);
 // One row of the result.
 void sample_row(const Sample *sample);
-// `value` in sample_type, as the element of the result: integers cut off, quantized ones to nearest even.
+// `value` in sample_type, as the element of the result: integers cut off, quantized ones to nearest
+// even.
 void sample_store(const Sample *sample, Val value, Val offset);
 
 #endif

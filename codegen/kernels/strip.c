@@ -22,20 +22,24 @@ enum { NARROWEST = 4 }; // lanes of the vectors that shorten the rest of a line
 void strip_each(Nest *nest, Val low, Val high, int lanes, StripBody *body, void *user) {
   for (; lanes >= 1; lanes = lanes > NARROWEST ? lanes / 2 : lanes > 1 ? 1 : 0) {
     Val whole = strip_whole(nest, low, high, lanes);
-    if (!strip_is_empty(low, whole)) FOR(nest, i, low, whole, lanes) body(user, i, lanes);
+    if (!strip_is_empty(low, whole))
+      FOR (nest, i, low, whole, lanes) body(user, i, lanes);
     low = whole;
   }
 }
 
-void strip_blocks(Nest *nest, Val low, Val high, int vectors, int lanes, StripBlock *block, void *user) {
+void strip_blocks(Nest *nest, Val low, Val high, int vectors, int lanes, StripBlock *block,
+                  void *user) {
   const struct {
     int vectors, lanes;
   } shapes[] = {{vectors, lanes}, {1, lanes}, {1, 1}};
   for (int i = 0; i < 3; i++) {
-    if (i && shapes[i].vectors * shapes[i].lanes == shapes[i - 1].vectors * shapes[i - 1].lanes) continue;
+    if (i && shapes[i].vectors * shapes[i].lanes == shapes[i - 1].vectors * shapes[i - 1].lanes)
+      continue;
     int64_t step = (int64_t)shapes[i].vectors * shapes[i].lanes;
     Val whole = strip_whole(nest, low, high, step);
-    if (!strip_is_empty(low, whole)) FOR(nest, at, low, whole, step) block(user, at, shapes[i].vectors, shapes[i].lanes);
+    if (!strip_is_empty(low, whole))
+      FOR (nest, at, low, whole, step) block(user, at, shapes[i].vectors, shapes[i].lanes);
     low = whole;
   }
 }
@@ -43,7 +47,8 @@ void strip_blocks(Nest *nest, Val low, Val high, int vectors, int lanes, StripBl
 enum { PARTIAL_SUMS = 4 };
 
 // Combines into sums[0 .. count) over [low, high) in steps of count vectors.
-static void reduce_run(Nest *nest, Val low, Val high, int lanes, int count, Val *sums, Combine combine, StripTerm *term, void *user) {
+static void reduce_run(Nest *nest, Val low, Val high, int lanes, int count, Val *sums,
+                       Combine combine, StripTerm *term, void *user) {
   if (strip_is_empty(low, high)) return;
   Loop loop = nest_loop_begin(nest, low, high, nest_const(nest, (int64_t)count * lanes));
   for (int i = 0; i < count; i++) nest_carry(nest, &loop, sums[i]);
@@ -55,12 +60,14 @@ static void reduce_run(Nest *nest, Val low, Val high, int lanes, int count, Val 
   for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
 }
 
-Val strip_reduce(Nest *nest, Val low, Val high, int lanes, Val start, Combine combine, StripTerm *term, void *user) {
+Val strip_reduce(Nest *nest, Val low, Val high, int lanes, Val start, Combine combine,
+                 StripTerm *term, void *user) {
   Val total = start;
   if (lanes > 1) {
     Val sums[PARTIAL_SUMS];
     for (int i = 0; i < PARTIAL_SUMS; i++) sums[i] = nest_splat(nest, start, lanes);
-    Val wide = strip_whole(nest, low, high, (int64_t)PARTIAL_SUMS * lanes), whole = strip_whole(nest, low, high, lanes);
+    Val wide = strip_whole(nest, low, high, (int64_t)PARTIAL_SUMS * lanes),
+        whole = strip_whole(nest, low, high, lanes);
     if (!strip_is_empty(low, whole)) {
       reduce_run(nest, low, wide, lanes, PARTIAL_SUMS, sums, combine, term, user);
       sums[0] = combine(nest, combine(nest, sums[0], sums[1]), combine(nest, sums[2], sums[3]));
@@ -111,7 +118,8 @@ Val extreme_start(Nest *nest, ElementType element, bool maximum) {
   int bits = element_info[element].bits;
   uint64_t half = UINT64_C(1) << (bits - 1);
   if (element == BOOL) return nest_int(type, !maximum);
-  if (element_is_signed(element)) return nest_int(type, maximum ? -(int64_t)(half - 1) - 1 : (int64_t)(half - 1));
+  if (element_is_signed(element))
+    return nest_int(type, maximum ? -(int64_t)(half - 1) - 1 : (int64_t)(half - 1));
   return nest_int(type, maximum ? 0 : (int64_t)(half | (half - 1)));
 }
 
@@ -143,7 +151,8 @@ Val maths(Kernel *kernel, const char *name, Val x) {
 Val maths_sqrt(Kernel *kernel, Val x) {
   Nest *nest = kernel->nest;
   LLVMTypeRef type = LLVMTypeOf(x);
-  bool has = target_has(nest->target, TARGET_FPU) && (!is_double(nest, x) || target_has(nest->target, TARGET_DOUBLE));
+  bool has = target_has(nest->target, TARGET_FPU) &&
+             (!is_double(nest, x) || target_has(nest->target, TARGET_DOUBLE));
   return has ? nest_intrinsic(nest, "llvm.sqrt", &type, 1, &x, 1) : maths(kernel, "sqrt", x);
 }
 
@@ -162,7 +171,8 @@ Val maths_pow(Kernel *kernel, Val x, double exponent) {
     return nest_mul(nest, root, maths_sqrt(kernel, root));
   }
   Val by = nest_real(LLVMTypeOf(x), exponent);
-  return nest_library(nest, is_double(nest, x) ? "tenon_pow_f64" : "tenon_pow_f32", (Val[]){x, by}, 2);
+  return nest_library(nest, is_double(nest, x) ? "tenon_pow_f64" : "tenon_pow_f32", (Val[]){x, by},
+                      2);
 }
 
 LLVMTypeRef long_sum_type(Kernel *kernel, ElementType element) {
@@ -177,9 +187,11 @@ Val emit_requantize(Nest *nest, Val accumulator, double real_scale, const Type *
   int32_t low, high;
   quant_range(to->element, &low, &high);
   LLVMTypeRef wide = nest_vector(nest->i64, nest_lanes(accumulator));
-  Val product = nest_mul(nest, nest_extend(nest, accumulator, nest->i64, true), nest_int(wide, by.multiplier));
+  Val product = nest_mul(nest, nest_extend(nest, accumulator, nest->i64, true),
+                         nest_int(wide, by.multiplier));
   Val rounded = nest_add(nest, product, nest_int(wide, INT64_C(1) << (by.shift - 1)));
-  Val code = nest_add(nest, nest_ashr(nest, rounded, nest_int(wide, by.shift)), nest_int(wide, to->quant->zero[0]));
+  Val code = nest_add(nest, nest_ashr(nest, rounded, nest_int(wide, by.shift)),
+                      nest_int(wide, to->quant->zero[0]));
   code = nest_min(nest, nest_max(nest, code, nest_int(wide, low)), nest_int(wide, high));
   return nest_extend(nest, code, kernel_arithmetic_type(nest, to->element), true);
 }

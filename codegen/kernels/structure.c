@@ -7,7 +7,8 @@ bool lower_shape(Kernel *kernel) {
   const Dim *const *dims = node_dims(kernel->node, ATTR_DIMS, &count);
   for (int i = 0; i < count; i++) {
     Val value = nest_extend(nest, kernel_dim(kernel, dims[i]), nest->i64, true);
-    nest_store(nest, value, nest_address(nest, kernel->results[0].pointer, nest->i64, nest_const(nest, i)), 8);
+    nest_store(nest, value,
+               nest_address(nest, kernel->results[0].pointer, nest->i64, nest_const(nest, i)), 8);
   }
   return true;
 }

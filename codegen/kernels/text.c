@@ -1,17 +1,21 @@
-// Strings: the nests are here, what happens to one string is in runtime/kernels/text.c. Who makes new ones counts their
-// bytes first, writes this number to kernel->room, and makes them if they have room; if not, the caller ends the run.
+// Strings: the nests are here, what happens to one string is in runtime/kernels/text.c. Who makes
+// new ones counts their bytes first, writes this number to kernel->room, and makes them if they
+// have room; if not, the caller ends the run.
 #include <string.h>
 
 #include "codegen/kernels/lower.h"
 #include "codegen/kernels/movement.h"
 #include "runtime/tenon.h"
 
-static Val string_count(Kernel *kernel) { return move_product_value(kernel->nest, &kernel->operands[0], 0, kernel->operands[0].rank); }
+static Val string_count(Kernel *kernel) {
+  return move_product_value(kernel->nest, &kernel->operands[0], 0, kernel->operands[0].rank);
+}
 
 // string_match: one walk through the automaton for each string.
 bool lower_string_match(Kernel *kernel) {
   const View *x = &kernel->operands[0], *table = &kernel->operands[2];
-  Val arguments[] = {x->pointer, kernel->operands[1].pointer, table->pointer, kernel->results[0].pointer,
+  Val arguments[] = {x->pointer,           kernel->operands[1].pointer,
+                     table->pointer,       kernel->results[0].pointer,
                      string_count(kernel), table->dims[1]};
   nest_library(kernel->nest, "tenon_text_match", arguments, 6);
   return true;
@@ -42,8 +46,14 @@ static Val letter_table(Nest *nest) {
 bool lower_string_case(Kernel *kernel) {
   Nest *nest = kernel->nest;
   bool upper = !strcmp(node_string(kernel->node, ATTR_MODE), "upper");
-  Val arguments[] = {kernel->operands[0].pointer, kernel->results[0].pointer, string_count(kernel), letter_table(nest),
-                     nest_const(nest, LETTER_ROWS), nest_int(nest->i32, upper), kernel->text, kernel->room};
+  Val arguments[] = {kernel->operands[0].pointer,
+                     kernel->results[0].pointer,
+                     string_count(kernel),
+                     letter_table(nest),
+                     nest_const(nest, LETTER_ROWS),
+                     nest_int(nest->i32, upper),
+                     kernel->text,
+                     kernel->room};
   nest_library(nest, "tenon_text_case", arguments, 8);
   return true;
 }
@@ -65,9 +75,11 @@ static void visit_pair(const Pairs *p, Val a_at, Val b_at, Val y_at) {
   Kernel *kernel = p->kernel;
   Nest *nest = kernel->nest;
   Val done = nest_load(nest, nest->index, p->slot, 0);
-  Val a = string_at(kernel, &kernel->operands[0], a_at), b = string_at(kernel, &kernel->operands[1], b_at);
+  Val a = string_at(kernel, &kernel->operands[0], a_at),
+      b = string_at(kernel, &kernel->operands[1], b_at);
   Val arguments[] = {a, b, done, kernel->text, string_at(kernel, &kernel->results[0], y_at)};
-  Val next = nest_library(nest, p->writes ? "tenon_text_join" : "tenon_text_joined_bytes", arguments, p->writes ? 5 : 3);
+  Val next = nest_library(nest, p->writes ? "tenon_text_join" : "tenon_text_joined_bytes",
+                          arguments, p->writes ? 5 : 3);
   nest_store(nest, next, p->slot, 0);
 }
 
@@ -81,8 +93,9 @@ static void visit_pairs(const Pairs *p, int axis, Val a, Val b, Val y) {
   }
   Val a_stride = view_broadcast_stride(nest, &kernel->operands[0], result, axis);
   Val b_stride = view_broadcast_stride(nest, &kernel->operands[1], result, axis);
-  FOR(nest, i, nest_const(nest, 0), result->dims[axis], 1)
-    visit_pairs(p, axis + 1, nest_add(nest, a, nest_mul(nest, i, a_stride)), nest_add(nest, b, nest_mul(nest, i, b_stride)),
+  FOR (nest, i, nest_const(nest, 0), result->dims[axis], 1)
+    visit_pairs(p, axis + 1, nest_add(nest, a, nest_mul(nest, i, a_stride)),
+                nest_add(nest, b, nest_mul(nest, i, b_stride)),
                 nest_add(nest, y, nest_mul(nest, i, result->strides[axis])));
 }
 
@@ -110,26 +123,34 @@ enum { MOST_NUMBER_BYTES = 32 };
 static Val format_number(Kernel *kernel, Val at, Val done) {
   Nest *nest = kernel->nest;
   const View *x = &kernel->operands[0];
-  Val value = kernel_load(kernel, x->element, x->pointer, at, 1), y = string_at(kernel, &kernel->results[0], at);
+  Val value = kernel_load(kernel, x->element, x->pointer, at, 1),
+      y = string_at(kernel, &kernel->results[0], at);
   if (x->element == BOOL) {
     Val truth[] = {nest_extend(nest, value, nest->i32, false), kernel->text, done, y};
     return nest_library(nest, "tenon_text_truth", truth, 4);
   }
   if (element_is_integer(x->element)) {
     bool is_signed = element_is_signed(x->element);
-    Val whole[] = {nest_extend(nest, value, nest->i64, is_signed), nest_int(nest->i32, is_signed), kernel->text, done, y};
+    Val whole[] = {nest_extend(nest, value, nest->i64, is_signed), nest_int(nest->i32, is_signed),
+                   kernel->text, done, y};
     return nest_library(nest, "tenon_text_integer", whole, 5);
   }
   int mantissa = x->element == F64 ? 52 : x->element == F16 ? 10 : x->element == BF16 ? 7 : 23;
   int least = x->element == F64 ? -1022 : x->element == F16 ? -14 : -126;
-  Val real[] = {nest_float_width(nest, value, nest->f64), nest_int(nest->i32, mantissa), nest_int(nest->i32, least), kernel->text, done, y};
+  Val real[] = {nest_float_width(nest, value, nest->f64),
+                nest_int(nest->i32, mantissa),
+                nest_int(nest->i32, least),
+                kernel->text,
+                done,
+                y};
   return nest_library(nest, "tenon_text_real", real, 6);
 }
 
 // Room for the longest ones is asked for; only what they take is taken.
 bool lower_string_format(Kernel *kernel) {
   Nest *nest = kernel->nest;
-  Val zero = nest_const(nest, 0), count = string_count(kernel), room = nest_load(nest, nest->index, kernel->room, 0), overflow = NULL;
+  Val zero = nest_const(nest, 0), count = string_count(kernel),
+      room = nest_load(nest, nest->index, kernel->room, 0), overflow = NULL;
   Val bytes = nest_mul_checked(nest, count, nest_const(nest, MOST_NUMBER_BYTES), &overflow);
   if (overflow) bytes = nest_select(nest, overflow, nest_const(nest, -1), bytes);
   nest_store(nest, bytes, kernel->room, 0);
@@ -147,8 +168,10 @@ bool lower_string_parse(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const View *y = &kernel->results[0];
   bool real = y->element == F64;
-  Val arguments[] = {kernel->operands[0].pointer, y->pointer, string_count(kernel), nest_int(nest->i32, y->element == I64)};
-  Val good = nest_library(nest, real ? "tenon_text_parse_f64" : "tenon_text_parse_i64", arguments, real ? 3 : 4);
+  Val arguments[] = {kernel->operands[0].pointer, y->pointer, string_count(kernel),
+                     nest_int(nest->i32, y->element == I64)};
+  Val good = nest_library(nest, real ? "tenon_text_parse_f64" : "tenon_text_parse_i64", arguments,
+                          real ? 3 : 4);
   nest_fail_if(nest, nest_compare(nest, LLVMIntEQ, good, nest_int(nest->i32, 0)), TENON_E_TEXT);
   return true;
 }
@@ -158,18 +181,26 @@ bool lower_string_parse(Kernel *kernel) {
 static void split_strings(Kernel *kernel, Val counts, Val parts, Val room) {
   Nest *nest = kernel->nest;
   Val limit = nest_int(nest->i64, node_int(kernel->node, ATTR_LIMIT));
-  Val arguments[] = {kernel->operands[0].pointer, kernel->operands[1].pointer, limit, string_count(kernel), counts, parts, room};
+  Val arguments[] = {kernel->operands[0].pointer,
+                     kernel->operands[1].pointer,
+                     limit,
+                     string_count(kernel),
+                     counts,
+                     parts,
+                     room};
   nest_library(nest, "tenon_text_split", arguments, 7);
 }
 
 bool lower_string_count(Kernel *kernel) {
   Nest *nest = kernel->nest;
-  split_strings(kernel, kernel->results[0].pointer, LLVMConstNull(nest->pointer), nest_const(nest, 0));
+  split_strings(kernel, kernel->results[0].pointer, LLVMConstNull(nest->pointer),
+                nest_const(nest, 0));
   return true;
 }
 
 bool lower_string_split(Kernel *kernel) {
   const View *parts = &kernel->results[0];
-  split_strings(kernel, LLVMConstNull(kernel->nest->pointer), parts->pointer, parts->dims[parts->rank - 1]);
+  split_strings(kernel, LLVMConstNull(kernel->nest->pointer), parts->pointer,
+                parts->dims[parts->rank - 1]);
   return true;
 }

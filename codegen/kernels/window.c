@@ -1,7 +1,8 @@
 // Geometry of windows.
 #include "codegen/kernels/window.h"
 
-KernelWindow kernel_window(Kernel *kernel, const View *x, const View *y, const int64_t *kernel_sizes) {
+KernelWindow kernel_window(Kernel *kernel, const View *x, const View *y,
+                           const int64_t *kernel_sizes) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
   int rank = x->rank - 2, skip = WINDOW_AXES - rank;
@@ -27,7 +28,8 @@ KernelWindow kernel_window(Kernel *kernel, const View *x, const View *y, const i
 Val kernel_window_input(Nest *nest, const KernelWindow *window, int axis, Val at, Val tap) {
   Val index = nest_mul(nest, at, nest_const(nest, window->stride[axis]));
   index = nest_add(nest, index, nest_mul(nest, tap, nest_const(nest, window->dilation[axis])));
-  return window->pad_begin[axis] ? nest_sub(nest, index, nest_const(nest, window->pad_begin[axis])) : index;
+  return window->pad_begin[axis] ? nest_sub(nest, index, nest_const(nest, window->pad_begin[axis]))
+                                 : index;
 }
 
 bool kernel_window_padded(const KernelWindow *window, int axis) {
@@ -35,18 +37,23 @@ bool kernel_window_padded(const KernelWindow *window, int axis) {
   if (window->pad_begin[axis] > 0) return true;
   if (!nest_constant(window->input[axis], &input) || !nest_constant(window->output[axis], &output))
     return window->pad_end[axis] > 0 || window->kernel[axis] > 1;
-  return (output - 1) * window->stride[axis] + (window->kernel[axis] - 1) * window->dilation[axis] >= input;
+  return (output - 1) * window->stride[axis] +
+             (window->kernel[axis] - 1) * window->dilation[axis] >=
+         input;
 }
 
-// base + tap * dilation in [0, input): first = ceil(-base / dilation), end = ceil((input - base) / dilation).
-void kernel_window_taps(Nest *nest, const KernelWindow *window, int axis, Val at, Val *first, Val *end) {
+// base + tap * dilation in [0, input): first = ceil(-base / dilation), end = ceil((input - base) /
+// dilation).
+void kernel_window_taps(Nest *nest, const KernelWindow *window, int axis, Val at, Val *first,
+                        Val *end) {
   Val zero = nest_const(nest, 0), taps = nest_const(nest, window->kernel[axis]);
   if (!kernel_window_padded(window, axis)) {
     *first = zero;
     *end = taps;
     return;
   }
-  Val base = kernel_window_input(nest, window, axis, at, zero), dilation = nest_const(nest, window->dilation[axis]);
+  Val base = kernel_window_input(nest, window, axis, at, zero),
+      dilation = nest_const(nest, window->dilation[axis]);
   Val up = nest_const(nest, window->dilation[axis] - 1);
   Val before = nest_max(nest, nest_sub(nest, zero, base), zero);
   Val room = nest_max(nest, nest_sub(nest, window->input[axis], base), zero);

@@ -1,8 +1,8 @@
 // The transforms of Winograd's convolution (ir/winograd.h), vectors along the channels.
 //
-//   for each tile: for each vector of channels: load the tile, transform its columns and then its rows,
-//   store each element where the matrix product of that element wants it (input), or add up to
-//   block * block results and let the epilogue run on them (output).
+//   for each tile: for each vector of channels: load the tile, transform its columns and then its
+//   rows, store each element where the matrix product of that element wants it (input), or add up
+//   to block * block results and let the epilogue run on them (output).
 #include <math.h>
 
 #include "codegen/kernels/lower.h"
@@ -24,13 +24,18 @@ typedef struct Transform {
 
 static Val scaled_sum(Nest *nest, Val sum, double factor, Val x) {
   if (factor == 0) return sum;
-  if (!sum) return factor == 1 ? x : factor == -1 ? nest_neg(nest, x) : nest_mul(nest, x, nest_real(LLVMTypeOf(x), factor));
+  if (!sum)
+    return factor == 1    ? x
+           : factor == -1 ? nest_neg(nest, x)
+                          : nest_mul(nest, x, nest_real(LLVMTypeOf(x), factor));
   if (factor == 1) return nest_add(nest, sum, x);
   if (factor == -1) return nest_sub(nest, sum, x);
   return nest_fma(nest, x, nest_real(LLVMTypeOf(x), factor), sum);
 }
 
-static double entry(const WinogradMatrix *m, int row, int column) { return m->values[row * m->columns + column]; }
+static double entry(const WinogradMatrix *m, int row, int column) {
+  return m->values[row * m->columns + column];
+}
 
 // Two rows that differ in signs only share their sums: those of equal and those of opposite sign.
 static bool rows_pair(const WinogradMatrix *m, int row) {
@@ -51,8 +56,10 @@ static void emit_row_pair(Nest *nest, const WinogradMatrix *m, int row, const Va
   Val same = NULL, opposite = NULL;
   for (int k = 0; k < m->columns; k++) {
     double factor = entry(m, row, k);
-    if (factor == entry(m, row + 1, k)) same = scaled_sum(nest, same, factor, in[k]);
-    else opposite = scaled_sum(nest, opposite, factor, in[k]);
+    if (factor == entry(m, row + 1, k))
+      same = scaled_sum(nest, same, factor, in[k]);
+    else
+      opposite = scaled_sum(nest, opposite, factor, in[k]);
   }
   out[row] = nest_add(nest, same, opposite);
   out[row + 1] = nest_sub(nest, same, opposite);
@@ -97,7 +104,8 @@ static void emit_square(Nest *nest, const WinogradMatrix *m, const Val *in, Val 
 
 // --- both
 
-static Transform describe(Kernel *kernel, const View *image, const View *elements, WinogradStep step) {
+static Transform describe(Kernel *kernel, const View *image, const View *elements,
+                          WinogradStep step) {
   Transform t = {.kernel = kernel, .nest = kernel->nest, .image = image, .elements = elements};
   int count;
   const Dim *const *sizes = node_dims(kernel->node, ATTR_SIZES, &count);
@@ -115,21 +123,27 @@ static Transform describe(Kernel *kernel, const View *image, const View *element
   return t;
 }
 
-static Val offset_address(Transform *t, Val base, Val offset) { return nest_address(t->nest, base, t->nest->f32, offset); }
+static Val offset_address(Transform *t, Val base, Val offset) {
+  return nest_address(t->nest, base, t->nest->f32, offset);
+}
 
 static Val load(Transform *t, Val address, Val count) {
   LLVMTypeRef type = nest_vector(t->nest->f32, t->lanes);
-  return count ? nest_load_lanes(t->nest, type, address, count) : nest_load(t->nest, type, address, 4);
+  return count ? nest_load_lanes(t->nest, type, address, count)
+               : nest_load(t->nest, type, address, 4);
 }
 
 static void store(Transform *t, Val value, Val address, Val count) {
-  if (count) nest_store_lanes(t->nest, value, address, count);
-  else nest_store(t->nest, value, address, 4);
+  if (count)
+    nest_store_lanes(t->nest, value, address, count);
+  else
+    nest_store(t->nest, value, address, 4);
 }
 
 // Where element 0 of tile `number` lies; the next one is `tiles * channels` on.
 static Val element_address(Transform *t, Val number) {
-  return offset_address(t, t->elements->pointer, nest_mul(t->nest, number, nest_const(t->nest, t->channels)));
+  return offset_address(t, t->elements->pointer,
+                        nest_mul(t->nest, number, nest_const(t->nest, t->channels)));
 }
 
 typedef void Channels(Transform *t, const void *tile, Val channel, Val count);
@@ -137,8 +151,10 @@ typedef void Channels(Transform *t, const void *tile, Val channel, Val count);
 static void each_channels(Transform *t, Channels *body, const void *tile) {
   Nest *nest = t->nest;
   int64_t whole = t->channels / t->lanes * t->lanes;
-  FOR(nest, channel, nest_const(nest, 0), nest_const(nest, whole), t->lanes) body(t, tile, channel, NULL);
-  if (whole < t->channels) body(t, tile, nest_const(nest, whole), nest_const(nest, t->channels - whole));
+  FOR (nest, channel, nest_const(nest, 0), nest_const(nest, whole), t->lanes)
+    body(t, tile, channel, NULL);
+  if (whole < t->channels)
+    body(t, tile, nest_const(nest, whole), nest_const(nest, t->channels - whole));
 }
 
 typedef struct Place {
@@ -150,9 +166,10 @@ static void each_tile(Transform *t, void (*body)(Transform *t, const Place *plac
   Nest *nest = t->nest;
   DimTable *dims = t->kernel->node->graph->module->dims;
   kernel_split(t->kernel, dim_constant(dims, t->tiles / t->across));
-  FOR(nest, line, t->kernel->begin, t->kernel->end, 1) {
-    Val image = nest_udiv(nest, line, nest_const(nest, t->down)), row = nest_urem(nest, line, nest_const(nest, t->down));
-    FOR(nest, column, nest_const(nest, 0), nest_const(nest, t->across), 1) {
+  FOR (nest, line, t->kernel->begin, t->kernel->end, 1) {
+    Val image = nest_udiv(nest, line, nest_const(nest, t->down)),
+        row = nest_urem(nest, line, nest_const(nest, t->down));
+    FOR (nest, column, nest_const(nest, 0), nest_const(nest, t->across), 1) {
       Val number = nest_add(nest, nest_mul(nest, line, nest_const(nest, t->across)), column);
       Place place = {image, row, column, number};
       body(t, &place);
@@ -171,21 +188,27 @@ static void input_channels(Transform *t, const void *tile, Val channel, Val coun
   const InputTile *in = tile;
   int elements = t->tile * t->tile;
   Val values[MAX_ELEMENTS], results[MAX_ELEMENTS], to = offset_address(t, in->to, channel);
-  for (int k = 0; k < elements; k++) values[k] = load(t, offset_address(t, in->pixels[k], channel), count);
+  for (int k = 0; k < elements; k++)
+    values[k] = load(t, offset_address(t, in->pixels[k], channel), count);
   emit_square(nest, &t->matrix, values, results);
   for (int k = 0; k < elements; k++)
-    store(t, results[k], offset_address(t, to, nest_const(nest, k * t->tiles * t->channels)), count);
+    store(t, results[k], offset_address(t, to, nest_const(nest, k * t->tiles * t->channels)),
+          count);
 }
 
-static Val is_below(Nest *nest, Val index, Val size) { return nest_compare(nest, LLVMIntULT, index, size); }
+static Val is_below(Nest *nest, Val index, Val size) {
+  return nest_compare(nest, LLVMIntULT, index, size);
+}
 
 // Pixels outside the image are a line of zeros.
 static void border_pixels(Transform *t, Val top, Val left, Val line, Val *pixels) {
   Nest *nest = t->nest;
   for (int i = 0; i < t->tile; i++)
     for (int j = 0; j < t->tile; j++) {
-      Val h = nest_add(nest, top, nest_const(nest, i)), w = nest_add(nest, left, nest_const(nest, j));
-      Val inside = nest_and(nest, is_below(nest, h, t->image->dims[1]), is_below(nest, w, t->image->dims[2]));
+      Val h = nest_add(nest, top, nest_const(nest, i)),
+          w = nest_add(nest, left, nest_const(nest, j));
+      Val inside = nest_and(nest, is_below(nest, h, t->image->dims[1]),
+                            is_below(nest, w, t->image->dims[2]));
       pixels[i * t->tile + j] = nest_select(nest, inside, pixels[i * t->tile + j], line);
     }
 }
@@ -193,21 +216,26 @@ static void border_pixels(Transform *t, Val top, Val left, Val line, Val *pixels
 static Val all_inside(Transform *t, Val first, int axis) {
   Nest *nest = t->nest;
   Val last = nest_add(nest, first, nest_const(nest, t->tile - 1));
-  return nest_and(nest, nest_compare(nest, LLVMIntSGE, first, nest_const(nest, 0)), nest_compare(nest, LLVMIntSLT, last, t->image->dims[axis]));
+  return nest_and(nest, nest_compare(nest, LLVMIntSGE, first, nest_const(nest, 0)),
+                  nest_compare(nest, LLVMIntSLT, last, t->image->dims[axis]));
 }
 
 static void input_tile(Transform *t, const Place *place) {
   Nest *nest = t->nest;
   const Val *strides = t->image->strides;
   Val block = nest_const(nest, t->block);
-  Val top = nest_sub(nest, nest_mul(nest, place->row, block), nest_const(nest, node_ints_at(t->kernel->node, ATTR_PADS, 0, 0)));
-  Val left = nest_sub(nest, nest_mul(nest, place->column, block), nest_const(nest, node_ints_at(t->kernel->node, ATTR_PADS, 1, 0)));
+  Val top = nest_sub(nest, nest_mul(nest, place->row, block),
+                     nest_const(nest, node_ints_at(t->kernel->node, ATTR_PADS, 0, 0)));
+  Val left = nest_sub(nest, nest_mul(nest, place->column, block),
+                      nest_const(nest, node_ints_at(t->kernel->node, ATTR_PADS, 1, 0)));
   Val offset = nest_add(nest, nest_mul(nest, top, strides[1]), nest_mul(nest, left, strides[2]));
-  Val origin = offset_address(t, t->image->pointer, nest_add(nest, offset, nest_mul(nest, place->image, strides[0])));
+  Val origin = offset_address(t, t->image->pointer,
+                              nest_add(nest, offset, nest_mul(nest, place->image, strides[0])));
   InputTile tile = {.to = element_address(t, place->number)};
   for (int i = 0; i < t->tile; i++)
     for (int j = 0; j < t->tile; j++) {
-      Val at = nest_add(nest, nest_mul(nest, strides[1], nest_const(nest, i)), nest_mul(nest, strides[2], nest_const(nest, j)));
+      Val at = nest_add(nest, nest_mul(nest, strides[1], nest_const(nest, i)),
+                        nest_mul(nest, strides[2], nest_const(nest, j)));
       tile.pixels[i * t->tile + j] = offset_address(t, origin, at);
     }
   Branch branch = nest_if(nest, nest_and(nest, all_inside(t, top, 1), all_inside(t, left, 2)));
@@ -238,20 +266,27 @@ typedef struct OutputTile {
 static void output_channels(Transform *t, const void *tile, Val channel, Val count) {
   Nest *nest = t->nest;
   const OutputTile *out = tile;
-  Val values[MAX_ELEMENTS], results[MAX_ELEMENTS], from = offset_address(t, out->from, channel), block = nest_const(nest, t->block);
+  Val values[MAX_ELEMENTS], results[MAX_ELEMENTS], from = offset_address(t, out->from, channel),
+                                                   block = nest_const(nest, t->block);
   for (int k = 0; k < t->tile * t->tile; k++)
-    values[k] = load(t, offset_address(t, from, nest_const(nest, k * t->tiles * t->channels)), count);
+    values[k] =
+        load(t, offset_address(t, from, nest_const(nest, k * t->tiles * t->channels)), count);
   emit_square(nest, &t->matrix, values, results);
   for (int k = 0; k < t->block * t->block; k++)
-    nest_store(nest, results[k], offset_address(t, out->results, nest_const(nest, k * t->lanes)), 4);
-  FOR(nest, i, nest_const(nest, 0), out->rows, 1) {
-    FOR(nest, j, nest_const(nest, 0), out->columns, 1) {
-      Val coordinates[MAX_RANK] = {out->place->image, nest_add(nest, nest_mul(nest, out->place->row, block), i),
-                                   nest_add(nest, nest_mul(nest, out->place->column, block), j), channel};
+    nest_store(nest, results[k], offset_address(t, out->results, nest_const(nest, k * t->lanes)),
+               4);
+  FOR (nest, i, nest_const(nest, 0), out->rows, 1) {
+    FOR (nest, j, nest_const(nest, 0), out->columns, 1) {
+      Val coordinates[MAX_RANK] = {
+          out->place->image, nest_add(nest, nest_mul(nest, out->place->row, block), i),
+          nest_add(nest, nest_mul(nest, out->place->column, block), j), channel};
       Val number = nest_add(nest, nest_mul(nest, i, block), j);
-      Val value = load(t, offset_address(t, out->results, nest_mul(nest, number, nest_const(nest, t->lanes))), NULL);
+      Val value = load(
+          t, offset_address(t, out->results, nest_mul(nest, number, nest_const(nest, t->lanes))),
+          NULL);
       value = kernel_epilogue(t->kernel, value, coordinates, count);
-      store(t, value, offset_address(t, t->image->pointer, view_at(nest, t->image, coordinates)), count);
+      store(t, value, offset_address(t, t->image->pointer, view_at(nest, t->image, coordinates)),
+            count);
     }
   }
 }
@@ -260,8 +295,10 @@ static void output_tile(Transform *t, const Place *place) {
   Nest *nest = t->nest;
   Val block = nest_const(nest, t->block);
   OutputTile tile = {.place = place, .from = element_address(t, place->number)};
-  tile.rows = nest_umin(nest, block, nest_sub(nest, t->image->dims[1], nest_mul(nest, place->row, block)));
-  tile.columns = nest_umin(nest, block, nest_sub(nest, t->image->dims[2], nest_mul(nest, place->column, block)));
+  tile.rows =
+      nest_umin(nest, block, nest_sub(nest, t->image->dims[1], nest_mul(nest, place->row, block)));
+  tile.columns = nest_umin(nest, block,
+                           nest_sub(nest, t->image->dims[2], nest_mul(nest, place->column, block)));
   tile.results = nest_local(nest, nest->f32, (int64_t)t->block * t->block * t->lanes, 64);
   each_channels(t, output_channels, &tile);
 }

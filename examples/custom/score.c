@@ -1,6 +1,8 @@
-/* Scores frames of features with a model that needs two operators of its own, which operators.c has.
+/* Scores frames of features with a model that needs two operators of its own, which operators.c
+ * has.
  *
- *   tenon compile scorer.onnx -o scorer.o --dim N=1..4 --custom 'acme:SoftThreshold=acme_soft_threshold{pure}' \
+ *   tenon compile scorer.onnx -o scorer.o --dim N=1..4 --custom
+ * 'acme:SoftThreshold=acme_soft_threshold{pure}' \
  *                 --custom 'acme:WeightedRank=acme_weighted_rank{workspace=4*in0.1}'
  *   cc score.c operators.c scorer.o -o score && ./score
  */
@@ -18,16 +20,18 @@ static int score(const float *features, size_t frames) {
   scorer_outputs out = {rank, best};
   int error = scorer_run(&context, &in, &out);
   if (error) {
-    printf("%s: %s\n", context.op >= 0 ? scorer_model.ops[context.op] : "the call", tenon_error_text(error));
+    printf("%s: %s\n", context.op >= 0 ? scorer_model.ops[context.op] : "the call",
+           tenon_error_text(error));
     return error;
   }
   for (size_t i = 0; i < frames; i++)
-    printf("frame %d: %d %d %d %d, best %.4f\n", (int)i, (int)rank[4 * i], (int)rank[4 * i + 1], (int)rank[4 * i + 2],
-           (int)rank[4 * i + 3], (double)best[i]);
+    printf("frame %d: %d %d %d %d, best %.4f\n", (int)i, (int)rank[4 * i], (int)rank[4 * i + 1],
+           (int)rank[4 * i + 2], (int)rank[4 * i + 3], (double)best[i]);
   return 0;
 }
 
 int main(void) {
-  static const float features[3 * 8] = {1, 0, 0, 0, 0, 0, 0, 0, 0.5f, 1, -1, 2, 0, 1, 3, -2, -1, -1, -1, -1, 1, 1, 1, 1};
+  static const float features[3 * 8] = {1, 0, 0, 0,  0,  0,  0,  0,  0.5f, 1, -1, 2,
+                                        0, 1, 3, -2, -1, -1, -1, -1, 1,    1, 1,  1};
   return score(features, 3);
 }

@@ -51,6 +51,19 @@ typedef union Vector {
   void (*function)(void);
 } Vector;
 
-__attribute__((section(".vectors"), used)) static const Vector vectors[16] = {
-    {stack_top}, {.function = reset}, {.function = fault}, {.function = fault}, {.function = fault}, {.function = fault},
-    {.function = fault}, {0}, {0}, {0}, {0}, {.function = fault}, {0}, {0}, {.function = fault}, {.function = fault}};
+__attribute__((section(".vectors"), used)) static const Vector vectors[16] = {{stack_top},
+                                                                              {.function = reset},
+                                                                              {.function = fault},
+                                                                              {.function = fault},
+                                                                              {.function = fault},
+                                                                              {.function = fault},
+                                                                              {.function = fault},
+                                                                              {0},
+                                                                              {0},
+                                                                              {0},
+                                                                              {0},
+                                                                              {.function = fault},
+                                                                              {0},
+                                                                              {0},
+                                                                              {.function = fault},
+                                                                              {.function = fault}};

@@ -9,7 +9,8 @@
 #include "digits.h"
 #include "lenet5.h"
 
-/* What the model needs is known when the firmware is built: too large is an error here, not in the field. */
+/* What the model needs is known when the firmware is built: too large is an error here, not in the
+ * field. */
 #if LENET5_WORKSPACE_BYTES > 256 * 1024
 #error "the network no longer fits the RAM that is set aside for it"
 #endif

@@ -1,5 +1,5 @@
-/* One model, several threads: the weights and the code are shared, each thread has a context and a workspace. A pool
- * that splits single calls is the other way to use several cores.
+/* One model, several threads: the weights and the code are shared, each thread has a context and a
+ * workspace. A pool that splits single calls is the other way to use several cores.
  *
  *   tenon compile ../mnist/lenet5.onnx -o lenet5.o
  *   cc -I. -I../mnist threads.c ../../runtime/tenon_pool.c lenet5.o -pthread -o threads
@@ -52,7 +52,8 @@ int main(void) {
   int different = 0;
   for (int i = 0; i < THREADS + 2; i++) {
     if (workers[i].error) fprintf(stderr, "lenet5: %s\n", tenon_error_text(workers[i].error));
-    different += workers[i].error || memcmp(workers[i].logits, workers[THREADS].logits, sizeof workers[i].logits) != 0;
+    different += workers[i].error ||
+                 memcmp(workers[i].logits, workers[THREADS].logits, sizeof workers[i].logits) != 0;
   }
   printf("%d of %d runs differ from the first\n", different, THREADS + 1);
   return different != 0;

@@ -3,9 +3,9 @@
 #include "ir/builder.h"
 #include "ir/product_channels.h"
 #include "ir/product_tile.h"
-#include "ir/weight_matrix.h"
 #include "ir/quant.h"
 #include "ir/recurrent.h"
+#include "ir/weight_matrix.h"
 #include "passes/codes.h"
 #include "passes/place/place.h"
 
@@ -112,9 +112,7 @@ static bool is_byte(const Value *value) {
   return element == I8 || element == U8;
 }
 
-static const Type *own_result(const Node *node) {
-  return node_own_type(node);
-}
+static const Type *own_result(const Node *node) { return node_own_type(node); }
 
 // The product's own result: the accumulator, or codes of 8 bits quantized as a whole.
 static bool gives_sums_or_codes(const Node *node) {
@@ -160,7 +158,8 @@ static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TI
   const Type *y = own_result(node);
   ChannelWords words;
   bool codes = y->quant && y->element != I32;
-  tile[0] = codes && requantization_is_high(node->operands[0]->type.quant, node->operands[1]->type.quant, y->quant);
+  tile[0] = codes && requantization_is_high(node->operands[0]->type.quant,
+                                            node->operands[1]->type.quant, y->quant);
   tile[1] = codes && product_channel_words(node, y, &words);
   return tile[1] ? 2 : 1;
 }
@@ -169,7 +168,8 @@ static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TI
 static bool has_streams(const Node *node, bool sparse) {
   WeightMatrix matrix;
   StreamShape shape;
-  return weight_matrix(node, &matrix, NULL) && stream_shape(&value_constant(node->operands[1])->storage, &matrix, &shape) &&
+  return weight_matrix(node, &matrix, NULL) &&
+         stream_shape(&value_constant(node->operands[1])->storage, &matrix, &shape) &&
          (shape.gap_bits > 0) == sparse;
 }
 

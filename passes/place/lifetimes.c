@@ -30,7 +30,8 @@ bool plan_refuse_unbounded(const MemoryPlan *plan, const Value *value) {
   const char *text = type_text(plan->context->scratch, &value->type);
   const char *name = value->name ? value->name : "result";
   if (value->type.kind != TYPE_TENSOR)
-    return diag_error(diag, loc, "value '%s' is %s: with --io=workspace there are only tensors", name, text);
+    return diag_error(diag, loc, "value '%s' is %s: with --io=workspace there are only tensors",
+                      name, text);
   const char *symbol = NULL;
   for (int i = 0; i < value->type.rank && !symbol; i++)
     if (dim_high(value->type.dims[i]) == DIM_UNBOUNDED)

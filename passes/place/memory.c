@@ -50,11 +50,13 @@ static const Node *makes_text(const Graph *graph) {
   return NULL;
 }
 
-// Bytes of new strings come from where late places come from: there is one more of these, which no value has.
+// Bytes of new strings come from where late places come from: there is one more of these, which no
+// value has.
 static bool plan_text(MemoryPlan *plan) {
   const Node *node = makes_text(plan->graph);
   if (node && plan->context->io_workspace)
-    return diag_error(plan->context->diag, node->loc, "%s makes strings, whose bytes have no bound: not with --io=workspace",
+    return diag_error(plan->context->diag, node->loc,
+                      "%s makes strings, whose bytes have no bound: not with --io=workspace",
                       op_info[node->op].text);
   plan->graph->late_count += node != NULL;
   return true;

@@ -144,7 +144,8 @@ static void greedy(Order *order, int *sequence) {
   }
 }
 
-// The number of the node that has to come before `at` for its operand `index`, the last of them for the effects; -1: none.
+// The number of the node that has to come before `at` for its operand `index`, the last of them for
+// the effects; -1: none.
 static int dependence(const Order *order, int at, int index) {
   const Node *node = order->nodes[at].node;
   if (index == node->operand_count) return order->nodes[at].before;

@@ -1,18 +1,21 @@
-// Products with compressed weights on machines with wide vectors go output by output: each weight that is
-// stored is multiplied with vectors of neighbouring positions (pixels, or rows of a matrix product). So
-// positions must lie side by side: the other operand is padded and transposed to planes, one for each
-// channel, by nodes of their own. codegen/kernels/planes.c is the kernel. A single row needs no planes.
+// Products with compressed weights on machines with wide vectors go output by output: each weight
+// that is stored is multiplied with vectors of neighbouring positions (pixels, or rows of a matrix
+// product). So positions must lie side by side: the other operand is padded and transposed to
+// planes, one for each channel, by nodes of their own. codegen/kernels/planes.c is the kernel. A
+// single row needs no planes.
 #include "ir/builder.h"
 #include "ir/weight_matrix.h"
 #include "passes/place/place.h"
 
 enum { MOST_VECTORS = 12, FEWEST_VECTORS = 3 };
 
-// Vectors of positions in a tile. The last tile begins earlier where they do not divide the positions;
-// what is computed twice counts.
+// Vectors of positions in a tile. The last tile begins earlier where they do not divide the
+// positions; what is computed twice counts.
 static int64_t tile_vectors(int64_t positions, int lanes, int registers) {
-  int64_t most = registers < 2 * MOST_VECTORS ? MOST_VECTORS - 4 : MOST_VECTORS, best = FEWEST_VECTORS, least = INT64_MAX;
-  for (int64_t vectors = FEWEST_VECTORS; vectors <= most && vectors * lanes <= positions; vectors++) {
+  int64_t most = registers < 2 * MOST_VECTORS ? MOST_VECTORS - 4 : MOST_VECTORS,
+          best = FEWEST_VECTORS, least = INT64_MAX;
+  for (int64_t vectors = FEWEST_VECTORS; vectors <= most && vectors * lanes <= positions;
+       vectors++) {
     int64_t tiles = (positions + vectors * lanes - 1) / (vectors * lanes);
     if (tiles * vectors > least) continue;
     least = tiles * vectors;
@@ -63,7 +66,8 @@ static bool make_planes(Node *node, const Target *target) {
   Builder builder = builder_before(node);
   bool conv = node->op == OP_CONV;
   int lanes = target_lanes(target, 32);
-  int64_t tile[1] = {tile_vectors(product_positions(node, false).count, lanes, target->vector_registers)};
+  int64_t tile[1] = {
+      tile_vectors(product_positions(node, false).count, lanes, target->vector_registers)};
   Value *x = conv ? padded(&builder, node) : node->operands[0];
   Value *planes = x ? planes_of(&builder, x) : NULL;
   if (!planes) return false;
@@ -78,6 +82,7 @@ static bool make_planes(Node *node, const Target *target) {
 bool place_planes(Graph *graph, PassContext *context) {
   if (!context->target) return true;
   FOR_EACH_NODE (node, graph)
-    if (is_compressed_by_output(node, context->target) && !make_planes(node, context->target)) return false;
+    if (is_compressed_by_output(node, context->target) && !make_planes(node, context->target))
+      return false;
   return true;
 }

@@ -1,5 +1,5 @@
-// Has this processor what the object was compiled for? Only x86-64 lets a program ask without the operating system.
-// The compiler gives these functions the baseline's instructions only.
+// Has this processor what the object was compiled for? Only x86-64 lets a program ask without the
+// operating system. The compiler gives these functions the baseline's instructions only.
 #include <stdint.h>
 
 #if defined(__x86_64__)
@@ -11,9 +11,10 @@ static inline __attribute__((always_inline)) uint32_t saved_state(void) { // XCR
   return low;
 }
 
-// Bits that are wanted of leaves 1, 7, 7.1 and 0x80000001, and of XCR0: registers that the system saves.
-int32_t tenon_cpu_lacks(uint32_t ecx1, uint32_t ebx7, uint32_t ecx7, uint32_t edx7, uint32_t eax7_1, uint32_t edx7_1,
-                        uint32_t ecx_extended, uint32_t saved) {
+// Bits that are wanted of leaves 1, 7, 7.1 and 0x80000001, and of XCR0: registers that the system
+// saves.
+int32_t tenon_cpu_lacks(uint32_t ecx1, uint32_t ebx7, uint32_t ecx7, uint32_t edx7, uint32_t eax7_1,
+                        uint32_t edx7_1, uint32_t ecx_extended, uint32_t saved) {
   uint32_t a, b, c, d, highest, lacks;
   __cpuid(0, highest, b, c, d);
   __cpuid(1, a, b, c, d);

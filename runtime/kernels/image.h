@@ -1,4 +1,5 @@
-// Names that runtime/kernels/image.c and its callers share: the order of these lists is the numbering.
+// Names that runtime/kernels/image.c and its callers share: the order of these lists is the
+// numbering.
 #ifndef TENON_KERNELS_IMAGE_H
 #define TENON_KERNELS_IMAGE_H
 

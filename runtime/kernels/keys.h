@@ -1,20 +1,24 @@
-// Keys: elements as signed integers that order as they do: NaN above everything, -0 and 0 equal, so that
-// machines without a floating-point unit need none.
+// Keys: elements as signed integers that order as they do: NaN above everything, -0 and 0 equal, so
+// that machines without a floating-point unit need none.
 #ifndef TENON_RUNTIME_KERNELS_KEYS_H
 #define TENON_RUNTIME_KERNELS_KEYS_H
 
 #include <stdint.h>
 
-#define DIRECT_KEY(name, type, key_type) \
+#define DIRECT_KEY(name, type, key_type)                                                           \
   static inline key_type key_##name(type x) { return (key_type)x; }
-#define FLIPPED_KEY(name, type, key_type) /* the lowest value of the type becomes that of the key */ \
-  static inline key_type key_##name(type x) { return (key_type)(x ^ (type)1 << (sizeof(type) * 8 - 1)); }
-#define FLOAT_KEY(name, type, key_type, infinity, highest) /* sign and magnitude as two's complement */ \
-  static inline key_type key_##name(type x) {                                                          \
-    type sign = (type)((type)1 << (sizeof(type) * 8 - 1));                                             \
-    key_type magnitude = (key_type)(x & (type)~sign);                                                  \
-    if (magnitude > (infinity)) return (highest);                                                      \
-    return x & sign ? -magnitude : magnitude;                                                          \
+#define FLIPPED_KEY(name, type,                                                                    \
+                    key_type) /* the lowest value of the type becomes that of the key */           \
+  static inline key_type key_##name(type x) {                                                      \
+    return (key_type)(x ^ (type)1 << (sizeof(type) * 8 - 1));                                      \
+  }
+#define FLOAT_KEY(name, type, key_type, infinity,                                                  \
+                  highest) /* sign and magnitude as two's complement */                            \
+  static inline key_type key_##name(type x) {                                                      \
+    type sign = (type)((type)1 << (sizeof(type) * 8 - 1));                                         \
+    key_type magnitude = (key_type)(x & (type)~sign);                                              \
+    if (magnitude > (infinity)) return (highest);                                                  \
+    return x & sign ? -magnitude : magnitude;                                                      \
   }
 
 DIRECT_KEY(i8, int8_t, int32_t)

@@ -1,5 +1,5 @@
-// roi_align: where the samples of a region lie along one axis, in double as the interpreter has them
-// (ir/interpret_roi_align.c).
+// roi_align: where the samples of a region lie along one axis, in double as the interpreter has
+// them (ir/interpret_roi_align.c).
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,8 +9,10 @@ static inline double round_up(double x) { // of numbers below 2^31
 }
 
 // Start and size of the cells between low and high, into place[2]; returns the samples per cell.
-size_t tenon_roi_cells(double *place, double low, double high, double scale, size_t cells, size_t samples, int32_t half_pixel) {
-  double offset = half_pixel ? 0.5 : 0, start = low * scale - offset, length = high * scale - offset - start;
+size_t tenon_roi_cells(double *place, double low, double high, double scale, size_t cells,
+                       size_t samples, int32_t half_pixel) {
+  double offset = half_pixel ? 0.5 : 0, start = low * scale - offset,
+         length = high * scale - offset - start;
   if (!half_pixel && !(length > 1)) length = 1;
   place[0] = start;
   place[1] = length / (double)cells;
@@ -19,8 +21,10 @@ size_t tenon_roi_cells(double *place, double low, double high, double scale, siz
   return (size_t)round_up(place[1]);
 }
 
-// The two pixels next to a sample, and their weights; outside of the image by more than a pixel there is nothing.
-void tenon_roi_tap(int32_t *index, double *weight, double start, double size, size_t cell, size_t sample, size_t samples, size_t pixels) {
+// The two pixels next to a sample, and their weights; outside of the image by more than a pixel
+// there is nothing.
+void tenon_roi_tap(int32_t *index, double *weight, double start, double size, size_t cell,
+                   size_t sample, size_t samples, size_t pixels) {
   double at = start + (double)cell * size + ((double)sample + 0.5) * size / (double)samples;
   index[0] = index[1] = 0;
   weight[0] = weight[1] = 0;

@@ -1,12 +1,16 @@
-// Strings: pointer and length, as tenon_string. Functions that make new ones get memory for their bytes and a word that
-// says how many; they leave there how many it takes, and write nothing where it is too small.
+// Strings: pointer and length, as tenon_string. Functions that make new ones get memory for their
+// bytes and a word that says how many; they leave there how many it takes, and write nothing where
+// it is too small.
 #include "runtime/kernels/text.h"
 
-// y[i]: the automaton ends in a state that accepts after string i; `columns` entries a state, the last one says so.
-void tenon_text_match(const Text *x, const unsigned char *classes, const int *table, unsigned char *y, size_t count, size_t columns) {
+// y[i]: the automaton ends in a state that accepts after string i; `columns` entries a state, the
+// last one says so.
+void tenon_text_match(const Text *x, const unsigned char *classes, const int *table,
+                      unsigned char *y, size_t count, size_t columns) {
   for (size_t i = 0; i < count; i++) {
     size_t state = 0;
-    for (size_t k = 0; k < x[i].bytes; k++) state = (size_t)table[state * columns + classes[x[i].data[k]]];
+    for (size_t k = 0; k < x[i].bytes; k++)
+      state = (size_t)table[state * columns + classes[x[i].data[k]]];
     y[i] = table[state * columns + columns - 1] != 0;
   }
 }
@@ -27,7 +31,9 @@ static void copy_bytes(unsigned char *to, const Text *x) {
 
 // --- concat
 
-size_t tenon_text_joined_bytes(const Text *a, const Text *b, size_t done) { return add_bytes(done, add_bytes(a->bytes, b->bytes)); }
+size_t tenon_text_joined_bytes(const Text *a, const Text *b, size_t done) {
+  return add_bytes(done, add_bytes(a->bytes, b->bytes));
+}
 
 // y = a with b behind it, in memory behind its first `done` bytes; returns how many are done then.
 size_t tenon_text_join(const Text *a, const Text *b, size_t done, unsigned char *memory, Text *y) {
@@ -75,8 +81,8 @@ static void write_cased(unsigned char *to, const Text *x, const Alphabet *a) {
   }
 }
 
-void tenon_text_case(const Text *x, Text *y, size_t count, const Letters *rows, size_t row_count, int upper, unsigned char *memory,
-                     size_t *room) {
+void tenon_text_case(const Text *x, Text *y, size_t count, const Letters *rows, size_t row_count,
+                     int upper, unsigned char *memory, size_t *room) {
   Alphabet alphabet = {rows, row_count, upper};
   size_t bytes = 0, given = *room;
   for (size_t i = 0; i < count; i++) bytes = add_bytes(bytes, x[i].bytes);
@@ -99,7 +105,8 @@ typedef struct Parts {
 } Parts;
 
 static void put(Parts *parts, const Text *x, size_t from, size_t to) {
-  if ((unsigned long long)parts->count < parts->room) parts->items[parts->count] = (Text){x->data + from, to - from};
+  if ((unsigned long long)parts->count < parts->room)
+    parts->items[parts->count] = (Text){x->data + from, to - from};
   parts->count++;
 }
 
@@ -134,13 +141,17 @@ static void split_at(const Text *x, const Text *delimiter, long long limit, Part
   put(parts, x, from, x->bytes);
 }
 
-// counts[i] (NULL: not wanted): how many parts string i has; parts[i * room ..]: the first ones, filled up with empty strings.
-void tenon_text_split(const Text *x, const Text *delimiter, long long limit, size_t count, long long *counts, Text *parts, size_t room) {
+// counts[i] (NULL: not wanted): how many parts string i has; parts[i * room ..]: the first ones,
+// filled up with empty strings.
+void tenon_text_split(const Text *x, const Text *delimiter, long long limit, size_t count,
+                      long long *counts, Text *parts, size_t room) {
   for (size_t i = 0; i < count; i++) {
     Parts found = {parts + i * room, room, 0};
     for (size_t k = 0; k < room; k++) found.items[k] = (Text){x[i].data, 0};
-    if (delimiter->bytes) split_at(&x[i], delimiter, limit, &found);
-    else split_at_space(&x[i], limit, &found);
+    if (delimiter->bytes)
+      split_at(&x[i], delimiter, limit, &found);
+    else
+      split_at_space(&x[i], limit, &found);
     if (counts) counts[i] = found.count;
   }
 }

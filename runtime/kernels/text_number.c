@@ -1,4 +1,5 @@
-// Numbers as text and text as numbers, both exactly: by a decimal that holds all digits of a double.
+// Numbers as text and text as numbers, both exactly: by a decimal that holds all digits of a
+// double.
 #include "runtime/kernels/text.h"
 
 enum { MOST_DIGITS = 800, MOST_SHIFT = 27 };
@@ -15,8 +16,10 @@ static void trim(Decimal *d) {
 }
 
 static void append(Decimal *d, unsigned digit) {
-  if (d->count < MOST_DIGITS) d->digits[d->count++] = (unsigned char)digit;
-  else d->cut |= digit != 0;
+  if (d->count < MOST_DIGITS)
+    d->digits[d->count++] = (unsigned char)digit;
+  else
+    d->cut |= digit != 0;
 }
 
 static int write_integer(uint64_t value, unsigned char *to) {
@@ -110,12 +113,15 @@ static void round_to(const Decimal *d, int count, Decimal *rounded) {
 // --- numbers to text
 
 static uint64_t bits_of(double x) {
-  union { double real; uint64_t bits; } both = {x};
+  union {
+    double real;
+    uint64_t bits;
+  } both = {x};
   return both.bits;
 }
 
-// The fewest digits that are nearer to mantissa * 2^exponent than to its neighbours, the lower of which may be
-// at half the distance.
+// The fewest digits that are nearer to mantissa * 2^exponent than to its neighbours, the lower of
+// which may be at half the distance.
 static void shortest(uint64_t mantissa, int exponent, int near, Decimal *best) {
   Decimal exact, low, high;
   int even = !(mantissa & 1);
@@ -155,9 +161,10 @@ static int write_decimal(const Decimal *d, unsigned char *to) {
   return length + write_integer((uint64_t)exponent, to + length);
 }
 
-// y = x of a type with so many bits of mantissa and that exponent of the least normal number, in memory behind its
-// first `done` bytes, at most 32 of them; returns how many are done then.
-size_t tenon_text_real(double x, int mantissa_bits, int least_exponent, unsigned char *memory, size_t done, Text *y) {
+// y = x of a type with so many bits of mantissa and that exponent of the least normal number, in
+// memory behind its first `done` bytes, at most 32 of them; returns how many are done then.
+size_t tenon_text_real(double x, int mantissa_bits, int least_exponent, unsigned char *memory,
+                       size_t done, Text *y) {
   uint64_t bits = bits_of(x), fraction = bits & (((uint64_t)1 << 52) - 1);
   int biased = (int)(bits >> 52 & 0x7ff), exponent = biased ? biased - 1023 : -1022, length = 0;
   unsigned char *to = memory + done;
@@ -169,9 +176,11 @@ size_t tenon_text_real(double x, int mantissa_bits, int least_exponent, unsigned
   } else {
     Decimal digits;
     uint64_t mantissa = biased ? fraction | (uint64_t)1 << 52 : fraction;
-    int last = (exponent < least_exponent ? least_exponent : exponent) - mantissa_bits; // exponent of the last bit
+    int last = (exponent < least_exponent ? least_exponent : exponent) -
+               mantissa_bits; // exponent of the last bit
     mantissa >>= last - (exponent - 52);
-    shortest(mantissa, last, mantissa == (uint64_t)1 << mantissa_bits && exponent > least_exponent, &digits);
+    shortest(mantissa, last, mantissa == (uint64_t)1 << mantissa_bits && exponent > least_exponent,
+             &digits);
     length += write_decimal(&digits, to + length);
   }
   *y = (Text){to, (size_t)length};
@@ -197,7 +206,10 @@ size_t tenon_text_truth(int x, unsigned char *memory, size_t done, Text *y) {
 // --- text to numbers
 
 static double real_of(uint64_t bits) {
-  union { uint64_t bits; double real; } both = {bits};
+  union {
+    uint64_t bits;
+    double real;
+  } both = {bits};
   return both.real;
 }
 
@@ -317,7 +329,9 @@ static int64_t integer_of(double x, int is_signed) {
   if (!(x == x)) return 0;
   if (is_signed) return x >= top ? INT64_MAX : x < -top ? INT64_MIN : (int64_t)x;
   if (x <= 0) return 0;
-  return x >= 2 * top ? -1 : x >= top ? (int64_t)((uint64_t)(int64_t)(x - top) + ((uint64_t)1 << 63)) : (int64_t)x;
+  return x >= 2 * top ? -1
+         : x >= top   ? (int64_t)((uint64_t)(int64_t)(x - top) + ((uint64_t)1 << 63))
+                      : (int64_t)x;
 }
 
 // Digits only; *y is at most what there is room for. 0: something else stands there.
@@ -332,7 +346,8 @@ static int parse_whole(const Text *x, int is_signed, int64_t *y) {
     value = value * 10 + digit;
   }
   if (r.at < r.end) return 0;
-  uint64_t most = !is_signed ? (negative ? 0 : UINT64_MAX) : (uint64_t)INT64_MAX + (uint64_t)negative;
+  uint64_t most =
+      !is_signed ? (negative ? 0 : UINT64_MAX) : (uint64_t)INT64_MAX + (uint64_t)negative;
   if (too_large || value > most) value = most;
   *y = (int64_t)(negative ? 0 - value : value);
   return 1;

@@ -1,9 +1,9 @@
 // Any bytes as an ONNX model: imported, taken through a pipeline, compiled to an object in memory.
 //
-// A model says itself how it is compiled, so that a find is an ordinary file: its model_version, which means nothing
-// to a compiler, is read as bits (see the enumeration).  Half of LLVM's work is left out of most inputs that way.
-// The mutator of Inputs/model_mutator.c changes models as messages; FUZZ_COMPILE_COUNTS=1 tells at the end how many
-// inputs came how far.
+// A model says itself how it is compiled, so that a find is an ordinary file: its model_version,
+// which means nothing to a compiler, is read as bits (see the enumeration).  Half of LLVM's work is
+// left out of most inputs that way. The mutator of Inputs/model_mutator.c changes models as
+// messages; FUZZ_COMPILE_COUNTS=1 tells at the end how many inputs came how far.
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,15 +28,21 @@ enum {
 };
 
 static const char *const pipelines[1 << PIPELINE_BITS] = {
-    "",           "prune{sparsity=0.6}, ", "cluster{bits=3}, entropy, ", "lowrank{rank=2}, ",
-    "recognise, ", "prune{sparsity=0.8,scope=global}, cluster{bits=2}, entropy, ",
-    "prune{sparsity=0.5,structure=filter}, prune{sparsity=0.5,structure=neuron}, ", "simplify_control, fold_affine, "};
+    "",
+    "prune{sparsity=0.6}, ",
+    "cluster{bits=3}, entropy, ",
+    "lowrank{rank=2}, ",
+    "recognise, ",
+    "prune{sparsity=0.8,scope=global}, cluster{bits=2}, entropy, ",
+    "prune{sparsity=0.5,structure=filter}, prune{sparsity=0.5,structure=neuron}, ",
+    "simplify_control, fold_affine, "};
 
 enum { READ, IMPORTED, PLACED, COMPILED, STAGES };
 static long counts[STAGES];
 
 static void print_counts(void) {
-  fprintf(stderr, "inputs %ld, imported %ld, placed %ld, compiled %ld\n", counts[READ], counts[IMPORTED], counts[PLACED], counts[COMPILED]);
+  fprintf(stderr, "inputs %ld, imported %ld, placed %ld, compiled %ld\n", counts[READ],
+          counts[IMPORTED], counts[PLACED], counts[COMPILED]);
 }
 
 static unsigned take_bits(uint64_t *bits, int count) {
@@ -53,7 +59,8 @@ static bool choose(Arena *arena, Diag *diag, const char *path, Way *way, bool *c
   way->level = (2 + (int)take_bits(&bits, LEVEL_BITS)) % 4;
   way->small = take_bits(&bits, SIZE_BITS) != 0;
   *code = take_bits(&bits, STAGE_BITS) == 0;
-  way->pipeline = arena_printf(arena, "%sdefault<O%d>", pipelines[take_bits(&bits, PIPELINE_BITS)], way->level);
+  way->pipeline =
+      arena_printf(arena, "%sdefault<O%d>", pipelines[take_bits(&bits, PIPELINE_BITS)], way->level);
   return true;
 }
 

@@ -1,6 +1,6 @@
 // Arena: alignment, zeroing, growth, and the order in which cleanups run.
-#include "check.h"
 #include "ir/arena.h"
+#include "check.h"
 #include <stdint.h>
 
 static char cleanup_order[8];

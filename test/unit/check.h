@@ -18,8 +18,8 @@ static int check_failures;
     const char *check_actual = (actual), *check_expected = (expected);                             \
     if (strcmp(check_actual, check_expected) == 0) break;                                          \
     check_failures++;                                                                              \
-    fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #actual, check_actual, \
-            check_expected);                                                                       \
+    fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #actual,              \
+            check_actual, check_expected);                                                         \
   } while (0)
 
 // The last line of main: `return check_status();`

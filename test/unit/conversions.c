@@ -65,25 +65,39 @@ enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
 
 static float decode(int format, uint32_t code) {
   switch (format) {
-  case 0: return tenon_f16_to_f32((uint16_t)code);
-  case 1: return tenon_bf16_to_f32((uint16_t)code);
-  case 2: return tenon_f8e4m3fn_to_f32((uint8_t)code);
-  case 3: return tenon_f8e4m3fnuz_to_f32((uint8_t)code);
-  case 4: return tenon_f8e5m2_to_f32((uint8_t)code);
-  case 5: return tenon_f8e5m2fnuz_to_f32((uint8_t)code);
-  default: return tenon_f4e2m1_to_f32((uint8_t)code);
+  case 0:
+    return tenon_f16_to_f32((uint16_t)code);
+  case 1:
+    return tenon_bf16_to_f32((uint16_t)code);
+  case 2:
+    return tenon_f8e4m3fn_to_f32((uint8_t)code);
+  case 3:
+    return tenon_f8e4m3fnuz_to_f32((uint8_t)code);
+  case 4:
+    return tenon_f8e5m2_to_f32((uint8_t)code);
+  case 5:
+    return tenon_f8e5m2fnuz_to_f32((uint8_t)code);
+  default:
+    return tenon_f4e2m1_to_f32((uint8_t)code);
   }
 }
 
 static uint32_t encode(int format, float x, bool saturate) {
   switch (format) {
-  case 0: return tenon_f32_to_f16(x);
-  case 1: return tenon_f32_to_bf16(x);
-  case 2: return saturate ? tenon_f32_to_f8e4m3fn(x) : tenon_f32_to_f8e4m3fn_unsaturated(x);
-  case 3: return saturate ? tenon_f32_to_f8e4m3fnuz(x) : tenon_f32_to_f8e4m3fnuz_unsaturated(x);
-  case 4: return saturate ? tenon_f32_to_f8e5m2(x) : tenon_f32_to_f8e5m2_unsaturated(x);
-  case 5: return saturate ? tenon_f32_to_f8e5m2fnuz(x) : tenon_f32_to_f8e5m2fnuz_unsaturated(x);
-  default: return tenon_f32_to_f4e2m1(x);
+  case 0:
+    return tenon_f32_to_f16(x);
+  case 1:
+    return tenon_f32_to_bf16(x);
+  case 2:
+    return saturate ? tenon_f32_to_f8e4m3fn(x) : tenon_f32_to_f8e4m3fn_unsaturated(x);
+  case 3:
+    return saturate ? tenon_f32_to_f8e4m3fnuz(x) : tenon_f32_to_f8e4m3fnuz_unsaturated(x);
+  case 4:
+    return saturate ? tenon_f32_to_f8e5m2(x) : tenon_f32_to_f8e5m2_unsaturated(x);
+  case 5:
+    return saturate ? tenon_f32_to_f8e5m2fnuz(x) : tenon_f32_to_f8e5m2fnuz_unsaturated(x);
+  default:
+    return tenon_f32_to_f4e2m1(x);
   }
 }
 
@@ -100,10 +114,13 @@ static uint32_t nearest_code(const Format *format, double magnitude) {
   uint32_t low = 0, high = format->largest + 1;
   while (high - low > 1) {
     uint32_t middle = (low + high) / 2;
-    if (magnitude_of(format, middle) <= magnitude) low = middle;
-    else high = middle;
+    if (magnitude_of(format, middle) <= magnitude)
+      low = middle;
+    else
+      high = middle;
   }
-  double below = magnitude - magnitude_of(format, low), above = magnitude_of(format, high) - magnitude;
+  double below = magnitude - magnitude_of(format, low),
+         above = magnitude_of(format, high) - magnitude;
   return below < above || (below == above && low % 2 == 0) ? low : high;
 }
 
@@ -123,11 +140,15 @@ static void test_decode(int index) {
   for (uint32_t code = 0; code < 2 * sign; code++) {
     float value = decode(index, code);
     uint32_t magnitude = code & (sign - 1);
-    if (format->fnuz && code == sign) CHECK(isnan(value));
+    if (format->fnuz && code == sign)
+      CHECK(isnan(value));
     else if (magnitude <= format->largest)
-      CHECK((double)fabsf(value) == magnitude_of(format, magnitude) && !signbit(value) == !(code & sign));
-    else if (format->overflow != format->nan && magnitude == format->overflow) CHECK(isinf(value));
-    else CHECK(isnan(value));
+      CHECK((double)fabsf(value) == magnitude_of(format, magnitude) &&
+            !signbit(value) == !(code & sign));
+    else if (format->overflow != format->nan && magnitude == format->overflow)
+      CHECK(isinf(value));
+    else
+      CHECK(isnan(value));
     if (!isnan(value)) CHECK(isinf(value) || encode(index, value, true) == code);
   }
 }
@@ -161,8 +182,9 @@ static void test_encode(int index) {
 
 static int to_power(float x, bool saturate, int round) {
   uint8_t (*const functions[2][3])(float) = {
-    {tenon_f32_to_f8e8m0_unsaturated, tenon_f32_to_f8e8m0_down_unsaturated, tenon_f32_to_f8e8m0_nearest_unsaturated},
-    {tenon_f32_to_f8e8m0, tenon_f32_to_f8e8m0_down, tenon_f32_to_f8e8m0_nearest}};
+      {tenon_f32_to_f8e8m0_unsaturated, tenon_f32_to_f8e8m0_down_unsaturated,
+       tenon_f32_to_f8e8m0_nearest_unsaturated},
+      {tenon_f32_to_f8e8m0, tenon_f32_to_f8e8m0_down, tenon_f32_to_f8e8m0_nearest}};
   return functions[saturate][round](x);
 }
 
@@ -195,7 +217,9 @@ static void test_integers(void) {
   CHECK(tenon_f64_to_u64(-1) == 0 && tenon_f32_to_i64(NAN) == 0);
 }
 
-static int64_t clamp(int64_t x, int64_t low, int64_t high) { return x < low ? low : x > high ? high : x; }
+static int64_t clamp(int64_t x, int64_t low, int64_t high) {
+  return x < low ? low : x > high ? high : x;
+}
 
 static void test_quantize(void) {
   uint64_t state = 1;

@@ -1,5 +1,5 @@
-// Entropy coding there and back: the encoder of ir/, the decoder that objects contain; damaged data is
-// refused, and never read or written beyond its ends (the sanitizers watch).
+// Entropy coding there and back: the encoder of ir/, the decoder that objects contain; damaged data
+// is refused, and never read or written beyond its ends (the sanitizers watch).
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,8 @@
 #include "ir/weight_matrix.h"
 #include "test/unit/check.h"
 
-int tenon_decode_weights(const unsigned char *coded, size_t coded_bytes, unsigned char *memory, size_t memory_bytes);
+int tenon_decode_weights(const unsigned char *coded, size_t coded_bytes, unsigned char *memory,
+                         size_t memory_bytes);
 
 #include "runtime/kernels/huffman.c"
 
@@ -22,8 +23,10 @@ static void store32(unsigned char *out, uint32_t value) {
   for (int i = 0; i < 4; i++) out[i] = (unsigned char)(value >> 8 * i);
 }
 
-// What codegen/weights_coded.c writes, for one segment at offset 0. Exactly as large as it has to be.
-static unsigned char *make_coded(Arena *arena, const void *symbols, int size, int64_t count, int bits, size_t *bytes) {
+// What codegen/weights_coded.c writes, for one segment at offset 0. Exactly as large as it has to
+// be.
+static unsigned char *make_coded(Arena *arena, const void *symbols, int size, int64_t count,
+                                 int bits, size_t *bytes) {
   HuffmanCoded code = huffman_encode(arena, symbols, size, count);
   *bytes = 24 + code.bytes;
   unsigned char *coded = malloc(*bytes);
@@ -72,7 +75,8 @@ static void check_symbols(int bits, int64_t count, uint32_t skew) {
   int size = bits <= 8 ? 1 : 2;
   const void *symbols = size == 1 ? (const void *)narrow : wide;
   size_t coded_bytes, memory_bytes = (size_t)((count * bits + 7) / 8);
-  unsigned char *coded = make_coded(arena, symbols, size, count, bits, &coded_bytes), *memory = malloc(memory_bytes + 1);
+  unsigned char *coded = make_coded(arena, symbols, size, count, bits, &coded_bytes),
+                *memory = malloc(memory_bytes + 1);
   unsigned char *wanted = arena_alloc(arena, memory_bytes + 1);
   pack_fields(wanted, symbols, size, count, bits);
   CHECK(tenon_decode_weights(coded, coded_bytes, memory, memory_bytes) == 0);
@@ -95,7 +99,8 @@ static void check_long_codes(void) {
     number = next;
   }
   size_t bytes;
-  unsigned char *coded = make_coded(arena, symbols, 1, count, 8, &bytes), *memory = malloc((size_t)count);
+  unsigned char *coded = make_coded(arena, symbols, 1, count, 8, &bytes),
+                *memory = malloc((size_t)count);
   CHECK(tenon_decode_weights(coded, bytes, memory, (size_t)count) == 0);
   CHECK(!memcmp(memory, symbols, (size_t)count));
   free(memory);

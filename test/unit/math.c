@@ -48,8 +48,9 @@ EXACTLY(softplus, at_least(x, 0) + WIDE(log1p, WIDE(exp, -fabsl(x))))
 EXACTLY(sinh, WIDE(sinh, x))
 EXACTLY(cosh, WIDE(cosh, x))
 EXACTLY(erf, WIDE(erf, x))
-EXACTLY(gelu, x < 0 ? x *WIDE(erfc, -x *sqrtl(0.5L)) / 2 : x * (1 + WIDE(erf, x *sqrtl(0.5L))) / 2)
-EXACTLY(gelu_tanh, x *sigmoid(2 * sqrtl(2 / 3.14159265358979323846264L) * (x + 0.044715L * x * x * x)))
+EXACTLY(gelu, x < 0 ? x * WIDE(erfc, -x *sqrtl(0.5L)) / 2 : x * (1 + WIDE(erf, x *sqrtl(0.5L))) / 2)
+EXACTLY(gelu_tanh,
+        x *sigmoid(2 * sqrtl(2 / 3.14159265358979323846264L) * (x + 0.044715L * x * x * x)))
 EXACTLY(silu, x *sigmoid(x))
 EXACTLY(mish, x *WIDE(tanh, WIDE(log1p, WIDE(exp, at_most(x, 60)))))
 EXACTLY(softsign, x / (1 + fabsl(x)))
@@ -143,8 +144,10 @@ static void run_block(const MathFunction *function, const Promise *promise,
         in_f32[row][i] = (float)in[row][from + i];
         in_f64[row][i] = in[row][from + i];
       }
-    if (function->call_f32) function->call_f32(in_f32, out_f32);
-    else function->call_f64(in_f64, out_f64);
+    if (function->call_f32)
+      function->call_f32(in_f32, out_f32);
+    else
+      function->call_f64(in_f64, out_f64);
     for (int i = 0; i < function->lanes; i++) {
       double lane[ROWS] = {in[0][from + i], in[1][from + i], in[2][from + i]};
       exact_of(promise, lane, function->call_f32 ? out_f32[i] : out_f64[i], worst);
@@ -174,9 +177,11 @@ static double random_number(void) {
   return narrow ? (float)x : x;
 }
 
-static const double special[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1.5, -2.5, INFINITY,
-  -INFINITY, NAN, 1e-30, -1e-30, 0x1p-149, -0x1p-149, 0x1p-126, 88.72, -87.4, 104, 1e5, -1e5, 0x1p23,
-  -0x1p24, 16777215, 709.5, -745, 0x1.fffffep127};
+static const double special[] = {
+    0.0,           -0.0,  1,        -1,        0.5,  -0.5,   2,       -2,       3,         -3,
+    1.5,           -2.5,  INFINITY, -INFINITY, NAN,  1e-30,  -1e-30,  0x1p-149, -0x1p-149, 0x1p-126,
+    88.72,         -87.4, 104,      1e5,       -1e5, 0x1p23, -0x1p24, 16777215, 709.5,     -745,
+    0x1.fffffep127};
 enum { SPECIALS = sizeof special / sizeof *special };
 
 static double special_number(uint64_t i) { return narrow ? (float)special[i] : special[i]; }

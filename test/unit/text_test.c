@@ -24,8 +24,7 @@ static char *print_to_text(const Module *module) {
   return text;
 }
 
-static Module *parse_text(Arena *arena, Diag *diag, const char *text,
-                          size_t length) {
+static Module *parse_text(Arena *arena, Diag *diag, const char *text, size_t length) {
   const char *path = path_of(arena, "t.tir");
   FILE *out = fopen(path, "wb");
   fwrite(text, 1, length, out);
@@ -48,11 +47,9 @@ static void check_numbers(void) {
     float_text(text, value);
     CHECK(float_from_text(text, &back) && !memcmp(&back, &value, 4));
   }
-  for (int e = 0; e < ELEMENT_COUNT;
-       e++) { // every code of the types up to 16 bits
+  for (int e = 0; e < ELEMENT_COUNT; e++) { // every code of the types up to 16 bits
     int bits = element_info[e].bits;
-    if (bits > 16 || e == BOOL)
-      continue;
+    if (bits > 16 || e == BOOL) continue;
     for (unsigned code = 0; code < 1u << bits; code++) {
       uint16_t stored = (uint16_t)code, back = 0;
       element_value_text(text, (ElementType)e, &stored, 0);
@@ -62,8 +59,7 @@ static void check_numbers(void) {
   }
   int64_t number;
   CHECK(int_from_text("-9223372036854775808", &number) && number == INT64_MIN);
-  CHECK(!int_from_text("9223372036854775808", &number) &&
-        !int_from_text("1.5", &number));
+  CHECK(!int_from_text("9223372036854775808", &number) && !int_from_text("1.5", &number));
   int8_t small;
   CHECK(!element_value_from_text(I8, &small, 0, "128") &&
         !element_value_from_text(U8, &small, 0, "-1"));
@@ -73,8 +69,7 @@ static void check_hash(void) { // the published test values of XXH64
   CHECK(hash_bytes("", 0, 0) == 0xEF46DB3751D8E999);
   CHECK(hash_bytes("a", 1, 0) == 0xD24EC4F1A98C6E5B);
   CHECK(hash_bytes("abc", 3, 0) == 0x44BC2CF5AD770999);
-  CHECK(hash_bytes("Nobody inspects the spammish repetition", 39, 0) ==
-        0xFBCEA83C8A378BF1);
+  CHECK(hash_bytes("Nobody inspects the spammish repetition", 39, 0) == 0xFBCEA83C8A378BF1);
 }
 
 // A module with something of everything.
@@ -83,38 +78,29 @@ static Module *build_sample(Arena *arena, Diag *diag) {
   module->producer = "unit \"test\"";
   const Dim *n = dim_symbol(module->dims, "N");
   dim_symbol_range(module->dims, n, 1, 64);
-  Type type =
-      type_tensor(F32, 2, (const Dim *[]){n, dim_constant(module->dims, 8)});
+  Type type = type_tensor(F32, 2, (const Dim *[]){n, dim_constant(module->dims, 8)});
   Value *x = graph_add_input(module->main, type, "input.1");
-  Builder b = builder_at_end(module->main,
-                             (Loc){"sample.onnx", 0, "/fc/MatMul", "MatMul"});
+  Builder b = builder_at_end(module->main, (Loc){"sample.onnx", 0, "/fc/MatMul", "MatMul"});
   float *weights = NEW_ARRAY(arena, float, 64);
-  for (int i = 0; i < 64; i++)
-    weights[i] = i % 7 ? 1.25f : 0;
-  Value *w =
-      build_constant(&b, type_static(module->dims, F32, 2, (int64_t[]){8, 8}),
-                     weights, "fc weight");
+  for (int i = 0; i < 64; i++) weights[i] = i % 7 ? 1.25f : 0;
+  Value *w = build_constant(&b, type_static(module->dims, F32, 2, (int64_t[]){8, 8}), weights,
+                            "fc weight");
   static const float centroids[2] = {0, 1.25f};
+  storage_set(&value_constant(w)->storage,
+              (Stage){.kind = STAGE_LAYOUT, .layout = LAYOUT_PANELS, .tile = 16});
+  storage_set(&value_constant(w)->storage,
+              (Stage){.kind = STAGE_SPARSE, .block_rows = 1, .block_columns = 16});
   storage_set(
       &value_constant(w)->storage,
-      (Stage){.kind = STAGE_LAYOUT, .layout = LAYOUT_PANELS, .tile = 16});
-  storage_set(
-      &value_constant(w)->storage,
-      (Stage){.kind = STAGE_SPARSE, .block_rows = 1, .block_columns = 16});
-  storage_set(&value_constant(w)->storage, (Stage){.kind = STAGE_CODEBOOK,
-                                                   .bits = 1,
-                                                   .centroids = centroids,
-                                                   .centroid_count = 2});
+      (Stage){.kind = STAGE_CODEBOOK, .bits = 1, .centroids = centroids, .centroid_count = 2});
   storage_set(&value_constant(w)->storage, (Stage){.kind = STAGE_HUFFMAN});
   static const int64_t kept[] = {0, 3};
   CompressionRecord *record = NEW(arena, CompressionRecord);
-  *record =
-      (CompressionRecord){0x123, 4096, 31.5, 2, kept, "prune{sparsity=0.9}"};
+  *record = (CompressionRecord){0x123, 4096, 31.5, 2, kept, "prune{sparsity=0.9}"};
   value_constant(w)->record = record;
   Value *y = build_matmul(&b, x, w, NULL);
-  Value *z = build_binary(
-      &b, OP_ADD, y,
-      build_floats(&b, (float[]){1, 2, -0.0f, 4, 5, 6, 7, 1e-9f}, 8));
+  Value *z =
+      build_binary(&b, OP_ADD, y, build_floats(&b, (float[]){1, 2, -0.0f, 4, 5, 6, 7, 1e-9f}, 8));
   z = build_unary(&b, OP_RELU, z);
   z->name = "input.1"; // the second of that name
   CHECK(!b.failed);
@@ -170,13 +156,11 @@ static void check_damaged_weights(void) {
   fclose(file);
   int refused = 0;
   for (size_t i = 0; i <= size; i++) {
-    if (i < size)
-      good[i] = (char)(good[i] ^ 0x41);
+    if (i < size) good[i] = (char)(good[i] ^ 0x41);
     file = fopen(weights, "wb");
     fwrite(good, 1, i < size ? size : size / 2, file);
     fclose(file);
-    if (i < size)
-      good[i] = (char)(good[i] ^ 0x41);
+    if (i < size) good[i] = (char)(good[i] ^ 0x41);
     refused += !module_parse(arena, &diag, path);
   }
   CHECK(refused > 64 * 4); // all data, and most of the head and table
@@ -192,30 +176,23 @@ typedef struct BadText {
 static const BadText bad_texts[] = {
     {"tenon 2\n", "version 2 of the text form, wanted 1"},
     {"input %x : f32[2]\n%y = relo %x\nreturn %y", "unknown operator 'relo'"},
-    {"input %x : f32[2]\n%y = relu %z\nreturn %y",
-     "%z is not defined before its use"},
+    {"input %x : f32[2]\n%y = relu %z\nreturn %y", "%z is not defined before its use"},
     {"input %x : f32[2]\n%x = relu %x\nreturn %x", "%x is defined twice"},
-    {"input %x : f32[2]\n%y = relu %x, %x\nreturn %y",
-     "relu: 2 operands, wanted 1"},
+    {"input %x : f32[2]\n%y = relu %x, %x\nreturn %y", "relu: 2 operands, wanted 1"},
     {"input %x : f32[2]\n%y = relu _\nreturn %y", "relu: operand 0 is absent"},
-    {"input %x : f32[2]\n%y = relu %x {axis=1}\nreturn %y",
-     "relu has no attribute 'axis'"},
-    {"input %x : f32[2]\n%y, %z = relu %x\nreturn %y",
-     "relu has 1 results, 2 are named"},
+    {"input %x : f32[2]\n%y = relu %x {axis=1}\nreturn %y", "relu has no attribute 'axis'"},
+    {"input %x : f32[2]\n%y, %z = relu %x\nreturn %y", "relu has 1 results, 2 are named"},
     {"input %x : f32[-1]\nreturn %x", "dimension 0 is negative"},
     {"input %x : g32[1]\nreturn %x", "unknown type 'g32'"},
     {"input %x : f32[1,1,1,1,1,1,1,1,1]\nreturn %x", "more than 8 dimensions"},
     {"input %x : u8[2] quant(scale=0)\nreturn %x", "scale 0 is not positive"},
-    {"input %x : u8[2] quant(scale=1, zero=256)\nreturn %x",
-     "zero point 256 is no value of u8"},
+    {"input %x : u8[2] quant(scale=1, zero=256)\nreturn %x", "zero point 256 is no value of u8"},
     {"input %x : u8[2] quant(axis=0, scale=[1,2,3])\nreturn %x",
      "3 scales along an axis of size 2"},
     {"input %x : f32[2] quant(scale=1)\nreturn %x", "f32 cannot be quantized"},
-    {"%c = const [1, 2] : f32[3]\nreturn %c",
-     "the constant has 2 values, its type 3"},
+    {"%c = const [1, 2] : f32[3]\nreturn %c", "the constant has 2 values, its type 3"},
     {"%c = const [1, 256] : u8[2]\nreturn %c", "256 is not a value of u8"},
-    {"%c = const [1, 2]\nreturn %c",
-     "a constant needs a tensor type whose dimensions are numbers"},
+    {"%c = const [1, 2]\nreturn %c", "a constant needs a tensor type whose dimensions are numbers"},
     {"%c = const : f32[N]\nreturn %c",
      "a constant needs a tensor type whose dimensions are numbers"},
     {"%c = const : f32[4] store sparse layout(rows)\nreturn %c",
@@ -232,8 +209,7 @@ static const BadText bad_texts[] = {
      "constant @c: element 1 (3) is no centroid"},
     {"%c = const [1, 2] : f32[2] store sparse codebook(bits=1, centroids=[1, 2])\nreturn %c",
      "constant @c is sparse, but zero is no centroid"},
-    {"%c = const : f32[4] store layout(panels)\nreturn %c",
-     "layout panels needs a tile"},
+    {"%c = const : f32[4] store layout(panels)\nreturn %c", "layout panels needs a tile"},
     {"%c = const : f32[1000000,1000000]\nreturn %c",
      "constants of more than 256 MiB without a weights file"},
     {"%c = const random(seed=3) : u2[3,20000000,8]\nreturn %c",
@@ -249,20 +225,19 @@ static const BadText bad_texts[] = {
     {"input %x : f32[2] at alias %q\nreturn %x", "%q is not defined"},
     {"symbol N 0..\nfunc @f(%x: f32[N] at workspace+0) placed(workspace=16, fast=0) { return %x }",
      "a value without a bound in the planned part of the workspace"},
-    {"symbol N 0..\nfunc @f(%x: f32[N] at open+1) placed(workspace=16, fast=0, open=[4*N over []]) { "
+    {"symbol N 0..\nfunc @f(%x: f32[N] at open+1) placed(workspace=16, fast=0, open=[4*N over []]) "
+     "{ "
      "return %x }",
      "placed at open+1 of 1"},
-    {"symbol N 0..\nfunc @f(%x: f32[N] at open+0) placed(workspace=16, fast=0, open=[4*N over [0]]) { "
+    {"symbol N 0..\nfunc @f(%x: f32[N] at open+0) placed(workspace=16, fast=0, open=[4*N over "
+     "[0]]) { "
      "return %x }",
      "0 is not a whole number from 0 to -1"},
     {"module \"a", "a string without its closing quote"},
     {"module \"\\q\"", "an unknown escape in a string"},
-    {"symbol N 5..1\n",
-     "1 is not a whole number from 5 to 9223372036854775806"},
-    {"input %x : f32[2]\nreturn %x }",
-     "expected the end of the file, found '}'"},
-    {"input %x : f32[2]\n",
-     "expected a node or 'return', found the end of the file"},
+    {"symbol N 5..1\n", "1 is not a whole number from 5 to 9223372036854775806"},
+    {"input %x : f32[2]\nreturn %x }", "expected the end of the file, found '}'"},
+    {"input %x : f32[2]\n", "expected a node or 'return', found the end of the file"},
     {"input %x : f32[((((((((N]\nreturn %x",
      "not a dimension (a number, a symbol, +, *, div, min, max of these)"},
     {"input %x : f32[2]\nreturn %x, _", "expected a value (%name), found '_'"},
@@ -274,8 +249,7 @@ static void check_errors(void) {
     Arena *arena = arena_create();
     Diag diag;
     diag_init(&diag, arena, NULL);
-    CHECK(!parse_text(arena, &diag, bad_texts[i].text,
-                      strlen(bad_texts[i].text)));
+    CHECK(!parse_text(arena, &diag, bad_texts[i].text, strlen(bad_texts[i].text)));
     CHECK(diag.errors == 1 && diag.first_error);
     if (bad_texts[i].error && diag.first_error && bad_texts[i].text[0] != 1)
       CHECK_TEXT(diag.first_error, bad_texts[i].error);
@@ -299,12 +273,10 @@ static void check_mutations(const char *seed_text, int rounds) {
           state ^= state << 17; // xorshift
       size_t at = state % length, from = state / length % length;
       if (state >> 62 == 0)
-        memmove(text + at, text + from,
-                (length - (at > from ? at : from)) % 64);
+        memmove(text + at, text + from, (length - (at > from ? at : from)) % 64);
       else
-        text[at] = state >> 61 & 1
-                       ? "%@\"[](){}:,.=+-0x19_Nab;\n"[state >> 20 & 15]
-                       : seed_text[from];
+        text[at] =
+            state >> 61 & 1 ? "%@\"[](){}:,.=+-0x19_Nab;\n"[state >> 20 & 15] : seed_text[from];
     }
     Module *module = parse_text(arena, &diag, text, length);
     CHECK(!module == (diag.errors != 0));
@@ -349,8 +321,7 @@ static const char *sample_text =
     "  return %y, %x\n}\n";
 
 int main(int argc, char **argv) {
-  if (!mkdtemp(folder))
-    return 1;
+  if (!mkdtemp(folder)) return 1;
   check_numbers();
   check_hash();
   check_round_trip();
@@ -358,14 +329,9 @@ int main(int argc, char **argv) {
   check_errors();
   check_mutations(sample_text, argc > 1 ? atoi(argv[1]) : 2000);
   Arena *arena = arena_create();
-  const char *names[] = {"t.tir",
-                         "m.tir",
-                         "m.tir.weights",
-                         "sample.tir",
-                         "sample.tir.weights",
+  const char *names[] = {"t.tir",      "m.tir", "m.tir.weights", "sample.tir", "sample.tir.weights",
                          "damaged.tir"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    unlink(path_of(arena, names[i]));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(path_of(arena, names[i]));
   rmdir(folder);
   arena_destroy(arena);
   return check_status();

@@ -531,8 +531,9 @@ static void test_value_files(void) {
   Arena *arena = arena_create();
   Diag diag;
   diag_init(&diag, arena, stderr);
-  Tensor keys = {STR, 1, {2}, (TensorString[]){{"a", 1}, {"bc", 2}}, 2 * sizeof(TensorString),
-                 NULL, LIST_NONE};
+  Tensor keys = {
+      STR,  1,        {2}, (TensorString[]){{"a", 1}, {"bc", 2}}, 2 * sizeof(TensorString),
+      NULL, LIST_NONE};
   FileValue items[2] = {
       {.kind = VALUE_TENSOR, .tensor = {F32, 2, {1, 2}, (float[]){1, 2}, 8, "one", LIST_NONE}},
       {.kind = VALUE_TENSOR, .tensor = {I4, 1, {3}, (uint8_t[]){0x21, 3}, 2, NULL, LIST_NONE}}};

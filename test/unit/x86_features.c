@@ -1,4 +1,5 @@
-// Which features each x86-64 processor is said to have; test/targets/x86_features.py compares with clang.
+// Which features each x86-64 processor is said to have; test/targets/x86_features.py compares with
+// clang.
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ static int unknown_processors(void) {
   int unknown = 0;
   for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
     bool found = strncmp(chosen[i].row, "x86-64", strlen("x86-64")) != 0;
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++) found |= !strcmp(names[k], chosen[i].cpu);
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+      found |= !strcmp(names[k], chosen[i].cpu);
     if (!found) printf("no features are known of %s\n", chosen[i].cpu);
     unknown += !found;
   }
@@ -42,7 +44,8 @@ int main(void) {
   Arena *arena = arena_create();
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) print(arena, names[i], "");
   print(arena, "x86-64-v3", "+avx512vnni,-lzcnt,+unheard-of");
-  X86Features none = x86_features(target_find("x86-64")), arm = x86_features(target_find("aarch64-dotprod"));
+  X86Features none = x86_features(target_find("x86-64")),
+              arm = x86_features(target_find("aarch64-dotprod"));
   printf("baseline %d, other family %d\n", x86_features_none(&none), x86_features_none(&arm));
   arena_destroy(arena);
   return unknown_processors();

@@ -18,9 +18,9 @@
 
 #define LN2_HIGH 0x1.62e42feep-1 // 32 bits: n * LN2_HIGH is exact
 #define LN2_LOW 0x1.a39ef35793c76p-33
-#define EXP_LOW -746.0 // below, exp rounds to 0
+#define EXP_LOW -746.0       // below, exp rounds to 0
 #define EXP_UNDERFLOW -709.0 // n = -1023
-#define EXP_HIGH 710.7 // above sinh's overflow, below the overflow of 2^(n-2)
+#define EXP_HIGH 710.7       // above sinh's overflow, below the overflow of 2^(n-2)
 #define EXPM1_LOW -38.0
 #define TANH_HIGH 20.0
 #define ERF_HIGH 6.0
@@ -38,8 +38,8 @@
          1.5252733856260291e-05, 1.3215486833122283e-06, 1.0178051199442118e-07,                   \
          7.054888227410868e-09, 4.4566752078748679e-10, 2.5741838972467948e-11)
 #define LOG_RATIO_TAIL(z)                                                                          \
-  HORNER(7, z, 0.66666666666666696, 0.39999999999897884, 0.28571428626653256,                      \
-         0.22222211031409031, 0.18182896232046131, 0.15331496999487879, 0.14619105768066426)
+  HORNER(7, z, 0.66666666666666696, 0.39999999999897884, 0.28571428626653256, 0.22222211031409031, \
+         0.18182896232046131, 0.15331496999487879, 0.14619105768066426)
 #define LOG2_RATIO_TAIL(z)                                                                         \
   HORNER(7, z, 0.961796693925976, 0.57707801635411216, 0.41219858390785619, 0.32059873652601822,   \
          0.26232374222971572, 0.22118674690565185, 0.21090911393820674)
