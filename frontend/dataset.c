@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "frontend/npy.h"
-#include "frontend/value_file.h"
 
 // --- opening
 
@@ -258,37 +257,74 @@ static NpzMember *find_array(const Dataset *dataset, const char *name, int input
   return found ? found : others == 1 && input_count == 1 ? other : NULL;
 }
 
-static bool read_pb(Arena *arena, Diag *diag, const char *folder, int input, Tensor *tensor) {
-  return onnx_tensor_file_read(arena, diag, arena_printf(arena, "%s/input_%d.pb", folder, input),
-                               tensor);
+// What the file holds is taken as the kind that the model wants: the file does not say it.
+static bool read_pb(Arena *arena, Diag *diag, const char *folder, const DatasetInput *wanted,
+                    int input, Tensor *tensor) {
+  const char *path = arena_printf(arena, "%s/input_%d.pb", folder, input);
+  FileValue value;
+  return onnx_value_file_read(arena, diag, path, wanted->kind, &value) &&
+         onnx_value_tensor(arena, diag, path, &value, tensor);
+}
+
+static const Tensor *item_of_other_type(const Tensor *list, ElementType element) {
+  for (int64_t i = 0; i < list->dims[0]; i++) {
+    const Tensor *item = &tensor_items(list)[i];
+    const Tensor *other = item->list                 ? item_of_other_type(item, element)
+                          : item->element != element ? item
+                                                     : NULL;
+    if (other) return other;
+  }
+  return NULL;
+}
+
+// Lists are neither reshaped nor converted: what the model takes out of them it checks itself.
+static bool check_list(const Dataset *dataset, const DatasetInput *input, const Tensor *list,
+                       Diag *diag) {
+  const Tensor *other =
+      input->element == ELEMENT_NONE ? NULL : item_of_other_type(list, input->element);
+  return !other || diag_error(diag, loc_file(dataset->path),
+                              "input '%s' wants elements of %s, the data set has %s", input->name,
+                              element_info[input->element].text, element_info[other->element].text);
+}
+
+// The row of the archive's array for an input; a row is also the element of an optional.
+static bool archive_row(Dataset *dataset, const DatasetInput *wanted, int input, int input_count,
+                        int64_t index, Tensor *row, Diag *diag) {
+  Tensor array;
+  NpzMember *member = find_array(dataset, wanted->name, input, input_count);
+  if (wanted->kind == VALUE_SEQUENCE)
+    return diag_error(diag, loc_file(dataset->path),
+                      "input '%s' is a sequence: it is given as input_%d.pb in a folder",
+                      wanted->name, input);
+  if (!member) {
+    diag_error(diag, loc_file(dataset->path), "the data set has no array '%s'", wanted->name);
+    diag_note(diag, loc_file(dataset->path), "--array=%s=ARRAY says which one feeds it",
+              wanted->name);
+    return false;
+  }
+  if (!is_looked_at(dataset, member->name))
+    return diag_error(diag, loc_file(dataset->path), "--array names no array for input '%s'",
+                      wanted->name);
+  if (!npz_array(dataset->npz, diag, member, &array)) return false;
+  *row = array.rank == 0 ? array : dataset_row(&array, index);
+  return true;
 }
 
 bool dataset_sample(Dataset *dataset, const DatasetInput *inputs, int input_count, int64_t index,
                     Tensor *tensors, Arena *arena, Diag *diag) {
   for (int i = 0; i < input_count; i++) {
-    if (dataset->npz) {
-      Tensor array;
-      NpzMember *member = find_array(dataset, inputs[i].name, i, input_count);
-      if (!member) {
-        diag_error(diag, loc_file(dataset->path), "the data set has no array '%s'", inputs[i].name);
-        diag_note(diag, loc_file(dataset->path), "--array=%s=ARRAY says which one feeds it",
-                  inputs[i].name);
-        return false;
-      }
-      if (!is_looked_at(dataset, member->name))
-        return diag_error(diag, loc_file(dataset->path), "--array names no array for input '%s'",
-                          inputs[i].name);
-      if (!npz_array(dataset->npz, diag, member, &array)) return false;
-      if (array.rank == 0)
-        tensors[i] = array;
-      else
-        tensors[i] = dataset_row(&array, index);
-    } else if (!read_pb(arena, diag, dataset->folders[index], i, &tensors[i])) {
-      return false;
-    }
-    if (!shape_row(dataset, &inputs[i], &tensors[i], arena, diag) ||
-        !convert(dataset, &inputs[i], &tensors[i], arena, diag))
-      return false;
+    const DatasetInput *wanted = &inputs[i];
+    bool read = dataset->npz
+                    ? archive_row(dataset, wanted, i, input_count, index, &tensors[i], diag)
+                    : read_pb(arena, diag, dataset->folders[index], wanted, i, &tensors[i]);
+    if (!read) return false;
+    if (wanted->kind == VALUE_OPTIONAL && dataset->npz)
+      tensors[i] = tensor_list(arena, LIST_OPTIONAL, tensors[i].element, &tensors[i], 1);
+    bool good = wanted->kind == VALUE_TENSOR
+                    ? shape_row(dataset, wanted, &tensors[i], arena, diag) &&
+                          convert(dataset, wanted, &tensors[i], arena, diag)
+                    : check_list(dataset, wanted, &tensors[i], diag);
+    if (!good) return false;
   }
   return true;
 }
@@ -318,6 +354,12 @@ Tensor dataset_stack(Arena *arena, Diag *diag, const char *name, const Tensor *s
                name);
     return (Tensor){0};
   }
+  for (int64_t i = 0; i < count; i++)
+    if (samples[i].list) {
+      diag_error(diag, (Loc){.node = name},
+                 "output '%s' is a list of tensors: those of a whole set are no array", name);
+      return (Tensor){0};
+    }
   for (int64_t i = 1; i < count; i++)
     if (samples[i].rank != first.rank ||
         memcmp(samples[i].dims, first.dims, (size_t)first.rank * sizeof *dims) != 0) {

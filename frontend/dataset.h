@@ -3,11 +3,13 @@
 #define TENON_FRONTEND_DATASET_H
 
 #include "frontend/npz.h"
+#include "frontend/value_file.h"
 
 // What a model wants of an input.
 typedef struct DatasetInput {
   const char *name;
-  ElementType element;
+  ValueKind kind;      // of lists: what lies in a folder's .pb; no dims
+  ElementType element; // ELEMENT_NONE: any
   int rank;
   int64_t dims[MAX_RANK]; // -1: open
   float scale;            // of a quantized input: floats become codes; 0: it is plain

@@ -49,8 +49,6 @@ static ValueKind field_kind(uint32_t number) {
 // An element of a sequence, or the value of an optional.
 static bool read_item(Reading *reading, FileValue *value, const WireField *field, int *capacity) {
   FileValue item;
-  if (field->type != WIRE_BYTES)
-    return read_error(reading, field->offset, "a value of a wrong wire type");
   if (field->number == FIELD_SPARSE)
     return read_error(reading, field->offset, "sparse tensors are not supported here");
   if (!read_value(reading, field_kind(field->number), field->begin, field->size, &item))
@@ -66,10 +64,16 @@ static bool read_container(Reading *reading, uint64_t begin, uint64_t size, File
   while (reader.at < reader.end) {
     const char *wrong = wire_next(&reader, &field);
     if (wrong) return read_error(reading, field.offset, wrong);
-    if (field.number == VALUE_NAME && field.type == WIRE_BYTES)
+    // Names and kinds agree with no other message: a tensor's file is not taken for an empty list.
+    if (field.type != (field.number == VALUE_ELEMENT ? WIRE_VARINT : WIRE_BYTES) ||
+        field.number > FIELD_OPTIONAL)
+      return read_error(reading, field.offset,
+                        value->kind == VALUE_SEQUENCE ? "this is no sequence"
+                                                      : "this is no optional");
+    if (field.number == VALUE_NAME)
       value->name =
           arena_strndup(reading->source.arena, (const char *)reader.data + field.begin, field.size);
-    if (field.number < FIELD_TENSOR || field.number > FIELD_OPTIONAL) continue;
+    if (field.number < FIELD_TENSOR) continue;
     if (!read_item(reading, value, &field, &capacity)) return false;
   }
   if (value->kind == VALUE_OPTIONAL && value->count > 1)

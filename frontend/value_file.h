@@ -22,6 +22,10 @@ bool onnx_value_file_read(Arena *arena, Diag *diag, const char *path, ValueKind 
                           FileValue *value);
 // The same of bytes in memory; the path is for messages and for external data.
 bool onnx_value_decode(Arena *arena, Diag *diag, WireFile file, ValueKind kind, FileValue *value);
+// A value as a tensor, or a list of tensors; false: it is or holds a map (reported). And back.
+bool onnx_value_tensor(Arena *arena, Diag *diag, const char *path, const FileValue *value,
+                       Tensor *tensor);
+FileValue onnx_value_of_tensor(Arena *arena, const Tensor *tensor);
 bool onnx_tensor_file_read(Arena *arena, Diag *diag, const char *path, Tensor *tensor);
 
 // Complete or absent, as ir/file.h writes. Numbers as raw_data, strings as string_data.

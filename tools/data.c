@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/values.h"
+
 // "0.485,0.456,0.406"
 static bool read_numbers(Tool *tool, OptionId id, const double **numbers, int *count) {
   const char *text = tool_text(tool, id);
@@ -52,6 +54,7 @@ bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t
   for (int i = 0; i < runnable->input_count; i++) {
     const PortInfo *port = &runnable->inputs[i];
     wanted[i] = (DatasetInput){.name = port->name,
+                               .kind = port->kind,
                                .element = port->element,
                                .rank = port->rank,
                                .scale = port->scale,
@@ -66,8 +69,10 @@ static bool sample_for_pass(DataSet *data, const Graph *graph, int64_t index, Te
   DatasetInput *wanted = NEW_ARRAY(arena, DatasetInput, graph->input_count);
   for (int i = 0; i < graph->input_count; i++) {
     const Type *type = &graph->inputs[i]->type;
-    wanted[i] = (DatasetInput){
-        .name = graph->inputs[i]->name, .element = type->element, .rank = type->rank};
+    wanted[i] = (DatasetInput){.name = graph->inputs[i]->name,
+                               .kind = kind_of_type(type),
+                               .element = type_element(type)->element,
+                               .rank = type->rank};
     for (int k = 0; k < type->rank; k++)
       if (!dim_is_constant(type->dims[k], &wanted[i].dims[k])) wanted[i].dims[k] = -1;
   }

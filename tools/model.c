@@ -31,8 +31,11 @@ static bool find_format(Tool *tool, const char *path, ModelFormat *format) {
 }
 
 static FileInput input_of_value(const Value *value) {
-  FileInput input = {
-      value->name, kind_of_type(&value->type), value->type.element, value->type.rank, {0}};
+  FileInput input = {value->name,
+                     kind_of_type(&value->type),
+                     type_element(&value->type)->element,
+                     value->type.rank,
+                     {0}};
   if (type_is_list(&value->type)) input.rank = -1;
   for (int i = 0; i < input.rank; i++)
     if (!dim_is_constant(value->type.dims[i], &input.dims[i])) input.dims[i] = -1;

@@ -23,7 +23,7 @@ PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *valu
     const Type *type = &values[i]->type;
     ports[i] = (PortInfo){.name = values[i]->name ? values[i]->name : "",
                           .kind = kind_of_type(type),
-                          .element = type->element,
+                          .element = type_element(type)->element,
                           .rank = type->rank};
     const Value *keys = value_keys(values[i]);
     if (keys) value_tensor(keys, &ports[i].keys);
@@ -192,6 +192,7 @@ static bool first_sample(Tool *tool, const ModelFile *file, Tensor *given) {
   if (!dataset) return false;
   for (int i = 0; i < file->input_count; i++) {
     wanted[i] = (DatasetInput){.name = file->inputs[i].name,
+                               .kind = file->inputs[i].kind,
                                .element = file->inputs[i].element,
                                .rank = file->inputs[i].rank};
     memcpy(wanted[i].dims, file->inputs[i].dims, sizeof wanted[i].dims);

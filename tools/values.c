@@ -37,7 +37,7 @@ bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor) {
     return true;
   }
   return onnx_value_file_read(tool->arena, &tool->diag, path, kind, &value) &&
-         tensor_of_value(tool, path, &value, tensor);
+         onnx_value_tensor(tool->arena, &tool->diag, path, &value, tensor);
 }
 
 static int find_file_input(const ModelFile *file, const char *name, size_t length) {
@@ -224,7 +224,7 @@ static bool make_folder(Tool *tool, const char *path) {
 
 static bool value_write(Tool *tool, const char *path, const Tensor *tensor, const PortInfo *port) {
   FileValue value = port->keys.data ? maps_of_tensor(tool->arena, tensor, &port->keys)
-                                    : value_of_tensor(tool->arena, tensor);
+                                    : onnx_value_of_tensor(tool->arena, tensor);
   return onnx_value_file_write(tool->arena, &tool->diag, path, &value);
 }
 

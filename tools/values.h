@@ -5,8 +5,6 @@
 #include "tools/model.h"
 
 // --- lists.c: sequences and optionals of files. False: reported.
-bool tensor_of_value(Tool *tool, const char *path, const FileValue *value, Tensor *tensor);
-FileValue value_of_tensor(Arena *arena, const Tensor *tensor);
 ValueKind kind_of_type(const Type *type);
 // A tensor whose columns have keys is a sequence of maps in files.
 bool tensor_of_maps(Tool *tool, const char *path, const FileValue *value, const PortInfo *port,
