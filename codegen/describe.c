@@ -135,25 +135,25 @@ static Val describe_values(Describer *d, const InterfaceValue *values, int count
   Val *described = NEW_ARRAY(d->compiled->arena, Val, count);
   for (int i = 0; i < count; i++) {
     const Type *type = &values[i].value->type;
+    const Value *keys = values[i].keys ? values[i].keys : values[i].map_keys;
     Val dims[MAX_RANK], scale, zero, axis;
     for (int k = 0; k < type->rank; k++)
       dims[k] = describe_dim(d, &values[i].dims[k], interface_is_open(&values[i]));
     describe_quant(d, type->quant, &scale, &zero, &axis);
-    Val fields[] = {
-        text(d, values[i].name),
-        text(d, values[i].field),
-        array_of(d, dims, type->rank, "dims"),
-        number32(d, type->rank),
-        number32(d, describe_type_code(type_element(type)->element)),
-        scale,
-        zero,
-        axis,
-        number32(d, values[i].word),
-        number64(d, interface_workspace_offset(&values[i])),
-        number32(d, kind_code(type)),
-        number32(d, values[i].keys ? describe_type_code(values[i].keys->type.element) : 0),
-        describe_keys(d, &values[i]),
-        size(d, values[i].keys ? type_dim(&values[i].keys->type, 0) : 0)};
+    Val fields[] = {text(d, values[i].name),
+                    text(d, values[i].field),
+                    array_of(d, dims, type->rank, "dims"),
+                    number32(d, type->rank),
+                    number32(d, describe_type_code(type_element(type)->element)),
+                    scale,
+                    zero,
+                    axis,
+                    number32(d, values[i].word),
+                    number64(d, interface_workspace_offset(&values[i])),
+                    number32(d, kind_code(type)),
+                    number32(d, keys ? describe_type_code(keys->type.element) : 0),
+                    describe_keys(d, &values[i]),
+                    size(d, values[i].keys ? type_dim(&values[i].keys->type, 0) : 0)};
     described[i] = structure(d, fields, sizeof fields / sizeof *fields);
   }
   return array_of(d, described, count, what);

@@ -105,6 +105,9 @@ static void write_field(HeaderWriter *w, const InterfaceValue *value, bool outpu
   if (type->kind == TYPE_OPTIONAL && !*unused && !output) unused = "; NULL: no element";
   if (type->kind == TYPE_OPTIONAL && output)
     place = "; set by _run: NULL, or lies in the workspace until its next use";
+  if (value->map_keys)
+    place = arena_printf(w->arena, "; each belongs to the key at its place in the field before%s",
+                         place);
   if (value->keys)
     place = arena_printf(w->arena, "%s; keys of the columns: %s", place,
                          interface_keys_symbol(w->interface, value, w->arena));

@@ -185,6 +185,7 @@ static void name_value(Names *names, InterfaceValue *made, const Value *value, i
   made->macro = interface_upper(names->arena, made->field);
   made->word = number;
   made->keys = output ? value_keys(value) : NULL;
+  made->map_keys = output ? NULL : value_map_keys(value);
   if (!type_max_bytes(&value->type, &made->bytes)) made->bytes = -1;
 }
 
@@ -271,6 +272,7 @@ static uint64_t hash_text(uint64_t seed, const char *text) {
 static uint64_t hash_value(uint64_t hash, const InterfaceValue *value, Arena *arena) {
   hash = hash_text(hash_text(hash, value->field), type_text(arena, &value->value->type));
   if (value->keys) hash = hash_text(hash, type_text(arena, &value->keys->type));
+  if (value->map_keys) hash = hash_text(hash, "map");
   for (int i = 0; i < value->value->type.rank; i++) {
     const InterfaceDim *dim = &value->dims[i];
     hash = hash_text(hash,

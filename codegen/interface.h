@@ -20,8 +20,9 @@ typedef struct InterfaceValue {
   const char *macro; // upper case field name, for <PREFIX>_<MACRO>_BYTES
   int word;          // in its own struct
   InterfaceDim dims[MAX_RANK];
-  int64_t bytes;     // at the upper bounds; -1: unbounded
-  const Value *keys; // of the columns of an output, a constant in the object; NULL: none
+  int64_t bytes;         // at the upper bounds; -1: unbounded
+  const Value *keys;     // of the columns of an output, a constant in the object; NULL: none
+  const Value *map_keys; // an input has the values of these; NULL: it is no map
 } InterfaceValue;
 
 // A word that carries a dim: of the inputs struct (read: a symbol) or of the outputs struct

@@ -259,11 +259,15 @@ static NpzMember *find_array(const Dataset *dataset, const char *name, int input
 
 // What the file holds is taken as the kind that the model wants: the file does not say it.
 static bool read_pb(Arena *arena, Diag *diag, const char *folder, const DatasetInput *wanted,
-                    int input, Tensor *tensor) {
-  const char *path = arena_printf(arena, "%s/input_%d.pb", folder, input);
+                    Tensor *tensor) {
+  const char *path = arena_printf(arena, "%s/input_%d.pb", folder, wanted->file);
   FileValue value;
-  return onnx_value_file_read(arena, diag, path, wanted->kind, &value) &&
-         onnx_value_tensor(arena, diag, path, &value, tensor);
+  if (!onnx_value_file_read(arena, diag, path, wanted->kind, &value)) return false;
+  if (wanted->kind != VALUE_MAP) return onnx_value_tensor(arena, diag, path, &value, tensor);
+  if (!onnx_value_map(arena, diag, path, &value, tensor)) return false;
+  *tensor = tensor_items(tensor)[wanted->map_part];
+  if (!tensor->dims[0]) *tensor = tensor_create(arena, wanted->element, 1, tensor->dims);
+  return true;
 }
 
 static const Tensor *item_of_other_type(const Tensor *list, ElementType element) {
@@ -295,7 +299,7 @@ static bool archive_row(Dataset *dataset, const DatasetInput *wanted, int input,
   if (wanted->kind == VALUE_SEQUENCE)
     return diag_error(diag, loc_file(dataset->path),
                       "input '%s' is a sequence: it is given as input_%d.pb in a folder",
-                      wanted->name, input);
+                      wanted->name, wanted->file);
   if (!member) {
     diag_error(diag, loc_file(dataset->path), "the data set has no array '%s'", wanted->name);
     diag_note(diag, loc_file(dataset->path), "--array=%s=ARRAY says which one feeds it",
@@ -316,11 +320,11 @@ bool dataset_sample(Dataset *dataset, const DatasetInput *inputs, int input_coun
     const DatasetInput *wanted = &inputs[i];
     bool read = dataset->npz
                     ? archive_row(dataset, wanted, i, input_count, index, &tensors[i], diag)
-                    : read_pb(arena, diag, dataset->folders[index], wanted, i, &tensors[i]);
+                    : read_pb(arena, diag, dataset->folders[index], wanted, &tensors[i]);
     if (!read) return false;
     if (wanted->kind == VALUE_OPTIONAL && dataset->npz)
       tensors[i] = tensor_list(arena, LIST_OPTIONAL, tensors[i].element, &tensors[i], 1);
-    bool good = wanted->kind == VALUE_TENSOR
+    bool good = wanted->kind == VALUE_TENSOR || wanted->kind == VALUE_MAP
                     ? shape_row(dataset, wanted, &tensors[i], arena, diag) &&
                           convert(dataset, wanted, &tensors[i], arena, diag)
                     : check_list(dataset, wanted, &tensors[i], diag);

@@ -9,6 +9,8 @@
 typedef struct DatasetInput {
   const char *name;
   ValueKind kind;      // of lists: what lies in a folder's .pb; no dims
+  int file;            // K of the folder's input_K.pb
+  int map_part;        // VALUE_MAP: 0 for its keys, 1 for its values
   ElementType element; // ELEMENT_NONE: any
   int rank;
   int64_t dims[MAX_RANK]; // -1: open

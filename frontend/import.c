@@ -181,7 +181,7 @@ static bool outputs_complete(OnnxNode *node) {
   for (int i = 0; i < node->output_count; i++) {
     const Item *item = &node->outputs[i];
     if (!onnx_wants_output(node, i) || item->value || item->list || item->is_sequence ||
-        item->is_optional || item->poisoned)
+        item->is_optional || item->map_keys || item->poisoned)
       continue;
     return onnx_unsupported(node, arena_printf(node->importer->arena, "output %d", i));
   }

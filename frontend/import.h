@@ -9,10 +9,11 @@
 
 // What a name of the file stands for.
 typedef struct Item {
-  Value *value;     // a tensor; NULL: absent optional, sequence, or poisoned
-  Value *list;      // a sequence or optional that only a run knows
-  bool poisoned;    // its node failed (reported): who reads it fails silently
-  bool is_sequence; // a list that is known at compile time
+  Value *value;                 // a tensor; NULL: absent optional, sequence, or poisoned
+  Value *list;                  // a sequence or optional that only a run knows
+  Value *map_keys, *map_values; // a map: an input of the model
+  bool poisoned;                // its node failed (reported): who reads it fails silently
+  bool is_sequence;             // a list that is known at compile time
   Value *const *elements;
   int element_count;
   bool is_cut;           // an input by --inputs: its node is left out
@@ -206,6 +207,7 @@ const Dim *import_named_dim(Importer *importer,
 
 // The element type of an attribute such as dtype; ELEMENT_NONE if it is none of numbers.
 ElementType onnx_number_type(int64_t code);
+bool onnx_is_number(ElementType element);
 
 // --- checks (import_check.c); false: reported
 bool import_check_attributes(OnnxNode *node);
@@ -239,6 +241,8 @@ Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank);
 Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep);
 Value *onnx_gemm_result(OnnxNode *node); // alpha * A' * B' + beta * C; NULL: reported
 Value *onnx_convert(OnnxNode *node, Value *x, ElementType element);
+Value *onnx_convert_text(OnnxNode *node, Value *x, ElementType element);        // either may be str
+Value *onnx_text_list(OnnxNode *node, const char *const *texts, int64_t count); // str[count]
 // `result` is made from constant codes in blocks along the first axis (import_blocked.c).
 void import_note_blocked(OnnxNode *node, const Value *result, Value *codes, Value *scale,
                          Value *zero, int64_t block);

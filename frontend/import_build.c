@@ -7,8 +7,11 @@ const Dim *import_dim(Importer *importer, int64_t value) {
 
 ElementType onnx_number_type(int64_t code) {
   ElementType element = code > 0 && code < 1000 ? onnx_element_type((int32_t)code) : ELEMENT_NONE;
-  if (element == ELEMENT_NONE) return element;
-  return element == STR || element_info[element].class == CLASS_COMPLEX ? ELEMENT_NONE : element;
+  return onnx_is_number(element) ? element : ELEMENT_NONE;
+}
+
+bool onnx_is_number(ElementType element) {
+  return element != ELEMENT_NONE && element != STR && element_info[element].class != CLASS_COMPLEX;
 }
 
 static Value *move_channels(OnnxNode *node, Value *x, bool last) {

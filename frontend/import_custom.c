@@ -243,7 +243,7 @@ typedef struct Operands {
 static bool add_inputs(OnnxNode *node, Operands *operands) {
   for (int i = 0; i < node->input_count; i++) {
     const Item *item = node->inputs[i];
-    if (item && (item->list || item->is_sequence))
+    if (item && (item->list || item->is_sequence || item->map_keys))
       return onnx_unsupported(node, "a custom operator gets tensors only");
     ARENA_PUSH(node->importer->arena, operands->items, operands->count, operands->capacity,
                onnx_input(node, i));

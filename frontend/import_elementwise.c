@@ -58,14 +58,17 @@ static Value *from_text(OnnxNode *node, Value *x, ElementType element) {
   return onnx_convert(node, build_end(&node->builder, parse), element);
 }
 
+Value *onnx_convert_text(OnnxNode *node, Value *x, ElementType element) {
+  if (!x || x->type.element == element) return x;
+  if (x->type.element == STR) return from_text(node, x, element);
+  return element == STR ? to_text(node, x) : onnx_convert(node, x, element);
+}
+
 static bool cast_to(OnnxNode *node, ElementType element) {
   if (element == ELEMENT_NONE || element_info[element].class == CLASS_COMPLEX)
     return onnx_unsupported(node, "casting to this element type");
-  bool text = onnx_input(node, 0)->type.element == STR;
-  if (text != (element == STR))
-    return onnx_output(node, 0,
-                       text ? from_text(node, onnx_input(node, 0), element)
-                            : to_text(node, onnx_input(node, 0)));
+  if ((onnx_input(node, 0)->type.element == STR) != (element == STR))
+    return onnx_output(node, 0, onnx_convert_text(node, onnx_input(node, 0), element));
   if (element == F8E8M0 && strcmp(onnx_string(node, "round_mode", "up"), "up") != 0)
     return onnx_unsupported(node, "round_mode other than up");
   Value *x = onnx_input(node, 0);

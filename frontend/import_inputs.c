@@ -168,10 +168,9 @@ static bool declared_type(Importer *importer, const char *name, const Onnx__Type
   if (optional) element = proto->optional_type->elem_type;
   if (sequence) element = proto->sequence_type->elem_type;
   if (proto && proto->value_case == ONNX__TYPE_PROTO__VALUE_MAP_TYPE)
-    return diag_error(
-        importer->diag, loc,
-        "'%s' is a map: cut the model behind the operator that makes a tensor of it (--inputs)",
-        name);
+    return diag_error(importer->diag, loc,
+                      "'%s' is a map: only inputs of the model and outputs of ZipMap may be maps",
+                      name);
   if (!element || (!optional && element->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) ||
       element->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE)
     return diag_error(
@@ -229,12 +228,60 @@ static bool file_type(Importer *importer, const char *name, const Onnx__TypeProt
   return true;
 }
 
+static bool is_input_already(const Graph *graph, const char *name) {
+  for (int i = 0; i < graph->input_count; i++)
+    if (graph->inputs[i]->name && strcmp(graph->inputs[i]->name, name) == 0) return true;
+  return false;
+}
+
+// One of the lists of a map.
+static Value *map_list(Importer *importer, Scope *scope, const char *map, const char *part,
+                       ElementType element, const Dim *count) {
+  const char *name = arena_printf(importer->arena, "%s.%s", map, part);
+  if (!is_input_already(scope->graph, name))
+    return graph_add_input(scope->graph, type_tensor(element, 1, &count), name);
+  diag_error(importer->diag, loc_file(importer->module->source), "input '%s' is defined twice",
+             name);
+  return NULL;
+}
+
+static bool is_scalar_type(const Onnx__TypeProto *type) {
+  return type && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && type->tensor_type &&
+         (!type->tensor_type->shape || type->tensor_type->shape->n_dim == 0 ||
+          (type->tensor_type->shape->n_dim == 1 &&
+           type->tensor_type->shape->dim[0]->dim_value <= 1));
+}
+
+// A map is two inputs, NAME.keys and NAME.values, of one length, the dim NAME_count.
+static bool add_map(Importer *importer, Scope *scope, const Onnx__ValueInfoProto *info, bool cut) {
+  const Onnx__TypeProto__Map *map = info->type->map_type;
+  Loc loc = {.file = importer->module->source, .node = info->name};
+  ElementType key = map ? onnx_element_type(map->key_type) : ELEMENT_NONE, value = ELEMENT_NONE;
+  if (map && is_scalar_type(map->value_type))
+    value = onnx_element_type(map->value_type->tensor_type->elem_type);
+  if ((key != STR && key != I64) || (value != STR && !onnx_is_number(value)))
+    return diag_error(importer->diag, loc,
+                      "'%s' is not a map from strings or int64 to numbers or strings", info->name);
+  Item *item = scope_define(importer, scope, info->name);
+  if (!item) return diag_error(importer->diag, loc, "input '%s' is defined twice", info->name);
+  const Dim *count =
+      import_named_dim(importer, arena_printf(importer->arena, "%s_count", info->name));
+  Value *keys = map_list(importer, scope, info->name, "keys", key, count),
+        *values = keys ? map_list(importer, scope, info->name, "values", value, count) : NULL;
+  Builder builder = builder_at_end(scope->graph, loc);
+  *item = (Item){.map_keys = keys, .is_cut = cut};
+  if (values) item->map_values = build_binary(&builder, OP_MAP_VALUES, values, keys);
+  return item->map_values != NULL;
+}
+
 static bool add_input(Importer *importer, Scope *scope, const Onnx__ValueInfoProto *info,
                       bool cut) {
   Type type;
   if (!info->name[0])
     return diag_error(importer->diag, loc_file(importer->module->source),
                       "an input of the model has no name");
+  if (info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_MAP_TYPE)
+    return add_map(importer, scope, info, cut);
   if (!file_type(importer, info->name, info->type, &type)) return false;
   if (!import_check_size(importer, (Loc){.file = importer->module->source, .node = info->name},
                          info->name, &type))
@@ -347,6 +394,8 @@ static bool add_output(Importer *importer, Scope *scope, const char *name) {
   if (!item) return diag_error(importer->diag, loc, "output '%s' is not defined by any node", name);
   if (item->poisoned) return false;
   if (item->initializer && !import_initializer(importer, scope, item, name)) return false;
+  if (item->map_keys)
+    return diag_error(importer->diag, loc, "output '%s' is an input, which is a map", name);
   Value *value = item->value;
   if (!value || is_declared_optional(importer, name))
     value = list_output(importer, scope, item, name, loc);

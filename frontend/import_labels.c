@@ -8,7 +8,7 @@ static Value *matches(OnnxNode *node, Value *x, Value *keys) {
   return onnx_binary(node, OP_EQUAL, onnx_unsqueeze(node, x, (int64_t[]){x->type.rank}, 1), keys);
 }
 
-static Value *text_list(OnnxNode *node, const char *const *texts, int64_t count) {
+Value *onnx_text_list(OnnxNode *node, const char *const *texts, int64_t count) {
   Tensor tensor = tensor_create(node->importer->arena, STR, 1, &count);
   for (int64_t i = 0; i < count; i++)
     ((TensorString *)tensor.data)[i] = (TensorString){texts[i], strlen(texts[i])};
@@ -23,7 +23,7 @@ bool import_one_hot_encoder(OnnxNode *node) {
     const char *const *texts = onnx_strings(node, "cats_strings", &count);
     if (!texts || !count)
       return onnx_error(node, "cats_strings is missing, and the input has strings");
-    keys = text_list(node, texts, count);
+    keys = onnx_text_list(node, texts, count);
   } else {
     const int64_t *integers = onnx_ints(node, "cats_int64s", &count);
     if (!integers || !count)
@@ -45,7 +45,7 @@ static Value *label_list(OnnxNode *node, const char *prefix) {
   const float *floats = onnx_floats(node, arena_printf(arena, "%s_floats", prefix), &count);
   if (floats && count) return build_floats(&node->builder, floats, count);
   const char *const *texts = onnx_strings(node, arena_printf(arena, "%s_strings", prefix), &count);
-  if (texts && count) return text_list(node, texts, count);
+  if (texts && count) return onnx_text_list(node, texts, count);
   if (onnx_tensor_attribute(node, arena_printf(arena, "%s_tensor", prefix), &tensor))
     return build_constant_tensor(&node->builder, &tensor, NULL);
   if (!node->builder.failed) onnx_error(node, "there are no %s", prefix);
@@ -67,7 +67,7 @@ static Value *label_default(OnnxNode *node, ElementType element) {
   }
   if (element == STR) {
     const char *text = onnx_string(node, "default_string", "_Unused");
-    return text_list(node, &text, 1);
+    return onnx_text_list(node, &text, 1);
   }
   int64_t integer = onnx_int(node, "default_int64", -1);
   float number = (float)onnx_float(node, "default_float", -0.0);
@@ -123,7 +123,8 @@ static bool look_up_number(OnnxNode *node, const char *texts_name, const char *n
     return onnx_error(node, "input of %s, wanted str or i64", element_info[x->type.element].text);
   int64_t *numbers = NEW_ARRAY(node->importer->arena, int64_t, count);
   for (int i = 0; i < count; i++) numbers[i] = given ? given[i] : i;
-  Value *words = text_list(node, texts, count), *codes = build_ints(&node->builder, numbers, count);
+  Value *words = onnx_text_list(node, texts, count),
+        *codes = build_ints(&node->builder, numbers, count);
   bool encodes = x->type.element == STR;
   return look_up(node, x, encodes ? words : codes, encodes ? codes : words,
                  label_default(node, encodes ? I64 : STR));

@@ -17,7 +17,8 @@ bool onnx_need_inputs(OnnxNode *node, int count) {
   for (int i = 0; i < count; i++) {
     if (onnx_has_input(node, i)) continue;
     if (i < node->input_count && node->inputs[i] &&
-        (node->inputs[i]->list || node->inputs[i]->is_sequence || node->inputs[i]->is_optional))
+        (node->inputs[i]->list || node->inputs[i]->is_sequence || node->inputs[i]->is_optional ||
+         node->inputs[i]->map_keys))
       return onnx_error(node, "input %d is not a tensor", i);
     return onnx_error(node, "input %d of %d is missing", i, count);
   }

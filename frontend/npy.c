@@ -204,18 +204,23 @@ static size_t put_utf8(char *to, uint32_t code) {
   return length;
 }
 
+// Zeros at the end are none of the string's characters, as numpy has it; others are.
+static int64_t count_characters(const Header *header, const uint8_t *data) {
+  int64_t width = header->wide ? 4 : 1, bytes = header->characters * width;
+  while (bytes > 0 && !data[bytes - 1]) bytes--;
+  return (bytes + width - 1) / width;
+}
+
 static TensorString read_string(Arena *arena, const Header *header, const uint8_t *data) {
-  if (!header->wide)
-    return (TensorString){(const char *)data,
-                          strnlen((const char *)data, (size_t)header->characters)};
-  char *text = arena_alloc(arena, (size_t)header->characters * 4);
+  int64_t count = count_characters(header, data);
+  if (!header->wide) return (TensorString){(const char *)data, (size_t)count};
+  char *text = arena_alloc(arena, (size_t)count * 4);
   size_t length = 0;
-  for (int64_t i = 0; i < header->characters; i++, data += 4) {
+  for (int64_t i = 0; i < count; i++, data += 4) {
     uint8_t code[4];
     copy_element(code, data, 4, 4, header->big_endian);
     uint32_t value = (uint32_t)code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16 |
                      (uint32_t)code[3] << 24;
-    if (!value) break;
     length += put_utf8(text + length, value < 0x110000 ? value : 0xfffd);
   }
   return (TensorString){text, length};

@@ -159,12 +159,32 @@ static bool read_value(Reading *reading, ValueKind kind, uint64_t begin, uint64_
   return ok;
 }
 
+// Test data of ONNX has a map as a sequence of one.
+static bool is_sequence_of_maps(WireFile file) {
+  WireReader reader = {file.data, 0, file.size};
+  WireField field;
+  while (reader.at < reader.end && !wire_next(&reader, &field))
+    if (field.number == FIELD_MAP) return true;
+  return false;
+}
+
+static bool decode_map(Reading *reading, FileValue *value) {
+  FileValue sequence;
+  WireFile file = reading->source.file;
+  if (!is_sequence_of_maps(file)) return read_value(reading, VALUE_MAP, 0, file.size, value);
+  if (!read_value(reading, VALUE_SEQUENCE, 0, file.size, &sequence)) return false;
+  if (sequence.count != 1) return read_error(reading, 0, "wanted one map");
+  *value = sequence.items[0];
+  return true;
+}
+
 bool onnx_value_decode(Arena *arena, Diag *diag, WireFile file, ValueKind kind, FileValue *value) {
-  // An empty file is an empty sequence or optional, but no tensor.
+  // An empty file is an empty sequence, optional or map, but no tensor.
   if (!file.size && kind == VALUE_TENSOR)
     return diag_error(diag, loc_file(file.path), "the file is empty");
   Reading reading = {tensor_source(arena, diag, file), 0};
-  return read_value(&reading, kind, 0, file.size, value);
+  return kind == VALUE_MAP ? decode_map(&reading, value)
+                           : read_value(&reading, kind, 0, file.size, value);
 }
 
 bool onnx_value_file_read(Arena *arena, Diag *diag, const char *path, ValueKind kind,

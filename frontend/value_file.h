@@ -25,6 +25,9 @@ bool onnx_value_decode(Arena *arena, Diag *diag, WireFile file, ValueKind kind, 
 // A value as a tensor, or a list of tensors; false: it is or holds a map (reported). And back.
 bool onnx_value_tensor(Arena *arena, Diag *diag, const char *path, const FileValue *value,
                        Tensor *tensor);
+// A map as a list of two tensors, its keys and its values, both [n].
+bool onnx_value_map(Arena *arena, Diag *diag, const char *path, const FileValue *value,
+                    Tensor *pair);
 FileValue onnx_value_of_tensor(Arena *arena, const Tensor *tensor);
 bool onnx_tensor_file_read(Arena *arena, Diag *diag, const char *path, Tensor *tensor);
 

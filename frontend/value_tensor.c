@@ -1,5 +1,6 @@
 // Values of files as tensors and lists of tensors, and back.
 #include "frontend/value_file.h"
+#include "ir/move.h"
 
 static bool list_of_value(Arena *arena, Diag *diag, const char *path, const FileValue *value,
                           Tensor *list) {
@@ -25,6 +26,23 @@ bool onnx_value_tensor(Arena *arena, Diag *diag, const char *path, const FileVal
     break;
   }
   return diag_error(diag, loc_file(path), "a map cannot be given to a model");
+}
+
+bool onnx_value_map(Arena *arena, Diag *diag, const char *path, const FileValue *value,
+                    Tensor *pair) {
+  int64_t count = value->count;
+  ElementType element = count ? value->items[0].tensor.element : F32;
+  Tensor parts[2] = {value->tensor, tensor_create(arena, element, 1, &count)};
+  for (int i = 0; i < value->count; i++) {
+    const FileValue *item = &value->items[i];
+    if (item->kind != VALUE_TENSOR || item->tensor.element != element ||
+        tensor_count(&item->tensor) != 1)
+      return diag_error(diag, loc_file(path), "value %d of the map is no scalar of %s", i,
+                        element_info[element].text);
+    copy_elements(element, parts[1].data, i, item->tensor.data, 0, 1);
+  }
+  *pair = tensor_list(arena, LIST_SEQUENCE, element, parts, 2);
+  return true;
 }
 
 FileValue onnx_value_of_tensor(Arena *arena, const Tensor *tensor) {

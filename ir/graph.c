@@ -246,6 +246,18 @@ const Value *value_keys(const Value *value) {
   return node && node->op == OP_ZIP_MAP ? node->operands[1] : NULL;
 }
 
+const Value *value_map_keys(const Value *input) {
+  const Graph *graph = input->graph;
+  for (int i = 0; i < input->use_count; i++) {
+    const Node *user = input->uses[i].user;
+    if (user->op != OP_MAP_VALUES || user->operands[0] != input) continue;
+    for (int k = 1; k < graph->input_count; k++)
+      if (graph->inputs[k] == input && graph->inputs[k - 1] == user->operands[1])
+        return user->operands[1];
+  }
+  return NULL;
+}
+
 Constant *value_constant(const Value *value) {
   return value_is_constant(value) ? value->definition->constant : NULL;
 }

@@ -178,6 +178,9 @@ void value_replace(Value *old, Value *replacement);
 bool value_has_one_use(const Value *value); // exactly one operand, and no output
 bool value_is_unused(const Value *value);
 bool value_is_constant(const Value *value);
+// The input with the keys, right before it, of an input that has a map's values (map_values says
+// so); NULL: it is a tensor.
+const Value *value_map_keys(const Value *input);
 // The keys of an output's columns, which zip_map gave it; NULL: none.
 const Value *value_keys(const Value *value);
 Constant *value_constant(const Value *value); // NULL unless the value is a constant

@@ -110,6 +110,18 @@ bool infer_string_split(Node *node, Diag *diag) {
   return set_result(node, diag, 0, parts);
 }
 
+bool infer_map_values(Node *node, Diag *diag) {
+  const Type *values = tensor_operand(node, 0, diag), *keys = tensor_operand(node, 1, diag);
+  if (!values || !keys) return false;
+  if ((keys->element != STR && keys->element != I64) || keys->rank != 1)
+    return refuse(node, diag, "the keys are %s, wanted str[n] or i64[n]",
+                  type_text(node_arena(node), keys));
+  if (values->rank != 1 || values->dims[0] != keys->dims[0])
+    return refuse(node, diag, "the values are %s, wanted one for each of the keys %s",
+                  type_text(node_arena(node), values), type_text(node_arena(node), keys));
+  return set_result(node, diag, 0, *values);
+}
+
 bool infer_zip_map(Node *node, Diag *diag) {
   const Type *scores = tensor_operand(node, 0, diag), *keys = tensor_operand(node, 1, diag);
   if (!scores || !keys) return false;

@@ -25,6 +25,8 @@ bool interpret_reshape(Evaluation *e) {
   return true;
 }
 
+bool interpret_map_values(Evaluation *e) { return interpret_reshape(e); }
+
 bool interpret_zip_map(Evaluation *e) { return interpret_reshape(e); }
 
 bool interpret_transpose(Evaluation *e) {

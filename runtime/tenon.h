@@ -188,7 +188,8 @@ typedef struct tenon_value {
   int32_t
       kind; /* enum tenon_kind; of lists `type` is that of the elements, and dims are not said */
   int32_t key_type; /* TENON_STRING, TENON_I64: columns have keys (ONNX has maps from keys to
-                       columns here); 0: none */
+                       columns here); of an input: it has the values of a map, whose keys are the
+                       input before it, and `keys` is NULL; 0: none */
   const void *keys;
   size_t key_count; /* tenon_string or int64_t, one for each element of the last axis */
 } tenon_value;

@@ -224,17 +224,25 @@ static bool wants_header(const Compilation *c, const bool *chosen) {
   return false;
 }
 
-static bool write_outputs(Compilation *c, const bool *chosen) {
-  Tool *tool = c->tool;
-  const char *first = NULL;
+// The tests, or everything else. *first: the path of the first kind.
+static bool emit_kinds(Compilation *c, const bool *chosen, bool tests, const char **first) {
   int count = 0;
   for (int kind = 0; kind < KIND_COUNT; kind++) count += chosen[kind];
+  *first = NULL;
   for (int kind = 0; kind < KIND_COUNT; kind++) {
     if (!chosen[kind]) continue;
     const char *path = kind_path(c, kind, count);
-    if (!first) first = path;
-    if (!kinds[kind].emit(c, path)) return false;
+    if (!*first) *first = path;
+    if ((kinds[kind].emit == emit_test) == tests && !kinds[kind].emit(c, path)) return false;
   }
+  return true;
+}
+
+static bool write_outputs(Compilation *c, const bool *chosen) {
+  Tool *tool = c->tool;
+  const char *first;
+  // A test first: its data may be refused, and then nothing shall have been written.
+  if (!emit_kinds(c, chosen, true, &first) || !emit_kinds(c, chosen, false, &first)) return false;
   const char *weights = tool_text(tool, OPTION_WEIGHTS);
   bool in_file = c->compiled && weights && strncmp(weights, "file:", 5) == 0;
   if (in_file && !compiled_write_weights(c->compiled, weights + 5, &tool->diag)) return false;

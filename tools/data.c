@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/values.h"
-
 // "0.485,0.456,0.406"
 static bool read_numbers(Tool *tool, OptionId id, const double **numbers, int *count) {
   const char *text = tool_text(tool, id);
@@ -48,34 +46,36 @@ int64_t data_count(const Tool *tool, const Dataset *dataset) {
   return samples->given && samples->number < dataset->count ? samples->number : dataset->count;
 }
 
-bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t index,
-                 Tensor *inputs, Arena *arena) {
-  DatasetInput *wanted = NEW_ARRAY(arena, DatasetInput, runnable->input_count);
-  for (int i = 0; i < runnable->input_count; i++) {
-    const PortInfo *port = &runnable->inputs[i];
+// A map is two inputs of the model and one file.
+static DatasetInput *wanted_inputs(Arena *arena, const PortInfo *ports, int count) {
+  DatasetInput *wanted = NEW_ARRAY(arena, DatasetInput, count);
+  for (int i = 0, file = 0; i < count; i++) {
+    const PortInfo *port = &ports[i];
+    bool is_keys = i + 1 < count && ports[i + 1].is_map_values;
     wanted[i] = (DatasetInput){.name = port->name,
-                               .kind = port->kind,
+                               .kind = is_keys || port->is_map_values ? VALUE_MAP : port->kind,
+                               .file = file,
+                               .map_part = port->is_map_values,
                                .element = port->element,
                                .rank = port->rank,
                                .scale = port->scale,
                                .zero = port->zero};
     memcpy(wanted[i].dims, port->dims, sizeof port->dims);
+    file += !is_keys;
   }
+  return wanted;
+}
+
+bool data_sample(Tool *tool, Dataset *dataset, const Runnable *runnable, int64_t index,
+                 Tensor *inputs, Arena *arena) {
+  DatasetInput *wanted = wanted_inputs(arena, runnable->inputs, runnable->input_count);
   return dataset_sample(dataset, wanted, runnable->input_count, index, inputs, arena, &tool->diag);
 }
 
 static bool sample_for_pass(DataSet *data, const Graph *graph, int64_t index, Tensor *inputs,
                             Arena *arena, Diag *diag) {
-  DatasetInput *wanted = NEW_ARRAY(arena, DatasetInput, graph->input_count);
-  for (int i = 0; i < graph->input_count; i++) {
-    const Type *type = &graph->inputs[i]->type;
-    wanted[i] = (DatasetInput){.name = graph->inputs[i]->name,
-                               .kind = kind_of_type(type),
-                               .element = type_element(type)->element,
-                               .rank = type->rank};
-    for (int k = 0; k < type->rank; k++)
-      if (!dim_is_constant(type->dims[k], &wanted[i].dims[k])) wanted[i].dims[k] = -1;
-  }
+  PortInfo *ports = ports_of_values(arena, graph->module, graph->inputs, graph->input_count);
+  DatasetInput *wanted = wanted_inputs(arena, ports, graph->input_count);
   return dataset_sample(data->state, wanted, graph->input_count, index, inputs, arena, diag);
 }
 

@@ -30,18 +30,6 @@ static bool find_format(Tool *tool, const char *path, ModelFormat *format) {
   return bytes != NULL;
 }
 
-static FileInput input_of_value(const Value *value) {
-  FileInput input = {value->name,
-                     kind_of_type(&value->type),
-                     type_element(&value->type)->element,
-                     value->type.rank,
-                     {0}};
-  if (type_is_list(&value->type)) input.rank = -1;
-  for (int i = 0; i < input.rank; i++)
-    if (!dim_is_constant(value->type.dims[i], &input.dims[i])) input.dims[i] = -1;
-  return input;
-}
-
 // "a,b" given once or several times: a list of names.
 static void split_names(Arena *arena, const TextList *texts, TextList *names) {
   for (int i = 0; i < texts->count; i++) {
@@ -61,9 +49,10 @@ static bool describe_inputs(Tool *tool, ModelFile *file) {
     file->parsed = module_parse(tool->arena, &tool->diag, file->path);
     if (!file->parsed) return false;
     const Graph *graph = file->parsed->main;
-    file->input_count = graph->input_count;
     file->inputs = NEW_ARRAY(tool->arena, FileInput, graph->input_count);
-    for (int i = 0; i < graph->input_count; i++) file->inputs[i] = input_of_value(graph->inputs[i]);
+    file->input_count = file_inputs_of_ports(
+        tool->arena, ports_of_values(tool->arena, file->parsed, graph->inputs, graph->input_count),
+        graph->input_count, file->inputs);
     return true;
   }
   if (!tool_flag(tool, OPTION_INPUTS))

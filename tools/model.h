@@ -44,9 +44,12 @@ typedef struct PortInfo {
   int64_t sample[MAX_RANK]; // dims that fit together, small: for made-up inputs
   float scale;              // quantized as a whole: floats become codes by it; 0: plain
   int32_t zero;
-  Tensor keys; // of the columns: files have maps instead of rows; data NULL: none
+  Tensor keys;        // of the columns: files have maps instead of rows; data NULL: none
+  bool is_map_values; // of a map, whose keys are the input before
 } PortInfo;
 
+// The inputs as files have them, where a map is one; returns how many.
+int file_inputs_of_ports(Arena *arena, const PortInfo *ports, int count, FileInput *inputs);
 // What the module says of its inputs or outputs.
 PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *values, int count);
 

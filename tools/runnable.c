@@ -27,6 +27,7 @@ PortInfo *ports_of_values(Arena *arena, const Module *module, Value *const *valu
                           .rank = type->rank};
     const Value *keys = value_keys(values[i]);
     if (keys) value_tensor(keys, &ports[i].keys);
+    ports[i].is_map_values = value_map_keys(values[i]) != NULL;
     if (type->quant && type->quant->count == 1) {
       ports[i].scale = type->quant->scale[0];
       ports[i].zero = type->quant->zero[0];
@@ -93,7 +94,8 @@ static PortInfo port_of_description(const tenon_value *value) {
     port.scale = value->scale[0];
     port.zero = value->zero_point[0];
   }
-  if (value->key_type) {
+  port.is_map_values = value->key_type && !value->keys && !value->key_count;
+  if (value->key_type && !port.is_map_values) {
     ElementType element = onnx_element_type(value->key_type);
     size_t bytes = value->key_count * (size_t)element_info[element].bits / 8;
     port.keys = (Tensor){
@@ -190,15 +192,21 @@ static bool first_sample(Tool *tool, const ModelFile *file, Tensor *given) {
   Dataset *dataset = data_open(tool);
   DatasetInput *wanted = NEW_ARRAY(tool->arena, DatasetInput, file->input_count);
   if (!dataset) return false;
+  Tensor *found = NEW_ARRAY(tool->arena, Tensor, file->input_count);
+  int count = 0;
   for (int i = 0; i < file->input_count; i++) {
-    wanted[i] = (DatasetInput){.name = file->inputs[i].name,
-                               .kind = file->inputs[i].kind,
-                               .element = file->inputs[i].element,
-                               .rank = file->inputs[i].rank};
-    memcpy(wanted[i].dims, file->inputs[i].dims, sizeof wanted[i].dims);
+    if (file->inputs[i].kind == VALUE_MAP) continue; // its number of keys stays open
+    wanted[count] = (DatasetInput){.name = file->inputs[i].name,
+                                   .kind = file->inputs[i].kind,
+                                   .file = i,
+                                   .element = file->inputs[i].element,
+                                   .rank = file->inputs[i].rank};
+    memcpy(wanted[count++].dims, file->inputs[i].dims, sizeof wanted[i].dims);
   }
-  return dataset->count == 0 ||
-         dataset_sample(dataset, wanted, file->input_count, 0, given, tool->arena, &tool->diag);
+  if (dataset->count == 0) return true;
+  if (!dataset_sample(dataset, wanted, count, 0, found, tool->arena, &tool->diag)) return false;
+  for (int i = 0; i < count; i++) given[wanted[i].file] = found[i];
+  return true;
 }
 
 Runnable *runnable_open(Tool *tool, const char *path, Status *status) {
@@ -225,14 +233,27 @@ int runnable_find_input(const Runnable *runnable, const char *name) {
   return -1;
 }
 
+int file_inputs_of_ports(Arena *arena, const PortInfo *ports, int count, FileInput *inputs) {
+  int made = 0;
+  for (int i = 0; i < count; i++) {
+    const PortInfo *port = &ports[i];
+    if (port->is_map_values && i > 0) { // NAME.values behind NAME.keys
+      const char *dot = strrchr(port->name, '.');
+      size_t length = dot ? (size_t)(dot - port->name) : strlen(port->name);
+      inputs[made - 1] =
+          (FileInput){arena_strndup(arena, port->name, length), VALUE_MAP, ELEMENT_NONE, -1, {0}};
+      continue;
+    }
+    int rank = port->kind == VALUE_TENSOR ? port->rank : -1;
+    inputs[made] = (FileInput){port->name, port->kind, port->element, rank, {0}};
+    memcpy(inputs[made++].dims, port->dims, sizeof port->dims);
+  }
+  return made;
+}
+
 void model_describe_runnable(Tool *tool, ModelFile *file, const Runnable *runnable) {
   if (file->format != FORMAT_SHARED) return;
-  file->input_count = runnable->input_count;
   file->inputs = NEW_ARRAY(tool->arena, FileInput, runnable->input_count);
-  for (int i = 0; i < runnable->input_count; i++) {
-    const PortInfo *port = &runnable->inputs[i];
-    file->inputs[i] = (FileInput){
-        .name = port->name, .kind = port->kind, .element = port->element, .rank = port->rank};
-    memcpy(file->inputs[i].dims, port->dims, sizeof port->dims);
-  }
+  file->input_count =
+      file_inputs_of_ports(tool->arena, runnable->inputs, runnable->input_count, file->inputs);
 }

@@ -29,15 +29,18 @@ static bool file_exists(const char *path) {
 bool tensor_read(Tool *tool, const char *path, ValueKind kind, Tensor *tensor) {
   FileValue value;
   if (has_suffix(path, ".npy")) {
-    if (kind == VALUE_SEQUENCE)
-      return diag_error(&tool->diag, loc_file(path), "a sequence is given as .pb, not .npy");
+    if (kind == VALUE_SEQUENCE || kind == VALUE_MAP)
+      return diag_error(&tool->diag, loc_file(path), "a %s is given as %s, not .npy",
+                        kind == VALUE_MAP ? "map" : "sequence",
+                        kind == VALUE_MAP ? ".pb or .npz" : ".pb");
     if (!npy_file_read(tool->arena, &tool->diag, path, tensor)) return false;
     if (kind == VALUE_OPTIONAL)
       *tensor = tensor_list(tool->arena, LIST_OPTIONAL, tensor->element, tensor, 1);
     return true;
   }
-  return onnx_value_file_read(tool->arena, &tool->diag, path, kind, &value) &&
-         onnx_value_tensor(tool->arena, &tool->diag, path, &value, tensor);
+  if (!onnx_value_file_read(tool->arena, &tool->diag, path, kind, &value)) return false;
+  return kind == VALUE_MAP ? onnx_value_map(tool->arena, &tool->diag, path, &value, tensor)
+                           : onnx_value_tensor(tool->arena, &tool->diag, path, &value, tensor);
 }
 
 static int find_file_input(const ModelFile *file, const char *name, size_t length) {
@@ -47,27 +50,62 @@ static int find_file_input(const ModelFile *file, const char *name, size_t lengt
   return -1;
 }
 
+// NAME.keys and NAME.values of an archive; *is_part: the name is one of these.
+static int find_map_input(const ModelFile *file, const char *name, int *part) {
+  static const char *const parts[] = {".keys", ".values"};
+  size_t length = strlen(name);
+  for (*part = 0; *part < 2; ++*part) {
+    size_t end = strlen(parts[*part]);
+    if (length <= end || strcmp(name + length - end, parts[*part]) != 0) continue;
+    int found = find_file_input(file, name, length - end);
+    return found >= 0 && file->inputs[found].kind == VALUE_MAP ? found : -1;
+  }
+  return -1;
+}
+
+static bool read_map_arrays(Tool *tool, Npz *npz, const char *name, Tensor *given) {
+  Tensor parts[2];
+  NpzMember *keys = npz_find(npz, arena_printf(tool->arena, "%s.keys", name)),
+            *values = npz_find(npz, arena_printf(tool->arena, "%s.values", name));
+  if (!keys && !values) return true;
+  if (!keys || !values)
+    return diag_error(&tool->diag, loc_file(npz->path), "'%s.keys' without '%s.values'", name,
+                      name);
+  if (!npz_array(npz, &tool->diag, keys, &parts[0]) ||
+      !npz_array(npz, &tool->diag, values, &parts[1]))
+    return false;
+  *given = tensor_list(tool->arena, LIST_SEQUENCE, parts[1].element, parts, 2);
+  return true;
+}
+
 static bool read_archive(Tool *tool, const ModelFile *file, const char *path, Tensor *given) {
   Npz *npz = npz_open(tool->arena, &tool->diag, path);
   if (!npz) return false;
   for (int i = 0; i < file->input_count; i++) {
     NpzMember *member = npz_find(npz, file->inputs[i].name);
+    if (file->inputs[i].kind == VALUE_MAP) {
+      if (!read_map_arrays(tool, npz, file->inputs[i].name, &given[i])) return false;
+      continue;
+    }
     if (member && !npz_array(npz, &tool->diag, member, &given[i])) return false;
   }
-  for (int i = 0; i < npz->count; i++)
-    if (find_file_input(file, npz->members[i].name, strlen(npz->members[i].name)) < 0)
+  for (int i = 0, part; i < npz->count; i++)
+    if (find_file_input(file, npz->members[i].name, strlen(npz->members[i].name)) < 0 &&
+        find_map_input(file, npz->members[i].name, &part) < 0)
       diag_warning(&tool->diag, loc_file(path), "the model has no input '%s'",
                    npz->members[i].name);
   return true;
 }
 
 static bool read_folder(Tool *tool, const ModelFile *file, const char *path, Tensor *given) {
+  bool any = file->input_count == 0;
   for (int i = 0; i < file->input_count; i++) {
     const char *name = arena_printf(tool->arena, "%s/input_%d.pb", path, i);
-    if (file_exists(name) && !tensor_read(tool, name, file->inputs[i].kind, &given[i]))
-      return false;
+    if (!file_exists(name)) continue;
+    if (!tensor_read(tool, name, file->inputs[i].kind, &given[i])) return false;
+    any = true;
   }
-  return true;
+  return any || diag_error(&tool->diag, loc_file(path), "this folder has no input_0.pb");
 }
 
 static bool read_one(Tool *tool, const ModelFile *file, const char *text, int *next,
@@ -158,14 +196,27 @@ static bool any_given(const ModelFile *file, const Tensor *given) {
   return false;
 }
 
+// What the file's input gives for an input of the runnable; a map has two there. Data NULL:
+// nothing.
+static Tensor given_for(Tool *tool, const ModelFile *file, const Tensor *given,
+                        const PortInfo *port) {
+  int part, from = find_file_input(file, port->name, strlen(port->name));
+  if (from >= 0) return given[from];
+  from = find_map_input(file, port->name, &part);
+  if (from < 0 || !given[from].data) return (Tensor){0};
+  Tensor list = tensor_items(&given[from])[part];
+  // Nothing says the types of a map without keys.
+  return list.rank == 1 && !list.dims[0] ? tensor_create(tool->arena, port->element, 1, list.dims)
+                                         : list;
+}
+
 bool inputs_complete(Tool *tool, const ModelFile *file, const Tensor *given,
                      const Runnable *runnable, Tensor *inputs) {
   const OptionValue *seed = tool_value(tool, OPTION_SEED);
   bool any = any_given(file, given), good = true;
   for (int i = 0; i < runnable->input_count; i++) {
     const PortInfo *port = &runnable->inputs[i];
-    int from = find_file_input(file, port->name, strlen(port->name));
-    inputs[i] = from >= 0 ? given[from] : (Tensor){0};
+    inputs[i] = given_for(tool, file, given, port);
     if (inputs[i].data) continue;
     if (any || port->kind != VALUE_TENSOR)
       good = diag_error(&tool->diag, loc_file(file->path), "no file was given for input '%s'",

@@ -9,6 +9,7 @@ bool lower_reshape(Kernel *kernel) {
 }
 
 bool lower_bit_cast(Kernel *kernel) { return lower_reshape(kernel); }
+bool lower_map_values(Kernel *kernel) { return lower_reshape(kernel); }
 bool lower_zip_map(Kernel *kernel) { return lower_reshape(kernel); }
 
 bool lower_transpose(Kernel *kernel) {

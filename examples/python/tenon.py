@@ -6,7 +6,7 @@
     predict = tenon.predictor("resnet18.onnx")          # compiles first, for this machine
     logits, = predict({"image": image})
 
-A tensor of strings is an array of str, a sequence a list of arrays, an optional an array (or a list) or None.
+A tensor of strings is an array of str, a sequence a list of arrays, an optional an array (or a list) or None, a map as an input a dict.
 Where ONNX has a sequence of maps (a classifier's probabilities by label), an output is a list of dicts. All that is needed stands in the object: its description, <name>_model, says names, types, shapes and entry points.
 """
 import ctypes
@@ -142,6 +142,8 @@ class Model:
         self.outputs = [d.outputs[i] for i in range(d.output_count)]
         self.input_names = [value.name.decode() for value in self.inputs]
         self.output_names = [value.name.decode() for value in self.outputs]
+        # A map is two inputs, of which the second has the values: NAME.keys and NAME.values.
+        self.maps = {self.input_names[i].rpartition(".")[0]: i for i, value in enumerate(self.inputs) if value.key_type}
         self.workspace = aligned(d.workspace_bytes, max(64, d.workspace_align))
         self.context = Context(abi=d.abi, workspace=self.workspace.ctypes.data, workspace_bytes=d.workspace_bytes)
         self.decoded = aligned(d.decoded_bytes, max(64, d.decoded_align)) if d.decoded_bytes else None
@@ -160,6 +162,7 @@ class Model:
         """Puts pointers and dims of the input arrays into their words; returns the arrays, which must stay alive, and so must
         what self.texts holds."""
         arrays, self.texts = [], []
+        values = self.expand_maps(values)
         missing = [name for name in self.input_names if name not in values]
         unknown = [name for name in values if name not in self.input_names]
         if missing or unknown:
@@ -190,6 +193,18 @@ class Model:
             words[value.word] = array.ctypes.data
             arrays.append(array)
         return arrays
+
+    def expand_maps(self, values):
+        """The arrays for maps that are given as dicts, and everything else as it is."""
+        expanded = dict(values)
+        for name, index in self.maps.items():
+            if name not in expanded:
+                continue
+            given = expanded.pop(name)
+            for place, part in ((index - 1, given.keys()), (index, given.values())):
+                kind = self.inputs[place].type
+                expanded[self.input_names[place]] = numpy.array(list(part), object if kind == STRING else NUMPY_TYPES[kind])
+        return expanded
 
     @staticmethod
     def bind_list(value, given, words):
@@ -281,7 +296,7 @@ class Model:
 
 
 def shape_of(value):
-    return () if isinstance(value, (list, type(None))) else numpy.shape(value)
+    return () if isinstance(value, (list, dict, type(None))) else numpy.shape(value)
 
 
 def find_tenon():
@@ -328,7 +343,7 @@ class Predictor:
                     raise
                 if isinstance(error, ValueError) and "dim" not in str(error):
                     raise
-        return self.compile([f"{name}={'x'.join(map(str, numpy.shape(value)))}" for name, value in values.items() if not isinstance(value, (list, type(None))) and numpy.ndim(value)])
+        return self.compile([f"{name}={'x'.join(map(str, numpy.shape(value)))}" for name, value in values.items() if not isinstance(value, (list, dict, type(None))) and numpy.ndim(value)])
 
 
 def predictor(onnx_path):

@@ -31,7 +31,7 @@ def model(keys):
 
 
 def vectorizer():
-    """A map as an input, which is refused; what its operator makes of it is an input that is not."""
+    """A map as an input; what its operator makes of it may be the input instead."""
     map_type = helper.make_map_type_proto(onnx.TensorProto.STRING, helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, []))
     nodes = [helper.make_node("DictVectorizer", ["in"], ["row"], name="vector", domain="ai.onnx.ml", string_vocabulary=["a", "b"]),
              helper.make_node("Neg", ["row"], ["y"])]
