@@ -41,6 +41,8 @@ static Compiled *create(const Module *module, const CodegenOptions *options, Are
   LLVMSetModuleDataLayout(compiled->llvm, layout);
   LLVMDisposeTargetData(layout);
   nest_init(&compiled->nest, compiled->context, compiled->llvm, options->target, arena);
+  compiled->nest.size = options->level == 0 ? CODE_FAST : CODE_SHORTEST; // but for kernels
+  compiled->nest.least = options->optimise_size ? CODE_SHORT : CODE_FAST;
   arena_on_destroy(arena, dispose, compiled);
   return compiled;
 }
@@ -64,8 +66,9 @@ Compiled *codegen_module(const Module *module, const CodegenOptions *options, Ar
   Compiled *compiled = create(module, options, arena, diag);
   if (!compiled) return NULL;
   compiled->interface = interface_create(module, options, arena, diag);
-  if (!compiled->interface || !machine_link_library(compiled) || !emit_entry_points(compiled))
-    return NULL;
+  if (!compiled->interface || !machine_link_library(compiled)) return NULL;
+  work_measure(compiled);
+  if (!emit_entry_points(compiled)) return NULL;
   verify(compiled);
   machine_optimise(compiled);
   return compiled;

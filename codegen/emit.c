@@ -153,6 +153,12 @@ static bool overlaps(const Node *node, const Value *value) {
   return same > 1;
 }
 
+static bool is_in_place(const Node *node) {
+  for (int i = 0; i < node->result_count; i++)
+    if (overlaps(node, node->results[i])) return true;
+  return false;
+}
+
 typedef struct Parameters {
   LLVMTypeRef *types;
   const Value **values; // NULL: a packed segment or a number
@@ -237,10 +243,19 @@ const char *emit_function_name(Compiled *compiled, const Node *node) {
                       op_info[node->op].text, interface_identifier(compiled->arena, name));
 }
 
+// The row of a kernel that does without vectors.
+static const Target *scalar_target(Compiled *compiled) {
+  Target *row = NEW(compiled->arena, Target);
+  *row = *compiled->target;
+  row->vector_bits = 0;
+  return row;
+}
+
 static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, const Node *node,
                          int packed_count) {
   Nest *nest = &compiled->nest;
   Nest saved = *nest;
+  nest->size = kernel_function->code.size;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
   Parameters parameters = list_parameters(compiled, kernel_function->row, node, packed_count,
                                           kernel_function->symbol_count);
@@ -256,13 +271,15 @@ static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, co
     symbols[kernel_function->symbols[i]] = LLVMGetParam(function, first_symbol + (unsigned)i);
   Kernel kernel = {.nest = nest,
                    .node = node,
-                   .target = compiled->target,
+                   .target =
+                       kernel_function->code.scalar ? scalar_target(compiled) : compiled->target,
                    .packed_count = packed_count,
                    .arena = compiled->arena,
                    .diag = compiled->diag,
                    .symbols = symbols,
                    .begin = LLVMGetParam(function, (unsigned)parameters.count - 2),
                    .end = LLVMGetParam(function, (unsigned)parameters.count - 1),
+                   .in_place = is_in_place(node),
                    .trust_indices = compiled->options.trust_indices};
   if (!target_has(compiled->target, TARGET_HOSTED)) kernel.begin = kernel.end = NULL;
   fill_views(&kernel, kernel_function->row, function);
@@ -271,6 +288,7 @@ static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, co
   kernel_function->function = function;
   kernel_function->parallel = kernel.parallel;
   nest->function = saved.function;
+  nest->size = saved.size;
   nest->failure = saved.failure;
   nest->failure_code = saved.failure_code;
   if (here) LLVMPositionBuilderAtEnd(nest->builder, here);
@@ -280,10 +298,13 @@ static bool lower_kernel(Compiled *compiled, KernelFunction *kernel_function, co
 static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node,
                                           const KernelRow *row, int packed_count) {
   const char *key = kernel_key(compiled->arena, node, row);
+  WorkCode code = work_code(compiled, node, row, key);
   for (KernelFunction *known = compiled->kernels; known; known = known->next)
-    if (known->row == row && !strcmp(known->key, key)) return known;
+    if (known->row == row && known->code.size <= code.size && known->code.scalar <= code.scalar &&
+        !strcmp(known->key, key))
+      return known;
   KernelFunction *made = NEW(compiled->arena, KernelFunction);
-  *made = (KernelFunction){.key = key, .row = row};
+  *made = (KernelFunction){.key = key, .row = row, .code = code};
   made->symbols =
       kernel_symbols(compiled->arena, compiled->module->dims, node, &made->symbol_count);
   if (!lower_kernel(compiled, made, node, packed_count)) return NULL;
@@ -407,33 +428,9 @@ static void call_spread(Compiled *compiled, Frame *frame, KernelFunction *kernel
 }
 
 // Work below about this many cycles is not worth the other threads' attention.
-static const double parallel_cycles = 8192, elements_per_cycle = 4, products_per_cycle = 16;
+static const double parallel_cycles = 8192;
 
-// Multiplications of a convolution or matrix product with weights, roughly; of other ops 0.
-static double products_of(const Node *node) {
-  const Type *y = &node->results[0]->type;
-  int64_t results = 0, weights = 0;
-  if (!node_has_trait(node, ACCUMULATES) || node_own_operands(node) < 2 || !y->rank) return 0;
-  int64_t outputs = dim_high(y->dims[y->rank - 1]);
-  if (!type_max_count(y, &results) || !type_max_count(&node->operands[1]->type, &weights) ||
-      outputs < 1)
-    return 0;
-  return (double)results * ((double)weights / (double)outputs);
-}
-
-static bool worth_threads(const Node *node) {
-  double elements = 0;
-  int64_t count = 0;
-  for (int i = 0; i < node->result_count; i++)
-    if (type_max_count(&node->results[i]->type, &count))
-      elements += (double)count;
-    else
-      return true; // no bound: as much as it may be
-  for (int i = 0; i < node->operand_count; i++)
-    if (node->operands[i] && type_max_count(&node->operands[i]->type, &count))
-      elements += (double)count;
-  return elements / elements_per_cycle + products_of(node) / products_per_cycle >= parallel_cycles;
-}
+static bool worth_threads(const Node *node) { return work_cycles(node) >= parallel_cycles; }
 
 void emit_return_if_failed(Nest *nest, Val code) {
   Branch branch = nest_if(nest, nest_compare(nest, LLVMIntNE, code, nest_int(nest->i32, 0)));

@@ -54,11 +54,35 @@ int weights_add_coded(Weights *weights);
 enum { WEIGHTS_HEAD_BYTES = 64, WEIGHTS_HEAD_CHECKED = 24 };
 void weights_file_head(Weights *weights, uint32_t head[WEIGHTS_HEAD_BYTES / 4]);
 
+// --- estimates of work (work.c)
+
+// Cycles that an op takes about, with vectors; INFINITY: as many as the dims of the run decide.
+double work_cycles(const Node *node);
+
+typedef struct WorkShare WorkShare;
+typedef struct WorkShares {
+  double total; // cycles of the whole model, at least
+  WorkShare *first;
+} WorkShares;
+
+// How the code of a kernel should be: of ops that are a small share of the model's work nobody
+// notices the time, but everybody the bytes.
+typedef struct WorkCode {
+  CodeSize size;
+  bool scalar; // without vectors
+} WorkCode;
+
+void work_measure(Compiled *compiled);
+// `key`: of kernel_key; all nodes with that key count together.
+WorkCode work_code(const Compiled *compiled, const Node *node, const KernelRow *row,
+                   const char *key);
+
 // --- kernels (emit.c)
 
 typedef struct KernelFunction {
   const char *key;
   const KernelRow *row;
+  WorkCode code;
   Val function, task; // `task`: void (argument, size_t) for parallel_for; NULL: not split
   const Dim *parallel;
   int symbol_count;
@@ -96,6 +120,7 @@ struct Compiled {
   const Target *target;
   Interface *interface;
   Weights weights;
+  WorkShares shares;
   LLVMContextRef context;
   LLVMModuleRef llvm;
   LLVMTargetMachineRef machine;

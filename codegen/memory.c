@@ -92,6 +92,7 @@ bool memory_functions_wanted(const Compiled *compiled) {
 void memory_functions_add(Compiled *compiled) {
   Nest *nest = &compiled->nest;
   bool bare = target_has(compiled->target, TARGET_BARE);
+  nest->size = nest->least; // kernels call them
   for (int i = 0; i < FUNCTION_COUNT; i++) {
     const MemoryFunction *function = &functions[i];
     if (!is_used(compiled, function->intrinsic) || (bare && !is_called(compiled, function->name)))

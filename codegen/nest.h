@@ -19,11 +19,16 @@
 
 typedef LLVMValueRef Val;
 
+// What matters of a function: cycles, bytes with cycles in view (-Os), or bytes alone (what runs
+// once, or hardly ever).
+typedef enum CodeSize { CODE_FAST, CODE_SHORT, CODE_SHORTEST } CodeSize;
+
 typedef struct Nest {
   LLVMContextRef context;
   LLVMModuleRef module;
   LLVMBuilderRef builder;
-  Val function; // being built
+  Val function;         // being built
+  CodeSize size, least; // of functions that begin from here on; of those that any kernel may share
   const Target *target;
   LLVMTypeRef f32, f64, i1, i8, i16, i32, i64, index, pointer, nothing;
   Arena *arena;
@@ -133,11 +138,13 @@ void nest_while(Nest *nest, Loop *loop, Val condition);
     for (Val name = name##_loop.index; name; name = NULL)
 
 typedef struct Branch {
-  LLVMBasicBlockRef otherwise, join;
+  LLVMBasicBlockRef otherwise, join, then_end, else_end;
 } Branch;
 Branch nest_if(Nest *nest, Val condition);
 void nest_else(Nest *nest, Branch *branch);
 void nest_end_if(Nest *nest, Branch *branch);
+// Behind nest_end_if of a branch with both sides: the one's value or the other's.
+Val nest_merge(Nest *nest, const Branch *branch, Val then, Val otherwise);
 // Leaves the kernel's function with `code` if the condition holds (only in fallible kernels).
 void nest_fail_if(Nest *nest, Val condition, int code);
 

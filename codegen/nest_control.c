@@ -106,18 +106,28 @@ Branch nest_if(Nest *nest, Val condition) {
 }
 
 void nest_else(Nest *nest, Branch *branch) {
+  branch->then_end = LLVMGetInsertBlock(nest->builder);
   LLVMBuildBr(nest->builder, branch->join);
   enter(nest, branch->otherwise);
   branch->otherwise = NULL;
 }
 
 void nest_end_if(Nest *nest, Branch *branch) {
+  branch->else_end = LLVMGetInsertBlock(nest->builder);
   LLVMBuildBr(nest->builder, branch->join);
   if (branch->otherwise) {
     enter(nest, branch->otherwise);
     LLVMBuildBr(nest->builder, branch->join);
   }
   enter(nest, branch->join);
+}
+
+Val nest_merge(Nest *nest, const Branch *branch, Val then, Val otherwise) {
+  assert(branch->then_end && branch->else_end && "both sides have been emitted");
+  Val phi = LLVMBuildPhi(nest->builder, LLVMTypeOf(then), "");
+  LLVMAddIncoming(phi, (Val[]){then, otherwise},
+                  (LLVMBasicBlockRef[]){branch->then_end, branch->else_end}, 2);
+  return phi;
 }
 
 void nest_fail_if(Nest *nest, Val condition, int code) {
@@ -164,6 +174,12 @@ Val nest_function_begin(Nest *nest, const char *name, LLVMTypeRef result, LLVMTy
   nest_string_attribute(nest, function, "warn-stack-size", "0");
   if (nest->target->vector_bits == 512)
     nest_string_attribute(nest, function, "prefer-vector-width", "512");
+  if (nest->size >= CODE_SHORT) nest_attribute(nest, function, whole, "optsize", 0);
+  if (nest->size == CODE_SHORTEST) {
+    nest_attribute(nest, function, whole, "minsize", 0);
+    // Calls of what LLVM would cut out are in no call graph of ours, so their stack is not counted.
+    nest_string_attribute(nest, function, "nooutline", "");
+  }
   nest->function = function;
   nest->failure = NULL;
   enter(nest, new_block(nest, "entry"));

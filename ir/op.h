@@ -46,7 +46,9 @@ enum {
                      // dims, as SIZED
   MAKES_TEXT = 1 << 10, // strings with bytes of their own, as many as data decides
   EXTERNAL =
-      1 << 11 // calls a function of the user's: nothing is known of it; never run while compiling
+      1 << 11, // calls a function of the user's: nothing is known of it; never run while compiling
+  LINEAR = 1 << 12 // takes as long as its operands and results (a window: its taps) have elements;
+                   // POINTWISE and MOVES are that too
 };
 
 typedef struct AttributeSpec {

@@ -26,6 +26,8 @@ static const struct {
     {OF_LISTS, "of lists", "operands or results may be sequences or optionals"},
     {EXTERNAL, "external", "calls a function of the user's; never computed while compiling"},
     {SIZED, "sized", "data decides a dim of the results: pure, but two of them are never merged"},
+    {LINEAR, "linear",
+     "takes as long as its operands and results, or the taps of its windows, have elements"},
     {MAKES_TEXT, "makes text", "makes strings with bytes of their own, as many as data decides"},
 };
 enum { TRAIT_COUNT = sizeof traits / sizeof *traits };

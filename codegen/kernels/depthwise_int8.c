@@ -5,8 +5,10 @@
 //
 // Channels go in blocks, as wide as the target multiplies at once; the taps are unrolled. A pixel
 // whose taps all lie inside reads them at constant distances from the first; at the border each tap
-// has a pointer, to a line of zero points where it is outside. A pair of taps is one pmaddwd; four
-// channels on Cortex-M are two sign extensions and four 16-bit multiply-accumulates.
+// has a pointer, to a line of zero points where it is outside. Only the sums are there twice, what
+// comes before and after is one code for both. A pair of taps is one pmaddwd, an odd one at the end
+// a product by itself; four channels on Cortex-M are two sign extensions and four 16-bit
+// multiply-accumulates.
 #include <assert.h>
 
 #include "codegen/dot.h"
@@ -20,7 +22,7 @@ enum { UNROLLED_TAPS = 32, MAX_PARTS = 4 };
 // How a node is cut, from its types and target alone: pack and lower agree by it.
 typedef struct Shape {
   DotKind kind;
-  int64_t channels, taps, padded_taps;
+  int64_t channels, taps;
   int width;   // channels of a block
   int minimum; // narrowest block but one channel
 } Shape;
@@ -31,7 +33,6 @@ static Shape shape_of(const Node *node, const Target *target) {
              .channels = type_dim(w, 0),
              .taps = 1};
   for (int i = 1; i < w->rank - 1; i++) s.taps *= type_dim(w, i);
-  s.padded_taps = s.kind == DOT_MADD ? (s.taps + 1) / 2 * 2 : s.taps;
   int lanes = target_lanes(target, 32);
   s.width = s.kind == DOT_SMLAD ? 4 : s.kind == DOT_MADD || lanes == 1 ? lanes : 2 * lanes;
   s.minimum = s.width < 4 ? s.width : 4;
@@ -124,13 +125,12 @@ static void accumulate(Depthwise *d, Sums *sums, Val first, Val channel, Val w) 
   Nest *nest = d->nest;
   const Shape *s = &d->shape;
   bool pairs = s->kind == DOT_MADD && sums->width >= s->minimum && sums->width > 1;
-  for (int64_t tap = 0; tap < s->taps; tap += pairs ? 2 : 1) {
+  for (int64_t tap = 0, step; tap < s->taps; tap += step) {
+    step = pairs && tap + 1 < s->taps ? 2 : 1;
     Val weights = byte_at(nest, w, nest_const(nest, tap * sums->width)),
         address = tap_address(d, first, NULL, tap, channel);
-    if (pairs) {
-      Val other = nest_zero(nest_vector(nest->i8, sums->width));
-      if (tap + 1 < s->taps)
-        other = load_codes(d, tap_address(d, first, NULL, tap + 1, channel), sums->width);
+    if (step == 2) {
+      Val other = load_codes(d, tap_address(d, first, NULL, tap + 1, channel), sums->width);
       step_pair(d, sums, load_codes(d, address, sums->width), other, weights);
     } else if (sums->parts == 4)
       step_halves(d, sums, address, weights);
@@ -178,11 +178,29 @@ static void store_block(Depthwise *d, Sums *sums, const Pixel *pixel, Val channe
   }
 }
 
-static void emit_block(Depthwise *d, const Pixel *pixel, Val first, Val channel, int width) {
+// Adds the products of all taps. `inside` (NULL: always): whether `first` says where they are.
+static void accumulate_pixel(Depthwise *d, Sums *sums, Val inside, Val first, Val channel, Val w) {
+  Nest *nest = d->nest;
+  if (!inside) {
+    accumulate(d, sums, first, channel, w);
+    return;
+  }
+  Sums border = *sums;
+  Branch branch = nest_if(nest, inside);
+  accumulate(d, sums, first, channel, w);
+  nest_else(nest, &branch);
+  accumulate(d, &border, NULL, channel, w);
+  nest_end_if(nest, &branch);
+  for (int i = 0; i < sums->parts; i++)
+    sums->part[i] = nest_merge(nest, &branch, sums->part[i], border.part[i]);
+}
+
+static void emit_block(Depthwise *d, const Pixel *pixel, Val inside, Val first, Val channel,
+                       int width) {
   Nest *nest = d->nest;
   Sums sums = {.width = width, .parts = in_parts(d) ? width : 1};
-  Val w = byte_at(nest, d->kernel->packed[0],
-                  nest_mul(nest, channel, nest_const(nest, d->shape.padded_taps)));
+  Val w =
+      byte_at(nest, d->kernel->packed[0], nest_mul(nest, channel, nest_const(nest, d->shape.taps)));
   Val block = channel_table_block(&d->table, channel);
   int lanes = width / sums.parts;
   for (int i = 0; i < sums.parts; i++)
@@ -190,13 +208,13 @@ static void emit_block(Depthwise *d, const Pixel *pixel, Val first, Val channel,
   if (d->shape.taps > UNROLLED_TAPS)
     accumulate_loop(d, &sums, channel, w);
   else
-    accumulate(d, &sums, first, channel, w);
+    accumulate_pixel(d, &sums, inside, first, channel, w);
   store_block(d, &sums, pixel, channel, block);
 }
 
 // --- pixels
 
-static void emit_channels(Depthwise *d, const Pixel *pixel, Val first) {
+static void emit_channels(Depthwise *d, const Pixel *pixel, Val inside, Val first) {
   Nest *nest = d->nest;
   int64_t done = 0;
   for (int width = d->shape.width; width >= 1; width = width > d->shape.minimum ? width / 2
@@ -205,7 +223,7 @@ static void emit_channels(Depthwise *d, const Pixel *pixel, Val first) {
     int64_t end = done + (d->shape.channels - done) / width * width;
     if (end > done)
       FOR (nest, channel, nest_const(nest, done), nest_const(nest, end), width)
-        emit_block(d, pixel, first, channel, width);
+        emit_block(d, pixel, inside, first, channel, width);
     done = end;
   }
 }
@@ -261,19 +279,15 @@ static void emit_pixel(Depthwise *d, const Pixel *pixel) {
   Nest *nest = d->nest;
   bool unrolled = d->shape.taps <= UNROLLED_TAPS;
   Val inside = unrolled ? is_inside(d, pixel) : NULL;
-  if (unrolled && !inside) {
-    emit_channels(d, pixel, first_address(d, pixel));
+  if (!inside) {
+    if (!unrolled) point_taps(d, pixel);
+    emit_channels(d, pixel, NULL, unrolled ? first_address(d, pixel) : NULL);
     return;
   }
-  Branch branch = {0};
-  if (inside) {
-    branch = nest_if(nest, inside);
-    emit_channels(d, pixel, first_address(d, pixel));
-    nest_else(nest, &branch);
-  }
+  Branch border = nest_if(nest, nest_xor(nest, inside, nest_int(nest->i1, 1)));
   point_taps(d, pixel);
-  emit_channels(d, pixel, NULL);
-  if (inside) nest_end_if(nest, &branch);
+  nest_end_if(nest, &border);
+  emit_channels(d, pixel, inside, first_address(d, pixel));
 }
 
 // Lines (depth and height as one number) [begin, end) of an image.
@@ -332,7 +346,8 @@ bool lower_depthwise_int8(Kernel *kernel) {
   return true;
 }
 
-// --- packing: per block of channels [tap pair or tap][channel][tap of the pair], and [3][channel]
+// --- packing: per block of channels [tap pair][channel][tap of the pair], a tap alone as
+// [channel], and the table
 
 typedef struct PackPlan {
   Shape shape;
@@ -358,13 +373,15 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
   const PackPlan *plan = segment->user;
   const Shape *s = &plan->shape;
   bool pairs = s->kind == DOT_MADD && s->taps <= UNROLLED_TAPS;
+  int64_t paired = s->taps / 2 * 2;
   for (int64_t channel = 0; channel < s->channels; channel++) {
     int64_t first;
     int width = block_of(s, channel, &first);
     for (int64_t tap = 0; tap < s->taps; tap++) {
-      int64_t at = pairs && width > 1 ? (tap / 2 * width + channel - first) * 2 + tap % 2
-                                      : tap * width + channel - first;
-      out[first * s->padded_taps + at] = (unsigned char)product_weight(segment->node, channel, tap);
+      int64_t at = pairs && width > 1 && tap < paired
+                       ? (tap / 2 * width + channel - first) * 2 + tap % 2
+                       : tap * width + channel - first;
+      out[first * s->taps + at] = (unsigned char)product_weight(segment->node, channel, tap);
     }
   }
 }
@@ -385,8 +402,7 @@ bool pack_depthwise_int8(Pack *pack) {
   PackPlan *plan = NEW(pack->arena, PackPlan);
   *plan = (PackPlan){shape_of(node, pack->target), channel_layout(node)};
   const Shape *s = &plan->shape;
-  int align = target_lanes(pack->target, 32) > 1 ? target_alignment(pack->target) : 4;
-  pack_add(pack, (size_t)(s->channels * s->padded_taps), align, NULL, write_weights, plan);
+  pack_add(pack, (size_t)(s->channels * s->taps), 4, NULL, write_weights, plan);
   pack_add(pack, channel_table_bytes(&plan->layout, s->channels), 4, NULL, write_tables, plan);
   return true;
 }

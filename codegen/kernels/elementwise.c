@@ -117,12 +117,14 @@ static void emit_body(Plan *plan, Val *values, Val result_offset) {
                  result_offset);
 }
 
-// One run of the innermost axis from `low` to `high` in steps of `lanes`.
-static void emit_run(Plan *plan, const Axis *axis, Val low, Val high, int lanes, const Val *base,
-                     Val result_base, const Val *invariant) {
+// One run of the innermost axis from `low` to `high` in steps of `lanes`, none of which begins
+// behind `last` (NULL: anywhere).
+static void emit_run(Plan *plan, const Axis *axis, Val low, Val high, Val last, int lanes,
+                     const Val *base, Val result_base, const Val *invariant) {
   Kernel *kernel = plan->kernel;
   Nest *nest = kernel->nest;
   FOR (nest, i, low, high, lanes) {
+    Val at = last ? nest_umin(nest, i, last) : i;
     Val values[MAX_OPERANDS];
     for (int k = 0; k < kernel->operand_count; k++) {
       if (invariant[k]) {
@@ -130,11 +132,11 @@ static void emit_run(Plan *plan, const Axis *axis, Val low, Val high, int lanes,
         continue;
       }
       Val offset = nest_add(nest, base[k],
-                            axis->run[k] == RUN_FULL ? i : nest_mul(nest, i, axis->stride[k]));
+                            axis->run[k] == RUN_FULL ? at : nest_mul(nest, at, axis->stride[k]));
       values[k] = kernel_load(kernel, kernel->operands[k].element, kernel->operands[k].pointer,
                               offset, lanes);
     }
-    emit_body(plan, values, nest_add(nest, result_base, i));
+    emit_body(plan, values, nest_add(nest, result_base, at));
   }
 }
 
@@ -151,16 +153,23 @@ static void emit_innermost(Plan *plan, const Axis *axis, Val low, Val high, cons
       invariant[k] = kernel_load(kernel, operand->element, operand->pointer, base[k], 1);
   }
   if (plan->lanes == 1) {
-    emit_run(plan, axis, low, high, 1, base, result_base, invariant);
+    emit_run(plan, axis, low, high, NULL, 1, base, result_base, invariant);
+    return;
+  }
+  int64_t a, b;
+  bool known = nest_constant(low, &a) && nest_constant(high, &b);
+  if (known && nest->size != CODE_FAST && !kernel->in_place && b - a > plan->lanes) {
+    // The last vector goes back to where it fits, and computes some elements twice.
+    Val last = (b - a) % plan->lanes ? nest_const(nest, b - plan->lanes) : NULL;
+    emit_run(plan, axis, low, high, last, plan->lanes, base, result_base, invariant);
     return;
   }
   Val lanes = nest_const(nest, plan->lanes);
   Val whole =
       nest_add(nest, low, nest_mul(nest, nest_udiv(nest, nest_sub(nest, high, low), lanes), lanes));
-  emit_run(plan, axis, low, whole, plan->lanes, base, result_base, invariant);
-  int64_t a, b;
+  emit_run(plan, axis, low, whole, NULL, plan->lanes, base, result_base, invariant);
   if (nest_constant(whole, &a) && nest_constant(high, &b) && a == b) return;
-  emit_run(plan, axis, whole, high, 1, base, result_base, invariant);
+  emit_run(plan, axis, whole, high, NULL, 1, base, result_base, invariant);
 }
 
 static void emit_axes(Plan *plan, int axis_index, const Val *base, Val result_base) {

@@ -83,7 +83,7 @@ static bool pack_product(Pack *pack) {
   *plan = (PackPlan){int8_shape(pack->node, pack->target), channel_layout(pack->node)};
   const Int8Shape *s = &plan->shape;
   // A vector of weights lies in one line of the cache.
-  int align = s->dot.lanes > 1 ? pack->target->vector_bits / 8 : 4;
+  int align = s->dot.lanes > 1 ? s->dot.lanes * s->dot.group : 4;
   int64_t bytes = s->group * s->columns * s->runs * s->padded_run;
   pack_add(pack, (size_t)bytes, align, NULL, write_weights, plan);
   pack_add(pack, channel_table_bytes(&plan->layout, s->group * s->columns), 4, NULL, write_tables,

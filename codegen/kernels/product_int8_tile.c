@@ -182,6 +182,7 @@ static const char *function_name(Nest *nest, const Int8Tile *tile) {
 
 static Val make_function(Nest *nest, const Int8Tile *tile, const char *name) {
   Nest saved = *nest;
+  nest->size = nest->least; // others that call it may be hot
   LLVMBasicBlockRef here = LLVMGetInsertBlock(nest->builder);
   LLVMTypeRef types[ARGUMENTS] = {nest->pointer, nest->pointer, nest->pointer, nest->pointer,
                                   nest->index,   nest->index,   nest->index};
@@ -197,6 +198,7 @@ static Val make_function(Nest *nest, const Int8Tile *tile, const char *name) {
   emit_body(nest, tile, arguments);
   nest_function_end(nest, NULL);
   nest->function = saved.function;
+  nest->size = saved.size;
   nest->failure = saved.failure;
   nest->failure_code = saved.failure_code;
   LLVMPositionBuilderAtEnd(nest->builder, here);

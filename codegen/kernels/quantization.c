@@ -30,8 +30,7 @@ bool pack_quantization(Pack *pack) {
   const Quant *quant = quant_of(pack->node);
   if (quant->count == 1) return true;
   size_t columns = pack->node->op == OP_REQUANTIZE ? 4 : 2;
-  pack_add(pack, columns * (size_t)quant->count * 4, target_alignment(pack->target), NULL,
-           write_tables, NULL);
+  pack_add(pack, columns * (size_t)quant->count * 4, 4, NULL, write_tables, NULL);
   return true;
 }
 

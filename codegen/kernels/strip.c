@@ -20,7 +20,8 @@ Val strip_whole(Nest *nest, Val low, Val high, int64_t step) {
 enum { NARROWEST = 4 }; // lanes of the vectors that shorten the rest of a line
 
 void strip_each(Nest *nest, Val low, Val high, int lanes, StripBody *body, void *user) {
-  for (; lanes >= 1; lanes = lanes > NARROWEST ? lanes / 2 : lanes > 1 ? 1 : 0) {
+  bool halves = nest->size == CODE_FAST;
+  for (; lanes >= 1; lanes = halves && lanes > NARROWEST ? lanes / 2 : lanes > 1 ? 1 : 0) {
     Val whole = strip_whole(nest, low, high, lanes);
     if (!strip_is_empty(low, whole))
       FOR (nest, i, low, whole, lanes) body(user, i, lanes);
@@ -30,6 +31,7 @@ void strip_each(Nest *nest, Val low, Val high, int lanes, StripBody *body, void 
 
 void strip_blocks(Nest *nest, Val low, Val high, int vectors, int lanes, StripBlock *block,
                   void *user) {
+  if (nest->size != CODE_FAST) vectors = 1;
   const struct {
     int vectors, lanes;
   } shapes[] = {{vectors, lanes}, {1, lanes}, {1, 1}};
@@ -60,22 +62,30 @@ static void reduce_run(Nest *nest, Val low, Val high, int lanes, int count, Val 
   for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
 }
 
+// Vectors over [low, high), a multiple of `lanes`, into a scalar.
+static Val reduce_vectors(Nest *nest, Val low, Val high, int lanes, Val start, Combine combine,
+                          StripTerm *term, void *user) {
+  int count = nest->size == CODE_FAST ? PARTIAL_SUMS : 1;
+  Val sums[PARTIAL_SUMS], wide = strip_whole(nest, low, high, (int64_t)count * lanes);
+  for (int i = 0; i < count; i++) sums[i] = nest_splat(nest, start, lanes);
+  reduce_run(nest, low, wide, lanes, count, sums, combine, term, user);
+  if (count > 1) {
+    sums[0] = combine(nest, combine(nest, sums[0], sums[1]), combine(nest, sums[2], sums[3]));
+    reduce_run(nest, wide, high, lanes, 1, sums, combine, term, user);
+  }
+  return nest_reduce_lanes(nest, sums[0], combine);
+}
+
 Val strip_reduce(Nest *nest, Val low, Val high, int lanes, Val start, Combine combine,
                  StripTerm *term, void *user) {
   Val total = start;
   if (lanes > 1) {
-    Val sums[PARTIAL_SUMS];
-    for (int i = 0; i < PARTIAL_SUMS; i++) sums[i] = nest_splat(nest, start, lanes);
-    Val wide = strip_whole(nest, low, high, (int64_t)PARTIAL_SUMS * lanes),
-        whole = strip_whole(nest, low, high, lanes);
-    if (!strip_is_empty(low, whole)) {
-      reduce_run(nest, low, wide, lanes, PARTIAL_SUMS, sums, combine, term, user);
-      sums[0] = combine(nest, combine(nest, sums[0], sums[1]), combine(nest, sums[2], sums[3]));
-      reduce_run(nest, wide, whole, lanes, 1, sums, combine, term, user);
-      total = nest_reduce_lanes(nest, sums[0], combine);
-    }
+    Val whole = strip_whole(nest, low, high, lanes);
+    if (!strip_is_empty(low, whole))
+      total = reduce_vectors(nest, low, whole, lanes, start, combine, term, user);
     low = whole;
-    for (int narrow = lanes / 2; narrow >= NARROWEST; narrow /= 2) {
+    int halves = nest->size == CODE_FAST ? lanes / 2 : 0;
+    for (int narrow = halves; narrow >= NARROWEST; narrow /= 2) {
       whole = strip_whole(nest, low, high, narrow);
       if (strip_is_empty(low, whole)) continue;
       Val rest = nest_splat(nest, start, narrow);

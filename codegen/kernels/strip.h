@@ -20,7 +20,8 @@ void strip_blocks(Nest *nest, Val low, Val high, int vectors, int lanes, StripBl
                   void *user);
 
 // Combines term(at) over [low, high) into a scalar: four vectors side by side, so that neither
-// latency nor rounding of one long chain counts. `start` (scalar) must be neutral.
+// latency nor rounding of one long chain counts (one where the code is to be short). `start`
+// (scalar) must be neutral.
 typedef Val StripTerm(void *user, Val at, int lanes);
 Val strip_reduce(Nest *nest, Val low, Val high, int lanes, Val start, Combine combine,
                  StripTerm *term, void *user);
