@@ -235,6 +235,7 @@ static void fill_views(Kernel *kernel, const KernelRow *row, Val function) {
     kernel->room = LLVMGetParam(function, next++);
   }
   assert(next == pointers);
+  (void)pointers;
 }
 
 const char *emit_function_name(Compiled *compiled, const Node *node) {

@@ -5,6 +5,7 @@
 // as long as it has to: nobody can measure it, but everybody pays for its code. So the kernels of
 // ops that are a small share of all work are made short.
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codegen/internal.h"
@@ -15,13 +16,15 @@ static const double elements_per_cycle = 4, products_per_cycle = 16;
 // Cycles of one element in scalar code, per op of a fused body, and of one product.
 static const double scalar_element_cycles = 8, scalar_product_cycles = 2;
 // Shares of the model's work up to which a kernel is short, and goes without vectors: as vectors,
-// and as scalars.
-static const double short_share = 1.0 / 64, scalar_share = 1.0 / 128;
+// and as scalars. All of them together, the least first, are not more than `all_share`: a model of
+// many ops, none of which is much of it, stays fast.
+static const double short_share = 1.0 / 64, scalar_share = 1.0 / 128, all_share = 1.0 / 24;
 
 struct WorkShare {
   const KernelRow *row;
   const char *key;
   double cycles, scalar_cycles;
+  WorkCode code;
   WorkShare *next;
 };
 
@@ -104,6 +107,35 @@ static void add(Compiled *compiled, const Node *node, const KernelRow *row) {
   share->scalar_cycles += scalar_cycles(node);
 }
 
+static int by_scalar_cycles(const void *left, const void *right) {
+  const WorkShare *a = *(WorkShare *const *)left, *b = *(WorkShare *const *)right;
+  if (a->scalar_cycles != b->scalar_cycles) return a->scalar_cycles < b->scalar_cycles ? -1 : 1;
+  return strcmp(a->key, b->key);
+}
+
+// Which kernels are short: the cheapest, as long as all of them together are little.
+static void choose(Compiled *compiled) {
+  double total = compiled->shares.total, rest = all_share * total;
+  int count = 0;
+  for (const WorkShare *share = compiled->shares.first; share; share = share->next) count++;
+  WorkShare **shares = NEW_ARRAY(compiled->arena, WorkShare *, count + 1);
+  count = 0;
+  for (WorkShare *share = compiled->shares.first; share; share = share->next)
+    shares[count++] = share;
+  qsort(shares, (size_t)count, sizeof *shares, by_scalar_cycles);
+  for (int i = 0; i < count; i++) {
+    WorkShare *share = shares[i];
+    // What pack functions lay out in the object is laid out for vectors.
+    bool scalar = !share->row->packed_operands && share->scalar_cycles < scalar_share * total &&
+                  share->scalar_cycles <= rest;
+    double cycles = scalar ? share->scalar_cycles : share->cycles;
+    if (share->cycles >= short_share * total || cycles > rest) continue;
+    rest -= cycles;
+    // LLVM's shortest code of vectors is slow beyond measure: it divides lane by lane.
+    share->code = (WorkCode){scalar ? CODE_SHORTEST : CODE_SHORT, scalar};
+  }
+}
+
 void work_measure(Compiled *compiled) {
   const Graph *graph = compiled->module->main;
   FOR_EACH_NODE (node, graph)
@@ -113,17 +145,14 @@ void work_measure(Compiled *compiled) {
     const KernelRow *row = node->op == OP_CONST || !is_estimated(node) ? NULL : kernel_of(node);
     if (row && work_cycles(node) < short_share * compiled->shares.total) add(compiled, node, row);
   }
+  choose(compiled);
 }
 
 WorkCode work_code(const Compiled *compiled, const Node *node, const KernelRow *row,
                    const char *key) {
-  WorkCode code = {compiled->nest.least, false};
+  WorkCode least = {compiled->nest.least, false};
   int level = compiled->options.level;
-  double total = compiled->shares.total;
   const WorkShare *share = node->graph == compiled->module->main ? find(compiled, row, key) : NULL;
-  if (!share || level == 0 || level > 2 || share->cycles >= short_share * total) return code;
-  // LLVM's shortest code of vectors is slow beyond measure: it divides lane by lane.
-  // What pack functions lay out in the object is laid out for vectors.
-  bool scalar = !row->packed_operands && share->scalar_cycles < scalar_share * total;
-  return (WorkCode){scalar ? CODE_SHORTEST : CODE_SHORT, scalar};
+  bool chosen = share && level > 0 && level <= 2 && share->code.size > least.size;
+  return chosen ? share->code : least;
 }

@@ -35,6 +35,21 @@ bool infer_gather(Node *node, Diag *diag) {
   return set_result(node, result);
 }
 
+bool infer_lookup(Node *node, Diag *diag) {
+  const Type *x = tensor_operand(node, 0, diag), *table = tensor_operand(node, 1, diag);
+  if (!x || !table) return false;
+  if (element_info[x->element].bits != 8 || element_info[table->element].bits != 8)
+    return refuse(node, diag, "from %s to %s, wanted elements of 8 bits",
+                  element_info[x->element].text, element_info[table->element].text);
+  if (table->rank != 1 || !dim_is(table->dims[0], 256))
+    return refuse(node, diag, "a table %s, wanted [256]", type_shape_text(node_arena(node), table));
+  if (table->quant && table->quant->axis >= 0)
+    return refuse(node, diag, "a table that is quantized along an axis");
+  Type result = type_with_element(*x, table->element);
+  result.quant = table->quant;
+  return set_result(node, result);
+}
+
 // The indices may cover a part of the data in the axes that are not indexed, not more.
 static bool check_index_shape(const Node *node, Diag *diag, const Type *data, const Type *indices,
                               int axis) {

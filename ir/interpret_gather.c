@@ -23,6 +23,14 @@ bool interpret_gather(Evaluation *e) {
   return true;
 }
 
+bool interpret_lookup(Evaluation *e) {
+  const Tensor *x = &e->operands[0], *table = &e->operands[1];
+  const unsigned char *codes = x->data, *values = table->data;
+  unsigned char *y = e->results[0].data;
+  for (int64_t i = 0, n = tensor_count(x); i < n; i++) y[i] = values[codes[i]];
+  return true;
+}
+
 bool interpret_gather_elements(Evaluation *e) {
   const Tensor *x = &e->operands[0], *indices = &e->operands[1];
   int axis = evaluation_axis(e, x->rank);

@@ -45,6 +45,7 @@ enum {
   OF_LISTS = 1 << 9, // operands or results may be sequences or optionals; not PURE where it finds
                      // dims, as SIZED
   MAKES_TEXT = 1 << 10, // strings with bytes of their own, as many as data decides
+  OVERWRITES = 1 << 13, // result element i depends on element i of operand 0, which has its shape
   EXTERNAL =
       1 << 11, // calls a function of the user's: nothing is known of it; never run while compiling
   LINEAR = 1 << 12 // takes as long as its operands and results (a window: its taps) have elements;

@@ -18,8 +18,9 @@ static unsigned saved_state(void) {
 }
 
 // Best first.
-static const char *const native_rows[] = {"x86-64-v4-vnni", "x86-64-v4", "x86-64-v3-vnni",
-                                          "x86-64-v3",      "x86-64-v2", "x86-64"};
+static const char *const native_rows[] = {"x86-64-v4-vbmi", "x86-64-v4-vnni", "x86-64-v4",
+                                          "x86-64-v3-vnni", "x86-64-v3",      "x86-64-v2",
+                                          "x86-64"};
 
 static X86Features machine_features(void) {
   enum { OSXSAVE = 1 << 27 };

@@ -64,6 +64,13 @@ X86Features x86_features(const Target *target) {
   return features;
 }
 
+bool x86_has(const Target *target, const char *name) {
+  X86Features features = x86_features(target);
+  for (int i = 0; i < KNOWN; i++)
+    if (!strcmp(known[i].name, name)) return features.bits[known[i].where] >> known[i].bit & 1;
+  return false;
+}
+
 bool x86_features_none(const X86Features *features) {
   static const X86Features none;
   return x86_features_include(&none, features);

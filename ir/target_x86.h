@@ -23,6 +23,8 @@ typedef struct X86Features {
 
 // Of the target's processor and its features (-mattr); none for other families and the baseline.
 X86Features x86_features(const Target *target);
+// Does the target have a feature of ir/x86_feature.def? No for other families.
+bool x86_has(const Target *target, const char *name);
 bool x86_features_none(const X86Features *features);
 bool x86_features_include(const X86Features *all, const X86Features *some);
 // Their names, in the order of the table, with commas.

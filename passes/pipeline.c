@@ -30,7 +30,7 @@ typedef struct Runner {
   "fixpoint<8>(fold_constants, " CLEAN ", sink_transposes, dead_code, recognise, fold_affine), "   \
   "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), "                \
   "fold_constants, dead_code, "
-#define FUSE "fuse_epilogue, fuse_elementwise, dead_code, place"
+#define FUSE "tabulate, dead_code, fuse_epilogue, fuse_elementwise, dead_code, place"
 
 // First what imported models say of codes becomes integer ops, then weights that stay floats are
 // unfolded. The order behind that: what recognise looks for, fold_affine would spread over

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "codegen/kernels/lower.h"
+#include "codegen/kernels/strip.h"
 
 enum { MAX_OPERANDS = MAX_VIEWS };
 
@@ -140,6 +141,17 @@ static void emit_run(Plan *plan, const Axis *axis, Val low, Val high, Val last, 
   }
 }
 
+// Lanes for what vectors of `lanes` leave in [at, high): where the number is known, as many as fit;
+// single elements in the end. 0: nothing is left.
+static int narrower(int lanes, Val at, Val high) {
+  enum { NARROWEST = 4 };
+  int64_t from, to;
+  bool known = nest_constant(at, &from) && nest_constant(high, &to);
+  if (lanes == 1 || (known && from == to)) return 0;
+  while (known && lanes > to - from) lanes /= 2;
+  return known && lanes >= NARROWEST ? lanes : 1;
+}
+
 static void emit_innermost(Plan *plan, const Axis *axis, Val low, Val high, const Val *base,
                            Val result_base) {
   Kernel *kernel = plan->kernel;
@@ -152,10 +164,6 @@ static void emit_innermost(Plan *plan, const Axis *axis, Val low, Val high, cons
     else if (axis->run[k] == RUN_BROADCAST)
       invariant[k] = kernel_load(kernel, operand->element, operand->pointer, base[k], 1);
   }
-  if (plan->lanes == 1) {
-    emit_run(plan, axis, low, high, NULL, 1, base, result_base, invariant);
-    return;
-  }
   int64_t a, b;
   bool known = nest_constant(low, &a) && nest_constant(high, &b);
   if (known && nest->size != CODE_FAST && !kernel->in_place && b - a > plan->lanes) {
@@ -164,12 +172,13 @@ static void emit_innermost(Plan *plan, const Axis *axis, Val low, Val high, cons
     emit_run(plan, axis, low, high, last, plan->lanes, base, result_base, invariant);
     return;
   }
-  Val lanes = nest_const(nest, plan->lanes);
-  Val whole =
-      nest_add(nest, low, nest_mul(nest, nest_udiv(nest, nest_sub(nest, high, low), lanes), lanes));
-  emit_run(plan, axis, low, whole, NULL, plan->lanes, base, result_base, invariant);
-  if (nest_constant(whole, &a) && nest_constant(high, &b) && a == b) return;
-  emit_run(plan, axis, whole, high, NULL, 1, base, result_base, invariant);
+  Val at = low;
+  for (int lanes = plan->lanes; lanes; lanes = narrower(lanes, at, high)) {
+    Val whole = strip_whole(nest, at, high, lanes);
+    if (!strip_is_empty(at, whole))
+      emit_run(plan, axis, at, whole, NULL, lanes, base, result_base, invariant);
+    at = whole;
+  }
 }
 
 static void emit_axes(Plan *plan, int axis_index, const Val *base, Val result_base) {

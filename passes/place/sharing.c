@@ -87,7 +87,7 @@ static bool may_overwrite(const MemoryPlan *plan, const Node *node, const Value 
 }
 
 static void share_in_place(MemoryPlan *plan, const Node *node) {
-  if (!plan->reuse || !node_has_trait(node, POINTWISE)) return;
+  if (!plan->reuse || !node_has_trait(node, POINTWISE | OVERWRITES)) return;
   for (int r = 0; r < node->result_count; r++)
     for (int i = 0; i < node->operand_count; i++) {
       const Value *operand = node->operands[i], *result = node->results[r];

@@ -21,7 +21,7 @@ ARM_M = {"cortex-m0plus": "-mfloat-abi=soft", "cortex-m3": "-mfloat-abi=soft", "
 RV32 = {"rv32imc": "-march=rv32imc -mabi=ilp32", "rv32imafc": "-march=rv32imafc -mabi=ilp32f"}
 RV64V = "rv64,v=true,vext_spec=v1.0,vlen=128"
 LINUX = {"x86-64": ("cc", ["qemu-x86_64", "-cpu", "Nehalem-v1"]), "x86-64-v2": ("cc", ["qemu-x86_64", "-cpu", "Nehalem-v1"]),
-         "x86-64-v3": ("cc", []), "x86-64-v3-vnni": ("cc", []), "x86-64-v4": ("cc", []), "x86-64-v4-vnni": ("cc", []),
+         "x86-64-v3": ("cc", []), "x86-64-v3-vnni": ("cc", []), "x86-64-v4": ("cc", []), "x86-64-v4-vnni": ("cc", []), "x86-64-v4-vbmi": ("cc", []),
          "aarch64": ("aarch64-linux-gnu-gcc", ["qemu-aarch64", "-cpu", "cortex-a53"]),
          "aarch64-dotprod": ("aarch64-linux-gnu-gcc", ["qemu-aarch64", "-cpu", "max"]),
          "armv7-a": ("arm-linux-gnueabihf-gcc", ["qemu-arm", "-cpu", "cortex-a7"]),

@@ -117,6 +117,10 @@ static const struct {
     {"input %x : f32[2,32]\ninput %q : i4[3,2,16]\ninput %s : f32[3,2]\n"
      "%z = matmul_blocked %x, %q, %s\nreturn %z",
      "matmul_blocked: not defined on i4 (operand 1)"},
+    {"input %x : i16[2]\ninput %t : i8[256]\n%z = lookup %x, %t\nreturn %z",
+     "lookup: from i16 to i8, wanted elements of 8 bits"},
+    {"input %x : i8[2]\ninput %t : i8[255]\n%z = lookup %x, %t\nreturn %z",
+     "lookup: a table [255], wanted [256]"},
     {"input %x : f32[2]\n%z = bit_cast %x : f64[2]\nreturn %z",
      "bit_cast: from f32 to f64, which differ in width"},
     {"input %x : f32[2,3]\n%z, %r = det %x\nreturn %z", "det: rows and columns: 2 and 3 differ"},
