@@ -473,35 +473,100 @@ static void report_data(OnnxNode *node, int index) {
 }
 
 // Numbers that data decides become dims that the run measures: in the model's own function, where
-// each value is made once. NULL: not there, or too many.
-static const Dim *const *measure(OnnxNode *node, Value *value, int *count) {
-  Importer *importer = node->importer;
-  int64_t elements;
-  if (node->builder.graph->owner || !static_count(value, &elements) || elements > MAX_SIZES)
-    return NULL;
-  ElementType element = value->type.element;
-  Value *list = element == I32 || element == I64 ? value : onnx_convert(node, value, I64);
-  if (!list) return NULL;
-  const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, elements + 1);
-  for (int64_t i = 0; i < elements; i++)
-    dims[i] = dim_fresh_symbol(importer->dims, "size", 0, DIM_UNBOUNDED);
+// each value is made once. At most MAX_SIZES; false: the builder failed.
+static bool measure(OnnxNode *node, Value *list, const int64_t *highs, const Dim **dims,
+                    int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    dims[i] = dim_fresh_symbol(node->importer->dims, "size", 0, highs ? highs[i] : DIM_UNBOUNDED);
   Node *made = build_begin(&node->builder, OP_MEASURE, &list, 1);
-  node_set_dims(made, ATTR_DIMS, dims, (int)elements);
-  if (!build_end(&node->builder, made)) return NULL;
-  import_set_contents(importer, value,
-                      (Contents){.dims = dims, .count = (int)elements, .denominator = 1});
+  node_set_dims(made, ATTR_DIMS, dims, (int)count);
+  return build_end(&node->builder, made) != NULL;
+}
+
+// The number of elements of a list that can be measured; -1: it cannot.
+static int64_t measurable(const OnnxNode *node, const Value *list) {
+  int64_t count;
+  return node->builder.graph->owner || list->type.rank > 1 || !static_count(list, &count) ||
+                 count > SYMBOLIC_ELEMENTS
+             ? -1
+             : count;
+}
+
+const Dim *const *onnx_measured_dims(OnnxNode *node, Value *list, const int64_t *highs,
+                                     int *count) {
+  Importer *importer = node->importer;
+  const Dim *const *known = import_dims(importer, list, count);
+  int64_t elements = known ? 0 : measurable(node, list);
+  if (known) return known;
+  if (elements < 0) {
+    onnx_error(node, "the shape of the result depends on data inside of a subgraph");
+    return NULL;
+  }
+  if (list->type.element != I32 && list->type.element != I64) list = onnx_convert(node, list, I64);
+  const Dim **dims = NEW_ARRAY(importer->arena, const Dim *, elements + 1);
+  for (int64_t i = 0; list && i < elements; i += MAX_SIZES) {
+    int64_t part = elements - i < MAX_SIZES ? elements - i : MAX_SIZES;
+    Value *some = elements <= MAX_SIZES
+                      ? list
+                      : build_slice_axis(&node->builder, list, 0, import_dim(importer, i),
+                                         import_dim(importer, part), 1);
+    if (!some || !measure(node, some, highs ? highs + i : NULL, dims + i, part)) return NULL;
+  }
   *count = (int)elements;
-  return dims;
+  return list ? dims : NULL;
+}
+
+// An element of a list of which not all are known: a piece of a concatenation. NULL: not known.
+static const Dim *known_element(Importer *importer, Value *list, int64_t index) {
+  int count;
+  const Dim *const *dims = import_dims(importer, list, &count);
+  const Node *node = list->definition;
+  if (dims) return index < count ? dims[index] : NULL;
+  if (!node || node->operand_count < 1) return NULL;
+  int64_t whole, piece;
+  if (node->op == OP_CONCAT && list->type.rank == 1) {
+    for (int i = 0; i < node->operand_count; i++, index -= piece) {
+      if (!static_count(node->operands[i], &piece)) return NULL;
+      if (index < piece) return known_element(importer, node->operands[i], index);
+    }
+    return NULL;
+  }
+  bool same = node->op == OP_RESHAPE ||
+              (node->op == OP_CAST && element_is_integer(node->operands[0]->type.element));
+  return same && node->operands[0]->type.rank <= 1 && static_count(list, &whole) &&
+                 static_count(node->operands[0], &piece) && whole == piece
+             ? known_element(importer, node->operands[0], index)
+             : NULL;
+}
+
+const Dim *onnx_known_element(OnnxNode *node, Value *list, int index) {
+  return known_element(node->importer, list, index);
+}
+
+bool onnx_mixed_dims(OnnxNode *node, Value *list, Value *computed, const Dim **dims, int count) {
+  int64_t *open = NEW_ARRAY(node->importer->arena, int64_t, count + 1);
+  int open_count = 0, measured;
+  for (int i = 0; i < count; i++) {
+    dims[i] = known_element(node->importer, list, i);
+    if (!dims[i]) open[open_count++] = i;
+  }
+  if (!open_count) return true;
+  Value *some = computed;
+  if (open_count < count && measurable(node, computed) >= 0) {
+    Value *places = build_ints(&node->builder, open, open_count);
+    Node *gather = places && computed
+                       ? build_begin(&node->builder, OP_GATHER, (Value *[]){computed, places}, 2)
+                       : NULL;
+    some = build_end(&node->builder, gather);
+  }
+  const Dim *const *found = some ? onnx_measured_dims(node, some, NULL, &measured) : NULL;
+  for (int i = 0; found && i < open_count; i++) dims[open[i]] = found[i];
+  return found != NULL;
 }
 
 const Dim *onnx_measured_dim(OnnxNode *node, Value *value) {
   int count;
-  const Dim *const *dims = import_dims(node->importer, value, &count);
-  if (!dims) dims = measure(node, value, &count);
-  if (!dims)
-    onnx_error(
-        node,
-        "the shape of the result depends on data: the number of elements inside of a subgraph");
+  const Dim *const *dims = onnx_measured_dims(node, value, NULL, &count);
   return dims ? dims[0] : NULL;
 }
 
@@ -517,9 +582,15 @@ const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count) {
                type_text(node->importer->arena, &value->type));
     return NULL;
   }
-  const Dim *const *dims = import_dims(node->importer, value, count);
-  if (!dims) dims = measure(node, value, count);
-  if (!dims) report_data(node, index);
+  const Dim *const *known = import_dims(node->importer, value, count);
+  int64_t elements = known ? 0 : measurable(node, value);
+  if (known) return known;
+  if (elements < 0) return report_data(node, index), NULL;
+  const Dim **dims = NEW_ARRAY(node->importer->arena, const Dim *, elements + 1);
+  if (!onnx_mixed_dims(node, value, value, dims, (int)elements)) return NULL;
+  import_set_contents(node->importer, value,
+                      (Contents){.dims = dims, .count = (int)elements, .denominator = 1});
+  *count = (int)elements;
   return dims;
 }
 

@@ -138,6 +138,12 @@ const Dim *const *import_dims(Importer *importer, Value *value, int *count);
 const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count);
 // One integer as a dim that the run measures; NULL: reported.
 const Dim *onnx_measured_dim(OnnxNode *node, Value *value);
+// All integers of a list; upper bounds `highs` may be NULL.
+const Dim *const *onnx_measured_dims(OnnxNode *node, Value *list, const int64_t *highs, int *count);
+// What is known of an element, though not of all; NULL: nothing.
+const Dim *onnx_known_element(OnnxNode *node, Value *list, int index);
+// The known elements of `list`, for the others those of `computed`, measured. False: reported.
+bool onnx_mixed_dims(OnnxNode *node, Value *list, Value *computed, const Dim **dims, int count);
 // Constant integers of an operand; NULL: reported.
 const int64_t *onnx_ints_input(OnnxNode *node, int index, int *count);
 // A list that was an attribute up to some version and operand `index` since; NULL with *count 0:
@@ -208,6 +214,28 @@ const Dim *import_named_dim(Importer *importer,
 // The element type of an attribute such as dtype; ELEMENT_NONE if it is none of numbers.
 ElementType onnx_number_type(int64_t code);
 bool onnx_is_number(ElementType element);
+
+// --- axes and bounds that only a run knows (import_axes.c); NULL: reported
+bool onnx_is_open(OnnxNode *node, int index);  // operand `index` is there and not constant
+bool onnx_has_dims(OnnxNode *node, int index); // it is made of constants and dims of the inputs
+bool onnx_is_empty(const OnnxNode *node, int index); // a list of no elements
+// Operand `index` as i64[*count].
+Value *onnx_integer_list(OnnxNode *node, int index, int64_t *count);
+Value *onnx_list_element(OnnxNode *node, Value *list, int index); // rank 0
+// One integer for each axis: that of `values` where `axes` names it, else `otherwise`.
+Value *onnx_by_axis(OnnxNode *node, Value *axes, Value *values, int rank, int64_t otherwise);
+// Reductions, Squeeze and Unsqueeze over the axes of operand `index`.
+Value *onnx_reduce_open(OnnxNode *node, OpCode op, Value *x, int index, bool keep);
+Value *onnx_squeeze_open(OnnxNode *node, Value *x, int index);
+Value *onnx_unsqueeze_open(OnnxNode *node, Value *x, int index);
+// x as [in front, size, behind] of the axis that operand `index` names.
+Value *onnx_around_axis(OnnxNode *node, Value *x, int index);
+// x[start:end:step] along an axis, bounds as ONNX has them; known_step 0: only `step` tells.
+Value *onnx_slice_open(OnnxNode *node, Value *x, int axis, Value *start, Value *end, Value *step,
+                       int64_t known_step);
+// The dims that Reshape means by `wanted`, i64[count].
+Value *onnx_reshape_sizes(OnnxNode *node, const Value *x, Value *wanted, int64_t count,
+                          bool allow_zero);
 
 // --- checks (import_check.c); false: reported
 bool import_check_attributes(OnnxNode *node);

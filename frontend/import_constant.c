@@ -172,14 +172,38 @@ bool import_eye_like(OnnxNode *node) {
   return onnx_output(node, 0, onnx_convert(node, equal, element));
 }
 
+// The same of a size that only a run knows, in f64.
+static Value *window_by_run(OnnxNode *node, const double *a, ElementType element) {
+  int count;
+  const Dim *const *size = onnx_dims_input(node, 0, &count);
+  if (!size) return NULL;
+  if (count != 1) return onnx_error(node, "%d sizes, wanted 1", count), NULL;
+  Value *place = onnx_convert(node, onnx_positions(node, size[0]), F64),
+        *period = onnx_convert(node, onnx_dim_scalar(node, size[0]), F64);
+  if (!place || !period) return NULL;
+  if (!onnx_int(node, "periodic", 1))
+    period = onnx_binary(node, OP_SUB, period, onnx_scalar_like(node, period, 1));
+  Value *turn = onnx_binary(node, OP_DIV, place, period),
+        *window = onnx_scalar_like(node, place, a[0]);
+  for (int i = 1; i < 3; i++) {
+    Value *angle = onnx_binary(node, OP_MUL, turn, onnx_scalar_like(node, place, 2 * i * acos(-1)));
+    Value *wave = onnx_binary(node, OP_MUL, onnx_unary(node, OP_COS, angle),
+                              onnx_scalar_like(node, place, i == 1 ? -a[1] : a[2]));
+    window = onnx_binary(node, OP_ADD, window, wave);
+  }
+  return onnx_convert(node, window, element);
+}
+
 // a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N); N = size, or size - 1 if not periodic.
 bool import_window(OnnxNode *node) {
   static const double coefficients[3][3] = {
       {0.5, 0.5, 0}, {25.0 / 46, 1 - 25.0 / 46, 0}, {0.42, 0.5, 0.08}};
   int count;
+  ElementType element = onnx_number_type(onnx_int(node, "output_datatype", 1));
+  if (onnx_is_open(node, 0) && element != ELEMENT_NONE)
+    return onnx_output(node, 0, window_by_run(node, coefficients[node->row->argument], element));
   const int64_t *size = onnx_ints_input(node, 0, &count);
   if (!size) return false;
-  ElementType element = onnx_number_type(onnx_int(node, "output_datatype", 1));
   if (count != 1 || *size < 0 || *size > 1 << 24 || element == ELEMENT_NONE)
     return onnx_error(node, "a size between 0 and 2^24 and a known type are wanted");
   const double *a = coefficients[node->row->argument];

@@ -59,6 +59,9 @@ bool import_one_hot(OnnxNode *node) {
   if (element_is_float(onnx_input(node, 1)->type.element) &&
       onnx_constant_input(node, 1, &number) && tensor_count(&number) == 1) {
     depth = import_dim(node->importer, (int64_t)element_load(number.element, number.data, 0));
+  } else if (element_is_float(onnx_input(node, 1)->type.element)) {
+    Value *whole = onnx_convert(node, onnx_input(node, 1), I64);
+    if (!whole || !(depth = onnx_measured_dim(node, whole))) return false;
   } else {
     const Dim *const *dims = onnx_dims_input(node, 1, &count);
     if (!dims) return false;

@@ -123,14 +123,32 @@ static bool pad_value(OnnxNode *node, Value **value) {
   return !node->builder.failed;
 }
 
+// Pads that only a run knows, those that crop among them: one number that adds and one that takes.
+static const Dim *const *measured_pads(OnnxNode *node, Value *list, int count) {
+  Value *zero = onnx_integer(node, 0);
+  Value *parts[2] = {onnx_binary(node, OP_MAX, list, zero),
+                     onnx_binary(node, OP_MAX, onnx_unary(node, OP_NEG, list), zero)};
+  const Dim **pads = NEW_ARRAY(node->importer->arena, const Dim *, count + 1),
+            **taken = NEW_ARRAY(node->importer->arena, const Dim *, count + 1);
+  if (!parts[0] || !parts[1] || !onnx_mixed_dims(node, list, parts[0], pads, count)) return NULL;
+  if (!onnx_mixed_dims(node, list, parts[1], taken, count)) return NULL;
+  for (int i = 0; i < count; i++)
+    if (pads[i] != taken[i]) pads[i] = dim_sub(node->importer->dims, pads[i], taken[i]);
+  return pads;
+}
+
 // The pads as the node lists them: an attribute up to version 10, operand 1 since.
 static const Dim *const *listed_pads(OnnxNode *node, int *count) {
   const char *name = node->version == 1 ? "paddings" : "pads";
   const int64_t *values = onnx_ints(node, name, count);
   if (!values) {
     if (node->builder.failed) return NULL;
-    if (onnx_has_input(node, 1)) return onnx_dims_input(node, 1, count);
-    return onnx_error(node, "%s are missing", name), NULL;
+    if (!onnx_has_input(node, 1)) return onnx_error(node, "%s are missing", name), NULL;
+    if (onnx_has_dims(node, 1)) return onnx_dims_input(node, 1, count);
+    int64_t length;
+    Value *list = onnx_integer_list(node, 1, &length);
+    *count = (int)length;
+    return list ? measured_pads(node, list, *count) : NULL;
   }
   const Dim **list = NEW_ARRAY(node->importer->arena, const Dim *, *count + 1);
   for (int i = 0; i < *count; i++) list[i] = import_dim(node->importer, values[i]);
@@ -148,15 +166,37 @@ static bool check_reflected(OnnxNode *node, const Type *x, const Dim *const *pad
   return true;
 }
 
+// The same for axes that only a run knows: pads of all axes.
+static const Dim *const *pads_of_axes(OnnxNode *node, int rank, int *count) {
+  int64_t length, axis_count;
+  Value *list = onnx_integer_list(node, 1, &length),
+        *axes = list ? onnx_integer_list(node, 3, &axis_count) : NULL, *sides[2];
+  if (!axes) return NULL;
+  if (length != 2 * axis_count)
+    return onnx_error(node, "%lld pads for %lld axes", (long long)length, (long long)axis_count),
+           NULL;
+  for (int i = 0; i < 2; i++) {
+    Value *side =
+        build_slice_axis(&node->builder, list, 0, import_dim(node->importer, i * axis_count),
+                         import_dim(node->importer, axis_count), 1);
+    if (!(sides[i] = onnx_by_axis(node, axes, side, rank, 0))) return NULL;
+  }
+  *count = 2 * rank;
+  Value *all = build_concat(&node->builder, sides, 2, 0);
+  return all ? measured_pads(node, all, *count) : NULL;
+}
+
 bool import_pad(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0), *value;
   int count, axis_count = x->type.rank;
   const Dim *pads[2 * MAX_RANK];
   int64_t axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
-  const Dim *const *given = listed_pads(node, &count);
+  bool open_axes = onnx_is_open(node, 3);
+  const Dim *const *given =
+      open_axes ? pads_of_axes(node, x->type.rank, &count) : listed_pads(node, &count);
   if (!given) return false;
-  if (onnx_has_input(node, 3)) {
+  if (onnx_has_input(node, 3) && !open_axes) {
     const int64_t *given_axes = onnx_ints_input(node, 3, &axis_count);
     if (!given_axes || !onnx_axes(node, given_axes, axis_count, x->type.rank, axes)) return false;
   }

@@ -18,16 +18,20 @@ static bool reduce_axes(OnnxNode *node, int rank, int64_t *axes, int *count, boo
 static Value *build_reduction(OnnxNode *node, OpCode op, Value *x) {
   int64_t axes[MAX_RANK];
   int count;
-  bool nothing, keep = onnx_int(node, "keepdims", 1) != 0;
-  if (!reduce_axes(node, x->type.rank, axes, &count, &nothing)) return NULL;
+  bool nothing = false, keep = onnx_int(node, "keepdims", 1) != 0;
+  bool open = onnx_is_open(node, 1) && !onnx_is_empty(node, 1);
+  count = 1;
+  if (!open && !reduce_axes(node, x->type.rank, axes, &count, &nothing)) return NULL;
   if (nothing) count = 0;
-  if (count == 0) { // of single elements: only the square and the magnitude change them
+  if (count == 0 || (open && !x->type.rank)) { // only the square and the magnitude change them
     if (op == OP_REDUCE_SQUARES) return onnx_binary(node, OP_MUL, x, x);
     return op == OP_REDUCE_L1 ? onnx_unary(node, OP_ABS, x) : x;
   }
   ElementType element = x->type.element;
   if (element == BOOL) x = onnx_convert(node, x, U8);
-  Value *result = x ? build_reduce(&node->builder, op, x, axes, count, keep) : NULL;
+  Value *result = !x     ? NULL
+                  : open ? onnx_reduce_open(node, op, x, 1, keep)
+                         : build_reduce(&node->builder, op, x, axes, count, keep);
   return element == BOOL ? onnx_convert(node, result, BOOL) : result;
 }
 
@@ -98,16 +102,25 @@ bool import_softmax(OnnxNode *node) {
 bool import_cumulate(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   Value *x = onnx_input(node, 0);
-  int count, axis;
-  const int64_t *axes = onnx_ints_input(node, 1, &count);
-  if (!axes) return false;
-  if (count != 1) return onnx_error(node, "axis has %d elements, wanted 1", count);
-  if (!onnx_axis(node, axes[0], x->type.rank, &axis)) return false;
+  const Type whole = x->type;
+  int count, axis = 1;
+  bool open = onnx_is_open(node, 1);
+  if (open) {
+    x = onnx_around_axis(node, x, 1);
+  } else {
+    const int64_t *axes = onnx_ints_input(node, 1, &count);
+    if (!axes) return false;
+    if (count != 1) return onnx_error(node, "axis has %d elements, wanted 1", count);
+    if (!onnx_axis(node, axes[0], x->type.rank, &axis)) return false;
+  }
+  if (!x) return false;
   Node *cumulate = build_begin(&node->builder, (OpCode)node->row->argument, &x, 1);
   node_set_int(cumulate, ATTR_AXIS, axis);
   node_set_int(cumulate, ATTR_EXCLUSIVE, onnx_int(node, "exclusive", 0) != 0);
   node_set_int(cumulate, ATTR_REVERSE, onnx_int(node, "reverse", 0) != 0);
-  return onnx_output(node, 0, build_end(&node->builder, cumulate));
+  Value *result = build_end(&node->builder, cumulate);
+  if (open && result) result = build_reshape(&node->builder, result, whole.rank, whole.dims);
+  return onnx_output(node, 0, result);
 }
 
 bool import_top_k(OnnxNode *node) {

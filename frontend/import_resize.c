@@ -1,18 +1,8 @@
-// Images: Resize, Upsample, GridSample, AffineGrid.
+// Images: Resize, Upsample.
 #include <math.h>
 #include <string.h>
 
-#include "frontend/import.h"
-
-// What Resize asks for, per axis of the input as it is in the file.
-typedef struct Resizing {
-  int rank;
-  const Dim *sizes[MAX_RANK];
-  double scales[MAX_RANK], roi[2 * MAX_RANK];
-  bool has_scales, has_roi;
-  int64_t axes[MAX_RANK]; // those that the lists speak of
-  int axis_count;
-} Resizing;
+#include "frontend/resizing.h"
 
 // The fraction with the smallest denominator that is `scale` in float32, by continued fractions;
 // false where there is none below 2^20. Exporters write 17 / 9 as a float32, and mean the fraction.
@@ -42,7 +32,7 @@ static const Dim *scaled_dim(OnnxNode *node, const Dim *dim, double scale) {
     return import_dim(node->importer, (int64_t)floorf(product));
   }
   if (!fraction_of(scale, &numerator, &denominator))
-    return onnx_error(node, "scale %g of a dim that is not static", scale), NULL;
+    return resize_run_size(node, dim, build_scalar(&node->builder, F32, scale));
   DimTable *table = node->importer->dims;
   return dim_floordiv(table, dim_mul_int(table, dim, numerator),
                       import_dim(node->importer, denominator));
@@ -51,7 +41,7 @@ static const Dim *scaled_dim(OnnxNode *node, const Dim *dim, double scale) {
 static bool read_scales(OnnxNode *node, const Type *x, int index, Resizing *resizing) {
   Tensor tensor;
   if (!onnx_constant_input(node, index, &tensor))
-    return onnx_error(node, "the shape of the result depends on data: the scales");
+    return resize_run_scales(node, x, index, resizing);
   if (tensor_count(&tensor) != resizing->axis_count)
     return onnx_error(node, "%lld scales for %d axes", (long long)tensor_count(&tensor),
                       resizing->axis_count);
@@ -74,9 +64,9 @@ static bool keep_aspect_ratio(OnnxNode *node, const Type *x, const char *policy,
     return onnx_error(node, "keep_aspect_ratio_policy '%s'", policy);
   for (int i = 0; i < resizing->axis_count; i++) {
     int64_t size, wanted, axis = resizing->axes[i];
-    if (!dim_is_constant(x->dims[axis], &size) ||
-        !dim_is_constant(resizing->sizes[axis], &wanted) || size < 1)
-      return onnx_error(node, "keep_aspect_ratio_policy needs static sizes");
+    if (!dim_is_constant(x->dims[axis], &size) || !dim_is_constant(resizing->sizes[axis], &wanted))
+      return resize_run_aspect(node, x, larger, resizing);
+    if (size < 1) return onnx_error(node, "axis %lld is empty", (long long)axis);
     double ratio = (double)wanted / (double)size;
     if (larger ? ratio > scale : ratio < scale) scale = ratio;
   }
@@ -103,9 +93,10 @@ static bool read_sizes(OnnxNode *node, const Type *x, int index, Resizing *resiz
 
 static bool read_roi(OnnxNode *node, Resizing *resizing) {
   Tensor roi;
-  if (!onnx_constant_input(node, 1, &roi) || tensor_count(&roi) != 2 * resizing->axis_count)
-    return onnx_error(node, "the region of interest must be constant, with %d numbers",
-                      2 * resizing->axis_count);
+  if (!onnx_constant_input(node, 1, &roi)) return resize_run_roi(node, 1, resizing);
+  if (tensor_count(&roi) != 2 * resizing->axis_count)
+    return onnx_error(node, "the region of interest has %lld numbers, wanted %d",
+                      (long long)tensor_count(&roi), 2 * resizing->axis_count);
   resizing->has_roi = true;
   for (int i = 0; i < resizing->rank; i++)
     resizing->roi[i] = 0, resizing->roi[resizing->rank + i] = 1;
@@ -179,6 +170,18 @@ static bool given_list(const OnnxNode *node, int index) {
   return !(type->rank == 1 && dim_is(type->dims[0], 0));
 }
 
+// With antialias the scale, which follows from the sizes, decides how many elements count.
+static bool antialias_by_run(OnnxNode *node, const Type *x, const Resizing *resizing) {
+  if (!onnx_int(node, "antialias", 0) || resizing->has_scales ||
+      strcmp(onnx_string(node, "mode", "nearest"), "nearest") == 0)
+    return false;
+  for (int i = 0; i < resizing->rank; i++)
+    if (resizing->sizes[i] != x->dims[i] &&
+        (!dim_is_constant(resizing->sizes[i], NULL) || !dim_is_constant(x->dims[i], NULL)))
+      return true;
+  return false;
+}
+
 bool import_resize(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
@@ -196,7 +199,9 @@ bool import_resize(OnnxNode *node) {
   } else
     return onnx_error(node, "neither scales nor sizes are given");
   if (strcmp(coordinates, "tf_crop_and_resize") == 0 && !read_roi(node, &resizing)) return false;
-  return build_resize(node, x, &resizing, coordinates);
+  return resizing.by_run || antialias_by_run(node, &x->type, &resizing)
+             ? onnx_output(node, 0, resize_by_run(node, x, &resizing, coordinates))
+             : build_resize(node, x, &resizing, coordinates);
 }
 
 bool import_upsample(OnnxNode *node) {
@@ -208,7 +213,8 @@ bool import_upsample(OnnxNode *node) {
   if (!begin_resizing(node, &x->type, &resizing)) return false;
   if (node->version >= 9)
     return read_scales(node, &x->type, 1, &resizing) &&
-           build_resize(node, x, &resizing, "asymmetric");
+           (resizing.by_run ? onnx_output(node, 0, resize_by_run(node, x, &resizing, "asymmetric"))
+                            : build_resize(node, x, &resizing, "asymmetric"));
   int count = 4;
   float old[4] = {1, 1, (float)onnx_float(node, "height_scale", 0),
                   (float)onnx_float(node, "width_scale", 0)};
@@ -221,63 +227,4 @@ bool import_upsample(OnnxNode *node) {
     if (!(resizing.sizes[i] = scaled_dim(node, x->type.dims[i], resizing.scales[i]))) return false;
   }
   return build_resize(node, x, &resizing, "asymmetric");
-}
-
-// Names of the modes changed in version 20.
-bool import_grid_sample(OnnxNode *node) {
-  if (!onnx_need_inputs(node, 2)) return false;
-  const char *mode = onnx_string(node, "mode", "linear");
-  if (strcmp(mode, "bilinear") == 0) mode = "linear";
-  if (strcmp(mode, "bicubic") == 0) mode = "cubic";
-  Value *operands[2] = {onnx_channels_last(node, onnx_input(node, 0)), onnx_input(node, 1)};
-  if (!operands[0]) return false;
-  Node *sample = build_begin(&node->builder, OP_GRID_SAMPLE, operands, 2);
-  node_set_string(sample, ATTR_MODE, mode);
-  node_set_string(sample, ATTR_PADDING_MODE, onnx_string(node, "padding_mode", "zeros"));
-  node_set_int(sample, ATTR_ALIGN_CORNERS, onnx_int(node, "align_corners", 0) != 0);
-  return onnx_output(node, 0, onnx_channels_first(node, build_end(&node->builder, sample)));
-}
-
-// The coordinates of an axis with `size` points, from -1 to 1: of corners or of centres.
-static double grid_coordinate(int64_t index, int64_t size, bool corners) {
-  if (corners) return size > 1 ? -1 + 2.0 * (double)index / (double)(size - 1) : -1;
-  return (2.0 * (double)index + 1) / (double)size - 1;
-}
-
-// grid[n, d.., :] = theta[n] * (coordinates of the point, last axis first, 1)
-bool import_affine_grid(OnnxNode *node) {
-  int count;
-  const int64_t *size = onnx_ints_input(node, 1, &count);
-  if (!size || !onnx_need_inputs(node, 1)) return false;
-  Value *theta = onnx_input(node, 0);
-  int spatial = count - 2;
-  int64_t points = 1;
-  bool corners = onnx_int(node, "align_corners", 0) != 0;
-  if (count < 4 || count > 5 || theta->type.rank != 3)
-    return onnx_error(node, "wanted a size of 4 or 5 numbers and theta of rank 3");
-  for (int i = 2; i < count; i++) {
-    if (size[i] < 1 || size[i] > 1 << 16 || points > (1 << 24) / size[i])
-      return onnx_error(node, "size %lld", (long long)size[i]);
-    points *= size[i];
-  }
-  Tensor base = tensor_create(node->importer->arena, theta->type.element, 2,
-                              (int64_t[]){points, spatial + 1});
-  for (int64_t i = 0; i < points; i++) {
-    int64_t rest = i;
-    for (int axis = spatial - 1; axis >= 0; axis--) {
-      double value = grid_coordinate(rest % size[2 + axis], size[2 + axis], corners);
-      element_store(base.element, base.data, i * (spatial + 1) + (spatial - 1 - axis), value);
-      rest /= size[2 + axis];
-    }
-    element_store(base.element, base.data, i * (spatial + 1) + spatial, 1);
-  }
-  Value *coordinates = build_constant_tensor(&node->builder, &base, node->loc.node);
-  Node *matmul = build_begin(&node->builder, OP_MATMUL, (Value *[]){coordinates, theta}, 2);
-  if (!matmul) return false;
-  node_set_int(matmul, ATTR_TRANSPOSE_B, 1);
-  Value *flat = build_end(&node->builder, matmul);
-  const Dim *dims[MAX_RANK] = {theta->type.dims[0]};
-  for (int i = 0; i < spatial; i++) dims[1 + i] = import_dim(node->importer, size[2 + i]);
-  dims[1 + spatial] = import_dim(node->importer, spatial);
-  return onnx_output(node, 0, flat ? build_reshape(&node->builder, flat, spatial + 2, dims) : NULL);
 }

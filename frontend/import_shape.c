@@ -56,24 +56,41 @@ static bool reshape_dims(OnnxNode *node, const Type *from, const Dim **dims, int
   return true;
 }
 
+// The dims that operand 1 lists; -1 and 0 of those that only a run knows get their meaning there.
+static bool listed_dims(OnnxNode *node, bool allow_zero, const Dim **dims, int *count) {
+  const Dim *const *target = onnx_has_input(node, 1)
+                                 ? import_dims(node->importer, onnx_input(node, 1), count)
+                                 : onnx_dims_input(node, 1, count);
+  int64_t length = target ? *count : 0;
+  Value *list = target                    ? NULL
+                : onnx_has_input(node, 1) ? onnx_integer_list(node, 1, &length)
+                                          : NULL;
+  if (!target && !list) return false;
+  if (length > MAX_RANK)
+    return onnx_error(node, "a shape of rank %lld; at most %d is supported", (long long)length,
+                      MAX_RANK);
+  *count = (int)length;
+  for (int i = 0; target && i < *count; i++) dims[i] = target[i];
+  if (target) return true;
+  Value *sizes = onnx_reshape_sizes(node, onnx_input(node, 0), list, length, allow_zero);
+  return sizes && onnx_mixed_dims(node, list, sizes, dims, *count);
+}
+
 bool import_reshape(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   int count;
   Value *x = onnx_input(node, 0);
   const Dim *dims[MAX_RANK];
+  bool allow_zero = onnx_int(node, "allowzero", 0) != 0;
   if (node->version >= 5) {
-    const Dim *const *target = onnx_dims_input(node, 1, &count);
-    if (!target) return false;
-    if (count > MAX_RANK)
-      return onnx_error(node, "a shape of rank %d; at most %d is supported", count, MAX_RANK);
-    for (int i = 0; i < count; i++) dims[i] = target[i];
+    if (!listed_dims(node, allow_zero, dims, &count)) return false;
   } else {
     const int64_t *target = onnx_ints(node, "shape", &count);
     if (!target || count > MAX_RANK)
       return onnx_error(node, "attribute 'shape' is missing or too long");
     for (int i = 0; i < count; i++) dims[i] = import_dim(node->importer, target[i]);
   }
-  if (!reshape_dims(node, &x->type, dims, count, onnx_int(node, "allowzero", 0) != 0)) return false;
+  if (!reshape_dims(node, &x->type, dims, count, allow_zero)) return false;
   if (same_dims(&x->type, count, dims)) return onnx_output(node, 0, x);
   return onnx_output(node, 0, build_reshape(&node->builder, x, count, dims));
 }
@@ -102,6 +119,7 @@ bool import_squeeze(OnnxNode *node) {
   const int64_t *given;
   int64_t axes[MAX_RANK];
   int count;
+  if (onnx_is_open(node, 1)) return onnx_output(node, 0, onnx_squeeze_open(node, x, 1));
   if (!onnx_ints_either(node, "axes", 1, &given, &count)) return false;
   if (given) {
     if (!onnx_axes(node, given, count, x->type.rank, axes)) return false;
@@ -125,6 +143,7 @@ bool import_unsqueeze(OnnxNode *node) {
   const int64_t *given;
   int64_t axes[MAX_RANK];
   int count;
+  if (onnx_is_open(node, 1)) return onnx_output(node, 0, onnx_unsqueeze_open(node, x, 1));
   if (!onnx_ints_either(node, "axes", 1, &given, &count)) return false;
   if (!given) return onnx_error(node, "axes are missing");
   if (count + x->type.rank > MAX_RANK)

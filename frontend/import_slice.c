@@ -95,9 +95,94 @@ static const Dim *const *slice_list(OnnxNode *node, const char *name, int index,
   return dims;
 }
 
+// One integer for each of the listed axes, or for all axes; with axes that only a run knows, for
+// all.
+static Value *slice_numbers(OnnxNode *node, int index, Value *axes, int64_t otherwise,
+                            int64_t *count) {
+  int rank = onnx_input(node, 0)->type.rank;
+  if (!onnx_has_input(node, index)) { // steps
+    int64_t values[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+    return build_ints(&node->builder, values, axes ? rank : *count);
+  }
+  int64_t length;
+  Value *list = onnx_integer_list(node, index, &length);
+  if (!list) return NULL;
+  if (index > 1 && length != *count)
+    return onnx_error(node, "%lld starts and %lld numbers of input %d", (long long)*count,
+                      (long long)length, index),
+           NULL;
+  if (length > rank)
+    return onnx_error(node, "%lld starts for rank %d", (long long)length, rank), NULL;
+  *count = length;
+  return axes ? onnx_by_axis(node, axes, list, rank, otherwise) : list;
+}
+
+typedef struct OpenSlice {
+  Value *starts, *ends, *steps;
+  int64_t count;
+} OpenSlice;
+
+static bool open_lists(OnnxNode *node, Value *axes, int64_t axis_count, OpenSlice *lists) {
+  int rank = onnx_input(node, 0)->type.rank;
+  if (!(lists->starts = slice_numbers(node, 1, axes, 0, &lists->count)) ||
+      !(lists->ends = slice_numbers(node, 2, axes, INT64_MAX, &lists->count)) ||
+      !(lists->steps = slice_numbers(node, 4, axes, 1, &lists->count)))
+    return false;
+  if (axes && axis_count != lists->count)
+    return onnx_error(node, "%lld starts and %lld axes", (long long)lists->count,
+                      (long long)axis_count);
+  if (axes) lists->count = rank;
+  return true;
+}
+
+// One axis of a slice whose bounds are not all known: what is known of them still counts.
+static Value *slice_axis(OnnxNode *node, Value *x, int axis, const OpenSlice *lists, int i) {
+  const Dim *start = onnx_known_element(node, lists->starts, i),
+            *end = onnx_known_element(node, lists->ends, i),
+            *step = onnx_known_element(node, lists->steps, i);
+  int64_t number = 0;
+  bool fixed = step && dim_is_constant(step, &number);
+  if (fixed && start && end) {
+    Span span;
+    return slice_span(node, start, end, number, x->type.dims[axis], &span)
+               ? build_slice_axis(&node->builder, x, axis, span.start, span.size, span.step)
+               : NULL;
+  }
+  if (fixed && !number) return onnx_error(node, "step 0"), NULL;
+  return onnx_slice_open(node, x, axis, onnx_list_element(node, lists->starts, i),
+                         onnx_list_element(node, lists->ends, i),
+                         onnx_list_element(node, lists->steps, i), number);
+}
+
+// Starts, ends, axes or steps are only known when the model runs.
+static bool slice_by_run(OnnxNode *node, Value *x) {
+  int64_t axis_count = 0, positions[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
+  Value *axes = NULL;
+  OpenSlice lists = {0};
+  if (onnx_is_open(node, 3)) {
+    if (!(axes = onnx_integer_list(node, 3, &axis_count))) return false;
+  } else if (onnx_has_input(node, 3)) {
+    int count;
+    const int64_t *given = onnx_ints_input(node, 3, &count);
+    if (!given || !onnx_axes(node, given, count, x->type.rank, positions)) return false;
+    axis_count = count;
+  }
+  if (!open_lists(node, axes, axis_count, &lists)) return false;
+  if (!axes && onnx_has_input(node, 3) && axis_count != lists.count)
+    return onnx_error(node, "%lld starts and %lld axes", (long long)lists.count,
+                      (long long)axis_count);
+  for (int i = 0; x && i < lists.count; i++) x = slice_axis(node, x, (int)positions[i], &lists, i);
+  return onnx_output(node, 0, x);
+}
+
 bool import_slice(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
+  bool by_run = false;
+  for (int i = 1; node->version >= 10 && i < 5; i++)
+    by_run |= onnx_has_input(node, i) && (i < 3 ? !onnx_has_dims(node, i) : onnx_is_open(node, i));
+  if (by_run && node->input_count >= 3 && onnx_has_input(node, 1) && onnx_has_input(node, 2))
+    return slice_by_run(node, x);
   int count, end_count, axis_count, step_count = 0;
   const Dim *const *starts = slice_list(node, "starts", 1, &count);
   const Dim *const *ends = starts ? slice_list(node, "ends", 2, &end_count) : NULL;
@@ -190,9 +275,28 @@ bool import_concat(OnnxNode *node) {
 
 // --- trilu
 
+// The elements with column - row >= k (or <= k), zero elsewhere.
+static Value *trilu_by_run(OnnxNode *node, Value *x) {
+  int64_t count;
+  int rank = x->type.rank;
+  Value *k = onnx_integer_list(node, 1, &count);
+  if (!k) return NULL;
+  if (count != 1 || rank < 2)
+    return onnx_error(node, "k has %lld elements, x has rank %d", (long long)count, rank), NULL;
+  Value *rows = onnx_positions(node, x->type.dims[rank - 2]);
+  rows = onnx_unsqueeze(node, rows, (int64_t[]){1}, 1);
+  Value *away = onnx_binary(node, OP_SUB, onnx_positions(node, x->type.dims[rank - 1]), rows);
+  bool upper = onnx_int(node, "upper", 1) != 0;
+  Value *kept =
+      upper ? onnx_binary(node, OP_LESS_EQUAL, k, away) : onnx_binary(node, OP_LESS_EQUAL, away, k);
+  Value *zero = onnx_scalar_like(node, x, 0);
+  return kept && zero ? build_where(&node->builder, kept, x, zero) : NULL;
+}
+
 bool import_trilu(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
+  if (onnx_is_open(node, 1)) return onnx_output(node, 0, trilu_by_run(node, x));
   const int64_t *diagonal = NULL;
   int count;
   if (onnx_has_input(node, 1) && !(diagonal = onnx_ints_input(node, 1, &count))) return false;

@@ -80,7 +80,23 @@ def twice():
 
 
 def data_shape():
-    return model([node("Reshape", "x s", "y")], {"x": (FLOAT, [6]), "s": (INT64, [9])}, "y")
+    return model([node("Expand", "x s", "y")], {"x": (FLOAT, [6]), "s": (INT64, ["K"])}, "y")
+
+
+def open_rank():
+    return model([node("Reshape", "x s", "y")], {"x": (FLOAT, [6]), "s": (INT64, ["K"])}, "y")
+
+
+def open_axes():
+    return model([node("ReduceSum", "x s", "y")], {"x": (FLOAT, [6]), "s": (INT64, [2])}, "y")
+
+
+def open_pads():
+    return model([node("Pad", "x s  a", "y")], {"x": (FLOAT, [6]), "s": (INT64, [2]), "a": (INT64, [2])}, "y", opset=18)
+
+
+def open_scales():
+    return model([node("Resize", "x  s", "y")], {"x": (FLOAT, [6, 2]), "s": (FLOAT, [3])}, "y")
 
 
 def bad_axis():
