@@ -174,15 +174,25 @@ static Value *guarded_softmax(OnnxNode *node, Value *scores, Value *bias) {
   return masked && zero ? build_where(&node->builder, masked, zero, result) : NULL;
 }
 
-Value *attention_scores(OnnxNode *node, Value *queries, Value *k) {
+// The square root of the scale, by default size^-1/2, for queries and for keys: a number, or of a
+// size that only a run knows the formula.
+static Value *half_scale(OnnxNode *node, const Value *queries) {
   int64_t size;
   double scale = onnx_float(node, "scale", 0);
-  if (!queries || !k) return NULL;
-  if (scale == 0 && !dim_is_constant(queries->type.dims[3], &size))
-    return onnx_error(node, "the size of a head must be static"), NULL;
-  if (scale == 0) scale = size > 0 ? 1 / sqrt((double)size) : 1;
-  Value *q = onnx_binary(node, OP_MUL, queries, onnx_scalar_like(node, queries, sqrt(scale)));
-  Value *keys = onnx_binary(node, OP_MUL, k, onnx_scalar_like(node, k, sqrt(scale)));
+  bool known = dim_is_constant(queries->type.dims[3], &size);
+  if (scale == 0 && known) scale = size > 0 ? 1 / sqrt((double)size) : 1;
+  if (scale != 0) return onnx_scalar_like(node, queries, sqrt(scale));
+  DimTable *table = node->importer->dims;
+  const Dim *positive = dim_max(table, queries->type.dims[3], import_dim(node->importer, 1));
+  Value *root = onnx_convert(node, onnx_dim_scalar(node, positive), F64);
+  root = onnx_unary(node, OP_SQRT, onnx_unary(node, OP_SQRT, root));
+  return onnx_convert(node, onnx_unary(node, OP_RECIPROCAL, root), queries->type.element);
+}
+
+Value *attention_scores(OnnxNode *node, Value *queries, Value *k) {
+  Value *half = queries && k ? half_scale(node, queries) : NULL;
+  Value *q = onnx_binary(node, OP_MUL, queries, half);
+  Value *keys = onnx_binary(node, OP_MUL, k, onnx_convert(node, half, k ? k->type.element : F32));
   Node *matmul = q && keys ? build_begin(&node->builder, OP_MATMUL, (Value *[]){q, keys}, 2) : NULL;
   if (!matmul) return NULL;
   node_set_int(matmul, ATTR_TRANSPOSE_B, 1);

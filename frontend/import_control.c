@@ -41,10 +41,72 @@ static Scope *import_branch(const Region *region, Node *owner, const char *name,
                                                                                       : NULL;
 }
 
+// Is the output a value from outside, or a constant?
+static bool hands_output_on(const Onnx__GraphProto *branch, const char *name) {
+  for (size_t i = 0; i < branch->n_node; i++)
+    for (size_t k = 0; k < branch->node[i]->n_output; k++)
+      if (strcmp(branch->node[i]->output[k], name) == 0)
+        return !strcmp(branch->node[i]->op_type, "Identity") ||
+               !strcmp(branch->node[i]->op_type, "Constant");
+  return true;
+}
+
+// In the place of a value whose rank is another than the wanted one: a row that is not there.
+static Value *refused_value(const Region *region, const Scope *scope, const Value *given,
+                            const Type *wanted) {
+  Importer *importer = region->node->importer;
+  Builder builder = builder_at_end(scope->graph, region->node->loc);
+  const Dim *behind = dim_add_int(importer->dims, type_count(importer->dims, &given->type), 1),
+            *dims[MAX_RANK];
+  Tensor one = tensor_create(importer->arena, given->type.element, 1, (int64_t[]){1});
+  if (one.element == STR) *(TensorString *)one.data = (TensorString){"", 0};
+  Value *table = build_constant_tensor(&builder, &one, NULL),
+        *row = build_shape(&builder, &behind, 1);
+  row = row ? build_reshape(&builder, row, 0, NULL) : NULL;
+  Node *gather = table && row ? build_begin(&builder, OP_GATHER, (Value *[]){table, row}, 2) : NULL;
+  Value *element = build_end(&builder, gather);
+  for (int i = 0; i < wanted->rank; i++)
+    dims[i] = dim_is_constant(wanted->dims[i], NULL) ? wanted->dims[i] : import_dim(importer, 1);
+  return element ? build_expand(&builder, element, wanted->rank, dims) : NULL;
+}
+
+static bool is_single(const Type *type) {
+  for (int i = 0; i < type->rank; i++)
+    if (!dim_is(type->dims[i], 1)) return false;
+  return true;
+}
+
+// Branches of different ranks: what follows knows one of them, that of the branch which hands a
+// value on. A run that takes the other one ends with an error, as it does behind this node
+// elsewhere. One element is the same in any rank.
+static bool agree_on_rank(const Region *region, Scope *const scopes[2],
+                          const Onnx__GraphProto *const graphs[2], size_t index, Value *values[2]) {
+  static const char *const names[2] = {"then", "else"};
+  bool on[2];
+  if (values[0]->type.rank == values[1]->type.rank ||
+      values[0]->type.element != values[1]->type.element)
+    return true;
+  for (int k = 0; k < 2; k++) on[k] = hands_output_on(graphs[k], graphs[k]->output[index]->name);
+  if (on[0] == on[1]) return true; // reported as a difference of types
+  int other = on[0];
+  const Type *wanted = &values[!other]->type;
+  if (is_single(&values[0]->type) && is_single(&values[1]->type)) {
+    Builder builder = builder_at_end(scopes[other]->graph, region->node->loc);
+    values[other] = build_reshape(&builder, values[other], wanted->rank, wanted->dims);
+    return values[other] != NULL;
+  }
+  diag_warning(region->node->importer->diag, region->node->loc,
+               "a run that takes the %s branch ends with an error: output %zu has rank %d there, "
+               "and %d in the other one",
+               names[other], index, values[other]->type.rank, values[!other]->type.rank);
+  values[other] = refused_value(region, scopes[other], values[other], wanted);
+  return values[other] != NULL;
+}
+
 // Output `index` of both branches. An optional on one side makes one of the other; a list that one
 // side leaves empty has the other's type.
 static bool branch_output(const Region *region, Scope *const scopes[2],
-                          const Onnx__GraphProto *const graphs[2], size_t index) {
+                          const Onnx__GraphProto *const graphs[2], size_t index, bool agree) {
   Importer *importer = region->node->importer;
   const Item *items[2];
   Value *values[2] = {NULL};
@@ -53,6 +115,7 @@ static bool branch_output(const Region *region, Scope *const scopes[2],
   bool optional = item_is_optional(items[0]) || item_is_optional(items[1]);
   bool tensors = items[0]->value && items[1]->value && !optional;
   for (int k = 0; k < 2 && tensors; k++) values[k] = items[k]->value;
+  if (tensors && agree && !agree_on_rank(region, scopes, graphs, index, values)) return false;
   int first =
       !items[0]->value && !items[0]->list && !items[0]->element_count; // the one that has elements
   for (int turn = 0; turn < 2 && !tensors; turn++) {
@@ -80,8 +143,9 @@ static bool note_open_condition(OnnxNode *node, const Value *condition) {
   return false;
 }
 
+// agree: ranks that differ become those of the branch that hands values on.
 static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *then,
-                     const Onnx__GraphProto *otherwise) {
+                     const Onnx__GraphProto *otherwise, bool agree) {
   Region region;
   if (!region_begin(node, &region, then, otherwise)) return false;
   if (then->n_output != otherwise->n_output || (size_t)node->output_count > then->n_output)
@@ -98,7 +162,7 @@ static bool build_if(OnnxNode *node, Value *condition, const Onnx__GraphProto *t
                             import_branch(&region, owner, "else", otherwise)};
   bool good = scopes[0] && scopes[1];
   for (size_t i = 0; good && i < then->n_output; i++)
-    good = branch_output(&region, scopes, graphs, i);
+    good = branch_output(&region, scopes, graphs, i, agree);
   if (!good) {
     region_drop_operands(owner);
     return false;
@@ -150,12 +214,12 @@ bool import_if(OnnxNode *node) {
   if (!known) {
     Attempt attempt;
     attempt_begin(node, &attempt);
-    if (attempt_end(node, &attempt, build_if(node, condition, then, otherwise))) return true;
+    if (attempt_end(node, &attempt, build_if(node, condition, then, otherwise, false))) return true;
     if (importer->options->value_of_input && import_constant_value(importer, condition, &decided))
       known = &decided;
   }
   if (known && tensor_count(known) == 1)
     return inline_branch(node, element_load_int(BOOL, known->data, 0) ? then : otherwise);
   if (squeezes(then) && hands_on(otherwise)) return inline_branch(node, then);
-  return build_if(node, condition, then, otherwise);
+  return build_if(node, condition, then, otherwise, true);
 }

@@ -141,19 +141,12 @@ bool import_global_lp_pool(OnnxNode *node) {
 // What is missing to the given shape follows at the end of each spatial axis.
 static Value *extend_to(OnnxNode *node, Value *x, const Dim *const *from, const Dim *const *to,
                         int spatial) {
-  int64_t pads[2 * MAX_RANK] = {0};
-  bool any = false;
-  for (int i = 0; x && i < spatial; i++) {
-    int64_t *pad = &pads[x->type.rank + 1 + i];
-    if (!dim_is_constant(dim_sub(node->importer->dims, to[i], from[i]), pad) || *pad > 1 << 24 ||
-        *pad < -(1 << 24))
-      return onnx_error(node, "output_shape does not fit the input"), NULL;
-    any |= *pad != 0;
-  }
-  Node *pad = x && any ? build_begin(&node->builder, OP_PAD, &x, 1) : NULL;
-  if (!pad) return x;
-  node_set_ints(pad, ATTR_PADS, pads, 2 * x->type.rank);
-  return build_end(&node->builder, pad);
+  const Dim *pads[2 * MAX_RANK];
+  if (!x) return NULL;
+  for (int i = 0; i < 2 * x->type.rank; i++) pads[i] = import_dim(node->importer, 0);
+  for (int i = 0; i < spatial; i++)
+    pads[x->type.rank + 1 + i] = dim_sub(node->importer->dims, to[i], from[i]);
+  return onnx_pad(node, x, pads, "constant", NULL);
 }
 
 // The indices belong to the shape that the pool had as input if it divided evenly.

@@ -1,6 +1,8 @@
 // What subgraphs read from outside, and their regions.
 #include "frontend/import_region.h"
 
+#include <stdlib.h>
+
 // --- captures
 
 static void note_name(Importer *importer, const Scope *defined, Scope *seen, char *name,
@@ -160,13 +162,24 @@ void region_drop_operands(Node *node) {
 void attempt_begin(OnnxNode *node, Attempt *attempt) {
   Importer *importer = node->importer;
   *attempt = (Attempt){.diag = importer->diag, .unsupported = importer->unsupported_count};
-  diag_init(&attempt->quiet, importer->arena, NULL);
+  attempt->quiet = *importer->diag;
+  attempt->quiet.errors = attempt->quiet.warnings = 0;
+  attempt->quiet.first_error = NULL;
+  attempt->quiet.stream = open_memstream(&attempt->text, &attempt->text_size);
+  if (!attempt->quiet.stream) machine_failed("out of memory");
   importer->diag = importer->module->diag = &attempt->quiet;
 }
 
-bool attempt_end(OnnxNode *node, const Attempt *attempt, bool good) {
+bool attempt_end(OnnxNode *node, Attempt *attempt, bool good) {
   Importer *importer = node->importer;
   importer->diag = importer->module->diag = attempt->diag;
+  fclose(attempt->quiet.stream);
+  if (good) {
+    attempt->diag->warnings += attempt->quiet.warnings;
+    attempt->diag->errors += attempt->quiet.errors; // warnings, with -Werror
+    if (attempt->diag->stream) fputs(attempt->text, attempt->diag->stream);
+  }
+  free(attempt->text);
   if (good) return true;
   node->builder.failed = false;
   importer->unsupported_count = attempt->unsupported;

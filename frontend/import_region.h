@@ -45,10 +45,13 @@ void region_drop_operands(Node *node);
 typedef struct Attempt {
   Diag *diag, quiet;
   int unsupported;
+  char *text; // the messages of the attempt: warnings, if it succeeds
+  size_t text_size;
 } Attempt;
 void attempt_begin(OnnxNode *node, Attempt *attempt);
-// Back to the usual diagnostics; a failure leaves the node as it was. Returns `good`.
-bool attempt_end(OnnxNode *node, const Attempt *attempt, bool good);
+// Back to the usual diagnostics, with the warnings of a success; a failure leaves the node as it
+// was. Returns `good`.
+bool attempt_end(OnnxNode *node, Attempt *attempt, bool good);
 bool onnx_output_any(OnnxNode *node, int index, Value *value);
 bool item_is_optional(const Item *item);
 

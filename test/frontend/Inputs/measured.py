@@ -156,6 +156,35 @@ def check_squeeze(command, folder):
     sys.exit("squeeze: an axis of size 2 was squeezed")
 
 
+def check_ranks(command, folder):
+    """Branches of different ranks, inside of another branch: that of the value which is handed on counts, and the other one ends the run."""
+    def branch(name, nodes):
+        return helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(name, F, None)])
+
+    inner = helper.make_node("If", ["c"], ["r"], name="ranks", then_branch=branch("a", [helper.make_node("Unsqueeze", ["x", "axes"], ["a"])]),
+                             else_branch=branch("b", [helper.make_node("Neg", ["x"], ["unused"]), helper.make_node("Identity", ["x"], ["b"])]))
+    outer = helper.make_node("If", ["d"], ["s"], then_branch=branch("e", [inner, helper.make_node("Neg", ["r"], ["e"])]),
+                             else_branch=branch("f", [helper.make_node("Abs", ["x"], ["f"])]))
+    inputs = [helper.make_tensor_value_info("x", F, ["N", 3]), *(helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in "cd")]
+    graph = helper.make_graph([outer, helper.make_node("Transpose", ["s"], ["z"], perm=[1, 0])], "ranks", inputs,
+                              [helper.make_tensor_value_info("z", F, None)], [helper.make_tensor("axes", I, [1], [0])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), f"{folder}/ranks.onnx")
+    done = subprocess.run([command, "compile", f"{folder}/ranks.onnx", "-o", f"{folder}/ranks.so"], check=True, capture_output=True, text=True)
+    if "node 'ranks' (If): a run that takes the then branch ends with an error: output 0 has rank 3 there, and 2 in the other one" not in done.stderr:
+        sys.exit(f"ranks: no warning: {done.stderr}")
+    model = tenon.Model(f"{folder}/ranks.so")
+    x = np.arange(6, dtype="f4").reshape(2, 3) - 2
+    for c, d, wanted in ((False, True, -x.T), (True, False, abs(x).T), (False, False, abs(x).T)):
+        if not np.array_equal(model({"x": x, "c": np.array(c), "d": np.array(d)})[0], wanted):
+            sys.exit(f"ranks {c} {d}: differs")
+    try:
+        model({"x": x, "c": np.array(True), "d": np.array(True)})
+    except tenon.ModelError as error:
+        if error.code == 7:  # TENON_E_INDEX
+            return
+    sys.exit("ranks: the other rank was taken")
+
+
 def check_refused(name, model, inputs, values, code):
     try:
         found, = model({key: np.array(value, "i8" if inputs[key][0] == I else "f4") for key, value in values.items()})
@@ -170,6 +199,7 @@ def main():
     command = sys.argv[1]
     with tempfile.TemporaryDirectory() as folder:
         check_squeeze(command, folder)
+        check_ranks(command, folder)
         for name, (nodes, inputs, runs) in CASES.items():
             path = f"{folder}/{name}.onnx"
             reference = build(nodes, inputs, path)
