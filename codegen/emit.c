@@ -320,6 +320,10 @@ static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node,
 // Arguments of a kernel as an array of words: units per task and their number, then the parameters.
 enum { WORD_EACH, WORD_EXTENT, FIRST_PARAMETER, FEW_WORDS = 16 };
 
+enum {
+  DIRECT_PARAMETERS = 3
+}; // of a kernel: with three more arguments, what x86-64 has registers for
+
 static Val word_at(Nest *nest, Val words, int word) {
   return nest_address(nest, words, nest->index, nest_const(nest, word));
 }
@@ -372,20 +376,26 @@ static Val task_function(Compiled *compiled, KernelFunction *kernel, LLVMTypeRef
   return kernel->task = task;
 }
 
-// void spread(executor, task, words, extent): all units as one task without an executor, else by
+// void spread(executor, task, extent, words): all units as one task without an executor, else by
 // its parallel_for. One function for all kernels: calls of both kinds behind each op would be a
-// fifth of a small model's code.
-static Val spread_function(Compiled *compiled) {
-  if (compiled->spread) return compiled->spread;
+// fifth of a small model's code. `direct`: a few pointers instead of words, for the same reason.
+static Val spread_function(Compiled *compiled, bool direct) {
+  if (compiled->spread[direct]) return compiled->spread[direct];
   Nest *nest = &compiled->nest;
   Interrupted caller = interrupt(nest);
-  LLVMTypeRef types[] = {nest->pointer, nest->pointer, nest->pointer, nest->index};
-  Val spread = nest_function_begin(
-      nest, arena_printf(compiled->arena, "%s_spread", compiled->interface->prefix), nest->nothing,
-      types, 4);
+  enum { OWN = 3 };
+  LLVMTypeRef types[OWN + DIRECT_PARAMETERS] = {nest->pointer, nest->pointer, nest->index};
+  int parameters = direct ? DIRECT_PARAMETERS : 1;
+  for (int i = 0; i < parameters; i++) types[OWN + i] = nest->pointer;
+  const char *name = arena_printf(compiled->arena, "%s_spread%s", compiled->interface->prefix,
+                                  direct ? "_pointers" : "");
+  Val spread = nest_function_begin(nest, name, nest->nothing, types, OWN + parameters);
   nest_attribute(nest, spread, (int)LLVMAttributeFunctionIndex, "noinline", 0);
   Val executor = LLVMGetParam(spread, 0), task = LLVMGetParam(spread, 1),
-      words = LLVMGetParam(spread, 2), extent = LLVMGetParam(spread, 3);
+      extent = LLVMGetParam(spread, 2), words = LLVMGetParam(spread, OWN);
+  if (direct) words = nest_local(nest, nest->index, FIRST_PARAMETER + DIRECT_PARAMETERS, 0);
+  for (int i = 0; direct && i < DIRECT_PARAMETERS; i++)
+    store_word(nest, LLVMGetParam(spread, (unsigned)(OWN + i)), words, FIRST_PARAMETER + i);
   Val one = nest_const(nest, 1);
   store_word(nest, extent, words, WORD_EXTENT);
   Val absent =
@@ -410,14 +420,32 @@ static Val spread_function(Compiled *compiled) {
   nest_end_if(nest, &serial);
   nest_function_end(nest, NULL);
   resume(nest, &caller);
-  return compiled->spread = spread;
+  return compiled->spread[direct] = spread;
+}
+
+// False: there are too many parameters, or not all are pointers.
+static bool call_spread_direct(Compiled *compiled, Frame *frame, Val task, const Val *arguments,
+                               int count, Val extent) {
+  Nest *nest = frame->nest;
+  if (count > DIRECT_PARAMETERS) return false;
+  for (int i = 0; i < count; i++)
+    if (LLVMTypeOf(arguments[i]) != nest->pointer) return false;
+  Val all[] = {frame->executor, task, extent, NULL, NULL, NULL};
+  for (int i = 0; i < DIRECT_PARAMETERS; i++)
+    all[3 + i] = i < count ? arguments[i] : LLVMGetUndef(nest->pointer);
+  Val spread = spread_function(compiled, true);
+  LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(spread), spread, all, 3 + DIRECT_PARAMETERS,
+                 "");
+  return true;
 }
 
 // `count`: of the kernel's parameters, the units to do included.
 static void call_spread(Compiled *compiled, Frame *frame, KernelFunction *kernel, LLVMTypeRef type,
                         Val *arguments, int count, Val extent) {
   Nest *nest = frame->nest;
-  Val task = task_function(compiled, kernel, type, count), spread = spread_function(compiled);
+  Val task = task_function(compiled, kernel, type, count);
+  if (call_spread_direct(compiled, frame, task, arguments, count - 2, extent)) return;
+  Val spread = spread_function(compiled, false);
   if (count > frame->task_word_count) { // calls share one array: each is over before the next
     frame->task_word_count = count > FEW_WORDS ? count : FEW_WORDS;
     frame->task_words = nest_local(nest, nest->index, frame->task_word_count, 0);
@@ -425,7 +453,7 @@ static void call_spread(Compiled *compiled, Frame *frame, KernelFunction *kernel
   for (int i = 0; i < count - 2; i++)
     store_word(nest, arguments[i], frame->task_words, FIRST_PARAMETER + i);
   LLVMBuildCall2(nest->builder, LLVMGlobalGetValueType(spread), spread,
-                 (Val[]){frame->executor, task, frame->task_words, extent}, 4, "");
+                 (Val[]){frame->executor, task, extent, frame->task_words}, 4, "");
 }
 
 // Work below about this many cycles is not worth the other threads' attention.

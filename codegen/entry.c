@@ -62,11 +62,15 @@ static Val begin_function(Compiled *compiled, const char *suffix) {
   Nest *nest = &compiled->nest;
   const char *name = arena_printf(compiled->arena, "%s_%s", compiled->interface->prefix, suffix);
   LLVMTypeRef parameters[] = {nest->pointer, nest->pointer, nest->pointer};
-  Val function = nest_function_begin(nest, name, nest->i32, parameters, 3);
-  LLVMSetLinkage(function, LLVMExternalLinkage);
   // On ARM the tables would name the unwinder's functions.
   bool tables = target_has(compiled->target, TARGET_HOSTED) &&
                 strcmp(compiled->target->family, "armv7a") != 0;
+  // LLVM's shortest code moves the stack pointer for constants, and the tables would say so.
+  CodeSize size = nest->size;
+  if (tables && size == CODE_SHORTEST) nest->size = CODE_SHORT;
+  Val function = nest_function_begin(nest, name, nest->i32, parameters, 3);
+  nest->size = size;
+  LLVMSetLinkage(function, LLVMExternalLinkage);
   if (tables) nest_attribute(nest, function, (int)LLVMAttributeFunctionIndex, "uwtable", 2);
   return function;
 }

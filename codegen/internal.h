@@ -127,7 +127,8 @@ struct Compiled {
   Nest nest;
   KernelFunction *kernels;
   int kernel_count;
-  Val spread; // runs the units of a kernel, in tasks or at once; NULL: nobody needs it yet
+  Val spread[2]; // run the units of a kernel, in tasks or at once, by words or by pointers; NULL:
+                 // nobody needs it yet
   const char **op_names; // by number
   const Node **op_nodes;
   bool *op_reported; // a failed run may name it: tenon_model.ops has it

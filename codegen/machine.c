@@ -147,8 +147,8 @@ bool machine_link_library(Compiled *compiled) {
 // code included). Small models of small machines can afford all of it.
 static const char *pipeline_of(const Compiled *compiled) {
   if (compiled->options.level == 0) return "globaldce,always-inline,function(early-cse)";
-  if (compiled->options.optimise_size) return "globaldce,default<Os>";
-  if (!target_has(compiled->target, TARGET_HOSTED)) return "globaldce,default<O2>";
+  if (!target_has(compiled->target, TARGET_HOSTED))
+    return compiled->options.optimise_size ? "globaldce,default<Os>" : "globaldce,default<O2>";
   return "globaldce,always-inline,cgscc(inline,function(sroa,early-cse<memssa>,simplifycfg,"
          "instcombine<no-verify-fixpoint>,loop-mssa(licm),early-cse,simplifycfg)),globaldce";
 }

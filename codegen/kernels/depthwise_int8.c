@@ -17,7 +17,7 @@
 #include "codegen/kernels/pack.h"
 #include "codegen/kernels/pixels.h"
 
-enum { UNROLLED_TAPS = 32, MAX_PARTS = 4 };
+enum { UNROLLED_TAPS = 32, KEPT_TAPS = 9, MAX_PARTS = 4 };
 
 // How a node is cut, from its types and target alone: pack and lower agree by it.
 typedef struct Shape {
@@ -39,6 +39,9 @@ static Shape shape_of(const Node *node, const Target *target) {
   return s;
 }
 
+// Where the table of channels begins, behind the filters.
+static int64_t table_offset(const Shape *s) { return (s->channels * s->taps + 3) / 4 * 4; }
+
 typedef struct Depthwise {
   Kernel *kernel;
   Nest *nest;
@@ -48,6 +51,8 @@ typedef struct Depthwise {
   Val batch;
   ChannelTable table;
   Val pointers; // addresses of the taps of a border pixel
+  bool keeps;   // the addresses of a pixel's taps, inside or not, stay in registers:
+  Val tap[KEPT_TAPS];
 } Depthwise;
 
 static Val byte_at(Nest *nest, Val pointer, Val offset) {
@@ -104,6 +109,7 @@ static void step_one(Depthwise *d, Sums *sums, Val address, Val w) {
 // its pointer.
 static Val tap_address(Depthwise *d, Val first, Val tap_number, int64_t tap, Val channel) {
   Nest *nest = d->nest;
+  if (d->keeps && !first) return byte_at(nest, d->tap[tap], channel);
   if (!first) {
     Val at = tap_number ? tap_number : nest_const(nest, tap);
     return byte_at(
@@ -275,6 +281,24 @@ static Val first_address(Depthwise *d, const Pixel *pixel) {
   return byte_at(nest, d->x->pointer, offset);
 }
 
+// Where there are registers for all addresses, inside and border share the code of the sums too.
+static void keep_taps(Depthwise *d, const Pixel *pixel, Val inside) {
+  Nest *nest = d->nest;
+  Val zero = nest_const(nest, 0), known[KEPT_TAPS];
+  Branch branch = nest_if(nest, inside);
+  for (int64_t tap = 0; tap < d->shape.taps; tap++)
+    known[tap] = tap_address(d, first_address(d, pixel), NULL, tap, zero);
+  nest_else(nest, &branch);
+  point_taps(d, pixel);
+  for (int64_t tap = 0; tap < d->shape.taps; tap++)
+    d->tap[tap] =
+        nest_load(nest, nest->pointer,
+                  nest_address(nest, d->pointers, nest->pointer, nest_const(nest, tap)), 0);
+  nest_end_if(nest, &branch);
+  for (int64_t tap = 0; tap < d->shape.taps; tap++)
+    d->tap[tap] = nest_merge(nest, &branch, known[tap], d->tap[tap]);
+}
+
 static void emit_pixel(Depthwise *d, const Pixel *pixel) {
   Nest *nest = d->nest;
   bool unrolled = d->shape.taps <= UNROLLED_TAPS;
@@ -282,6 +306,11 @@ static void emit_pixel(Depthwise *d, const Pixel *pixel) {
   if (!inside) {
     if (!unrolled) point_taps(d, pixel);
     emit_channels(d, pixel, NULL, unrolled ? first_address(d, pixel) : NULL);
+    return;
+  }
+  if (d->keeps) {
+    keep_taps(d, pixel, inside);
+    emit_channels(d, pixel, NULL, NULL);
     return;
   }
   Branch border = nest_if(nest, nest_xor(nest, inside, nest_int(nest->i1, 1)));
@@ -326,10 +355,12 @@ bool lower_depthwise_int8(Kernel *kernel) {
                  .y = &kernel->results[0]};
   DimTable *dims = node->graph->module->dims;
   ChannelLayout layout = channel_layout(node);
-  d.table = channel_table_open(nest, &layout, kernel->packed[1]);
+  Val table = byte_at(nest, kernel->packed[0], nest_const(nest, table_offset(&d.shape)));
+  d.table = channel_table_open(nest, &layout, table);
   prepare_window(&d);
   if (d.pixels.zeros || d.shape.taps > UNROLLED_TAPS)
     d.pointers = nest_local(nest, nest->pointer, d.shape.taps, 0);
+  d.keeps = d.pixels.zeros && d.shape.taps <= KEPT_TAPS && kernel->target->pointer_bits == 64;
   const Dim *lines = dim_constant(dims, 1);
   for (int i = 1; i < d.y->rank - 2; i++) lines = dim_mul(dims, lines, d.y->type->dims[i]);
   if (dim_is(d.y->type->dims[0], 1)) {
@@ -386,8 +417,10 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
   }
 }
 
-static void write_tables(const PackedSegment *segment, unsigned char *out) {
+static void write_segment(const PackedSegment *segment, unsigned char *out) {
   const PackPlan *plan = segment->user;
+  write_weights(segment, out);
+  out += table_offset(&plan->shape);
   channel_table_write_header(segment->node, &plan->layout, out);
   for (int64_t channel = 0; channel < plan->shape.channels; channel++) {
     ChannelPlace place;
@@ -402,7 +435,7 @@ bool pack_depthwise_int8(Pack *pack) {
   PackPlan *plan = NEW(pack->arena, PackPlan);
   *plan = (PackPlan){shape_of(node, pack->target), channel_layout(node)};
   const Shape *s = &plan->shape;
-  pack_add(pack, (size_t)(s->channels * s->taps), 4, NULL, write_weights, plan);
-  pack_add(pack, channel_table_bytes(&plan->layout, s->channels), 4, NULL, write_tables, plan);
+  size_t bytes = (size_t)table_offset(s) + channel_table_bytes(&plan->layout, s->channels);
+  pack_add(pack, bytes, 4, NULL, write_segment, plan);
   return true;
 }

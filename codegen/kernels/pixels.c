@@ -54,6 +54,8 @@ Pixel pixels_at(const Pixels *pixels, Val number) {
   if (pixels->linear) return (Pixel){{nest_const(nest, 0), nest_const(nest, 0), number}};
   Val width = pixels->window.output[2], height = pixels->window.output[1];
   Val line = nest_udiv(nest, number, width);
+  if (pixels->window.rank < WINDOW_AXES)
+    return (Pixel){{nest_const(nest, 0), line, nest_urem(nest, number, width)}};
   return (Pixel){{nest_udiv(nest, line, height), nest_urem(nest, line, height),
                   nest_urem(nest, number, width)}};
 }
@@ -70,6 +72,10 @@ Pixel pixels_next(const Pixels *pixels, Pixel pixel) {
       wraps = nest_compare(nest, LLVMIntEQ, column, pixels->window.output[2]);
   at[2] = nest_select(nest, wraps, zero, column);
   Val line = nest_select(nest, wraps, nest_add(nest, at[1], one), at[1]);
+  if (pixels->window.rank < WINDOW_AXES) {
+    at[1] = line;
+    return pixel;
+  }
   Val layer = nest_compare(nest, LLVMIntEQ, line, pixels->window.output[1]);
   at[1] = nest_select(nest, layer, zero, line);
   at[0] = nest_select(nest, layer, nest_add(nest, at[0], one), at[0]);

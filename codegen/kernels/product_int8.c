@@ -443,6 +443,10 @@ static bool shares_tile(const Product *p) {
   return s->run == s->padded_run && (!s->is_conv || p->pixels.linear);
 }
 
+static Val packed_table(const Product *p) {
+  return byte_at(p->nest, p->kernel->packed[0], nest_const(p->nest, int8_table_offset(&p->shape)));
+}
+
 static void call_tile(Product *p, Val x, Val first, Val count) {
   Nest *nest = p->nest;
   const Int8Shape *s = &p->shape;
@@ -457,7 +461,7 @@ static void call_tile(Product *p, Val x, Val first, Val count) {
                        row_offset(p, first, nest_const(nest, 0)));
   Int8TileCall call = {x,
                        p->kernel->packed[0],
-                       p->kernel->packed[1],
+                       packed_table(p),
                        y,
                        nest_const(nest, s->padded_run),
                        nest_const(nest, s->outputs),
@@ -585,7 +589,7 @@ static bool lower_product(Kernel *kernel) {
   if (!shared && nest_constant(p.pixels.count, &count) && count < p.shape.rows)
     p.shape.rows = count > 0 ? (int)count : 1;
   if (!shared)
-    p.table = channel_table_open(nest, &layout, kernel->packed[1]);
+    p.table = channel_table_open(nest, &layout, packed_table(&p));
   else
     p.table.layout = layout;
   enum { LONG_SUM = 64 };

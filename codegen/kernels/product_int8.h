@@ -19,6 +19,8 @@ typedef struct Int8Shape {
 } Int8Shape;
 
 Int8Shape int8_shape(const Node *node, const Target *target);
+// Where the table of channels begins, from the start of the packed weights.
+int64_t int8_table_offset(const Int8Shape *shape);
 
 // --- sums of a tile, in registers (product_int8_tile.c)
 

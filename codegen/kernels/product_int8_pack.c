@@ -41,6 +41,12 @@ Int8Shape int8_shape(const Node *node, const Target *target) {
   return s;
 }
 
+static int64_t weight_bytes(const Int8Shape *s) {
+  return s->group * s->columns * s->runs * s->padded_run;
+}
+
+int64_t int8_table_offset(const Int8Shape *s) { return (weight_bytes(s) + 3) / 4 * 4; }
+
 typedef struct PackPlan {
   Int8Shape shape;
   ChannelLayout layout;
@@ -70,9 +76,12 @@ static void write_weights(const PackedSegment *segment, unsigned char *out) {
   }
 }
 
-static void write_tables(const PackedSegment *segment, unsigned char *out) {
+// One segment, so that a call has one address to hand over.
+static void write_segment(const PackedSegment *segment, unsigned char *out) {
   const PackPlan *plan = segment->user;
   const Int8Shape *s = &plan->shape;
+  write_weights(segment, out);
+  out += int8_table_offset(s);
   channel_table_write_header(segment->node, &plan->layout, out);
   for (int64_t m = 0; m < s->outputs * s->group; m++)
     channel_table_write(segment->node, &plan->layout, s->dot.x_offset, m, place_of(s, m), out);
@@ -84,10 +93,8 @@ static bool pack_product(Pack *pack) {
   const Int8Shape *s = &plan->shape;
   // A vector of weights lies in one line of the cache.
   int align = s->dot.lanes > 1 ? s->dot.lanes * s->dot.group : 4;
-  int64_t bytes = s->group * s->columns * s->runs * s->padded_run;
-  pack_add(pack, (size_t)bytes, align, NULL, write_weights, plan);
-  pack_add(pack, channel_table_bytes(&plan->layout, s->group * s->columns), 4, NULL, write_tables,
-           plan);
+  size_t table = channel_table_bytes(&plan->layout, s->group * s->columns);
+  pack_add(pack, (size_t)int8_table_offset(s) + table, align, NULL, write_segment, plan);
   return true;
 }
 

@@ -52,6 +52,7 @@ typedef struct Body {
   const Int8Tile *tile;
   Int8TileCall given;
   ChannelTable table;
+  Val last;    // row
   Val spilled; // sums of a tile on their way to a loop over its rows
 } Body;
 
@@ -60,6 +61,16 @@ typedef struct Panel {
   int vectors;
   Val partial; // lanes of the last vector that exist; NULL: all
 } Panel;
+
+// The row behind `row`, but none behind the last one.
+static Val row_behind(const Body *b, Val row) {
+  Nest *nest = b->nest;
+  // Not inbounds: what lies behind the last row is computed but not used.
+  Val next = LLVMBuildGEP2(nest->builder, b->tile->widened ? nest->i16 : nest->i8, row,
+                           (Val[]){b->given.k}, 1, "");
+  Val beyond = nest_compare(nest, LLVMIntUGT, next, b->last);
+  return nest_select(nest, beyond, b->last, next);
+}
 
 // Where a row begins.
 static Val row_of(const Body *b, Val number) {
@@ -72,10 +83,8 @@ static void accumulate(const Body *b, Int8Sums *sums, const Panel *panel, Val nu
   Nest *nest = b->nest;
   const Int8Tile *tile = b->tile;
   const Dot *dot = &tile->dot;
-  Val rows[MAX_ROWS], last = nest_sub(nest, b->given.rows, nest_const(nest, 1));
-  for (int r = 0; r < tile->rows; r++)
-    rows[r] =
-        row_of(b, r ? nest_min(nest, nest_add(nest, number, nest_const(nest, r)), last) : number);
+  Val rows[MAX_ROWS];
+  for (int r = 0; r < tile->rows; r++) rows[r] = r ? row_behind(b, rows[r - 1]) : row_of(b, number);
   for (int v = 0; v < sums->vectors; v++) {
     Val bias = channel_table_bias(&b->table, panel->block, sums->vectors * dot->lanes,
                                   v * dot->lanes, dot->lanes);
@@ -161,6 +170,7 @@ static void emit_body(Nest *nest, const Int8Tile *tile, const Val *arguments) {
   b.given = (Int8TileCall){arguments[0], arguments[1], arguments[2], arguments[3],
                            arguments[4], arguments[5], arguments[6]};
   b.table = channel_table_open(nest, &tile->layout, b.given.table);
+  b.last = row_of(&b, nest_sub(nest, b.given.rows, nest_const(nest, 1)));
   int lanes = tile->dot.lanes, width = tile->vectors * lanes;
   b.spilled = nest_local(nest, nest->i32, (int64_t)tile->rows * width, lanes * 4);
   Val rest = nest_const(nest, tile->rest), whole = nest_sub(nest, b.given.columns, rest);
