@@ -313,6 +313,15 @@ static void emit_pixel(Depthwise *d, const Pixel *pixel) {
     emit_channels(d, pixel, NULL, NULL);
     return;
   }
+  if (d->shape.width == 1) { // a branch for every single channel would be felt
+    Branch branch = nest_if(nest, inside);
+    emit_channels(d, pixel, NULL, first_address(d, pixel));
+    nest_else(nest, &branch);
+    point_taps(d, pixel);
+    emit_channels(d, pixel, NULL, NULL);
+    nest_end_if(nest, &branch);
+    return;
+  }
   Branch border = nest_if(nest, nest_xor(nest, inside, nest_int(nest->i1, 1)));
   point_taps(d, pixel);
   nest_end_if(nest, &border);

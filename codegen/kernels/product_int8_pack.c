@@ -30,7 +30,9 @@ Int8Shape int8_shape(const Node *node, const Target *target) {
   if (s.columns < (int64_t)s.vectors * s.dot.lanes)
     s.vectors = s.columns > 0 ? (int)(s.columns / s.dot.lanes) : 1;
   s.width = s.vectors * s.dot.lanes;
+  int64_t most_rows = node_ints_at(node, ATTR_TILE, 2, 0); // -Os
   s.rows = vectors ? (target->vector_registers >= 32 ? (s.vectors < 3 ? MAX_ROWS : 6) : 4) : 2;
+  if (vectors && most_rows > 0 && most_rows < s.rows) s.rows = (int)most_rows;
   s.widens =
       vectors && s.dot.kind == DOT_MADD && (s.taps * s.inputs + 1) * 2 * s.rows <= WIDE_BYTES;
   s.gathers =

@@ -16,7 +16,7 @@ typedef struct KernelRule {
   OpCode op;
   bool (*applies)(const Node *node, const Target *target);
   const char *kernel;
-  int (*tile)(const Node *node, const Target *target,
+  int (*tile)(const Node *node, const PassContext *context,
               int64_t tile[MAX_TILE]); // entries; NULL: no tile
 } KernelRule;
 
@@ -72,6 +72,12 @@ static int64_t more_rows(const ProductTile *shape, int64_t vectors) {
   return rows < MOST_ROWS ? rows : MOST_ROWS;
 }
 
+// Half a tile is half the code, and about three quarters as fast.
+static int64_t fewer_rows(const PassContext *context, int64_t rows) {
+  enum { FEW_ROWS = 3 };
+  return context->optimise_size && rows > FEW_ROWS ? rows / 2 : rows;
+}
+
 static bool is_panel_recurrent(const Node *node, const Target *target) {
   const Value *w = node->operands[RECURRENT_W], *r = node->operands[RECURRENT_R];
   (void)target;
@@ -80,9 +86,9 @@ static bool is_panel_recurrent(const Node *node, const Target *target) {
 
 // Vectors per panel, rows per tile. One row alone (a matrix-vector product) takes wider panels:
 // more sums in flight hide the latency of the multiply-add.
-static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
+static int matmul_tile(const Node *node, const PassContext *context, int64_t tile[MAX_TILE]) {
   const Type *type = &node->results[0]->type, *weights = &node->operands[1]->type;
-  ProductTile shape = product_tile(target, type->element);
+  ProductTile shape = product_tile(context->target, type->element);
   tile[0] = shape.vectors;
   tile[1] = shape.rows;
   if (shape.lanes > 1 && dim_high(type->dims[type->rank - 2]) == 1) {
@@ -92,16 +98,16 @@ static int matmul_tile(const Node *node, const Target *target, int64_t tile[MAX_
   tile[0] = fewer_vectors(
       tile[0], type_dim(weights, weights->rank - (node_int(node, ATTR_TRANSPOSE_B) ? 2 : 1)),
       shape.lanes);
-  if (tile[1] > 1) tile[1] = more_rows(&shape, tile[0]);
+  if (tile[1] > 1) tile[1] = fewer_rows(context, more_rows(&shape, tile[0]));
   return 2;
 }
 
-static int conv_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
-  ProductTile shape = product_tile(target, node_own_type(node)->element);
+static int conv_tile(const Node *node, const PassContext *context, int64_t tile[MAX_TILE]) {
+  ProductTile shape = product_tile(context->target, node_own_type(node)->element);
   const Type *weights = &node->operands[1]->type;
   tile[0] =
       fewer_vectors(shape.vectors, type_dim(weights, 0) / node_int(node, ATTR_GROUP), shape.lanes);
-  tile[1] = more_rows(&shape, tile[0]);
+  tile[1] = fewer_rows(context, more_rows(&shape, tile[0]));
   return 2;
 }
 
@@ -152,16 +158,18 @@ static bool is_int8_depthwise(const Node *node, const Target *target) {
          is_int8_conv(node, target);
 }
 
-// Whether the high halves of the multiplications are enough; whether channels are single words.
-static int int8_tile(const Node *node, const Target *target, int64_t tile[MAX_TILE]) {
-  (void)target;
+// Whether the high halves of the multiplications are enough; whether channels are single words;
+// where code is to be short, the most rows of a tile of vectors (else as many as registers hold).
+static int int8_tile(const Node *node, const PassContext *context, int64_t tile[MAX_TILE]) {
+  enum { SHORT_ROWS = 2 };
   const Type *y = own_result(node);
   ChannelWords words;
   bool codes = y->quant && y->element != I32;
   tile[0] = codes && requantization_is_high(node->operands[0]->type.quant,
                                             node->operands[1]->type.quant, y->quant);
   tile[1] = codes && product_channel_words(node, y, &words);
-  return tile[1] ? 2 : 1;
+  tile[2] = SHORT_ROWS;
+  return context->optimise_size ? 3 : tile[1] ? 2 : 1;
 }
 
 // Compressed weights: what the streams are made of decides between the two kernels of each op.
@@ -213,7 +221,7 @@ void place_choose_kernels(Graph *graph, const PassContext *context) {
     if (!rule || node_attribute(node, ATTR_KERNEL_NAME)) continue; // a hand-written choice stays
     node_set_string(node, ATTR_KERNEL_NAME, rule->kernel);
     int64_t tile[MAX_TILE];
-    int count = rule->tile ? rule->tile(node, context->target, tile) : 0;
+    int count = rule->tile ? rule->tile(node, context, tile) : 0;
     if (count) node_set_ints(node, ATTR_TILE, tile, count);
   }
 }
