@@ -27,6 +27,13 @@ static bool is_f32_weights(const Value *value) {
          type_max_count(&value->type, &count) && count > 0;
 }
 
+// Codes of integer products, one byte each.
+static bool is_code_weights(const Value *value) {
+  const Constant *constant = value ? value_constant(value) : NULL;
+  return constant && (value->type.element == I8 || value->type.element == U8) &&
+         value->type.rank >= 2 && constant->bytes > 0;
+}
+
 static const char *other_use(const Value *weights) {
   if (weights->output_uses) return "an output of the model";
   for (int i = 0; i < weights->use_count; i++)
@@ -40,9 +47,9 @@ const char *compress_layer_name(const Layer *layer) {
   return name ? name : node ? node : layer->constant->name;
 }
 
-static void add_layer(LayerList *list, Node *user, PassContext *context) {
+static void add_layer(LayerList *list, Node *user, PassContext *context, bool codes) {
   Value *weights = node_operand(user, 1);
-  if (!is_f32_weights(weights)) return;
+  if (codes ? !is_code_weights(weights) : !is_f32_weights(weights)) return;
   for (int i = 0; i < list->count; i++)
     if (list->items[i].constant_node == weights->definition) return;
   Layer layer = {.constant_node = weights->definition,
@@ -55,25 +62,31 @@ static void add_layer(LayerList *list, Node *user, PassContext *context) {
     return;
   type_max_count(layer.type, &layer.count);
   layer.refused = other_use(weights);
-  for (int i = 0; i < weights->use_count && !layer.refused; i++)
+  for (int i = 0; i < weights->use_count && !layer.refused && !codes; i++)
     weight_matrix(weights->uses[i].user, &layer.matrix, &layer.refused);
-  if (layer.refused)
+  if (layer.refused || codes)
     layer.matrix = (WeightMatrix){0};
   else if (weight_matrix(user, &layer.matrix, NULL))
     weight_matrix_by_output(user, context->target, &layer.matrix);
   ARENA_PUSH(context->scratch, list->items, list->count, list->capacity, layer);
 }
 
-static void collect(Graph *graph, LayerList *list, PassContext *context) {
+static void collect(Graph *graph, LayerList *list, PassContext *context, bool codes) {
   FOR_EACH_NODE (node, graph) {
-    if (is_product(node)) add_layer(list, node, context);
-    for (int i = 0; i < node->region_count; i++) collect(node->regions[i], list, context);
+    if (is_product(node)) add_layer(list, node, context, codes);
+    for (int i = 0; i < node->region_count; i++) collect(node->regions[i], list, context, codes);
   }
 }
 
 LayerList compress_layers(Graph *graph, PassContext *context) {
   LayerList list = {0};
-  collect(graph, &list, context);
+  collect(graph, &list, context, false);
+  return list;
+}
+
+LayerList compress_code_layers(Graph *graph, PassContext *context) {
+  LayerList list = {0};
+  collect(graph, &list, context, true);
   return list;
 }
 
@@ -151,8 +164,10 @@ void compress_set_values(PassContext *context, Layer *layer, const float *values
 
 double compress_density(const Layer *layer) {
   const float *values = layer->constant->data;
+  const unsigned char *codes = layer->constant->data;
   int64_t kept = 0;
-  for (int64_t i = 0; i < layer->count; i++) kept += values[i] != 0;
+  for (int64_t i = 0; i < layer->count; i++)
+    kept += layer->type->element == F32 ? values[i] != 0 : codes[i] != 0;
   return (double)kept / (double)layer->count;
 }
 

@@ -11,7 +11,7 @@ typedef struct Layer {
   Node *user; // the first product that reads it
   Constant *constant;
   const Type *type;
-  WeightMatrix matrix; // rows 0 where `refused`
+  WeightMatrix matrix; // rows 0 where `refused`, and of codes
   int64_t count;       // of elements
   const char *refused; // why compressed storage cannot serve it; NULL: it can
 } Layer;
@@ -33,6 +33,8 @@ bool compress_prepare(PassContext *context);
 // execution, whose name, or layer name, matches the pass's option `only` (a pattern of the shell;
 // empty: all).
 LayerList compress_layers(Graph *graph, PassContext *context);
+// The same of weights that are 8-bit codes: only entropy coding serves them.
+LayerList compress_code_layers(Graph *graph, PassContext *context);
 
 // Signal to noise, dB, of `after` against `before`; INFINITY where they are equal.
 double compress_sqnr(const float *before, const float *after, int64_t count);
