@@ -586,6 +586,9 @@ static bool lower_product(Kernel *kernel) {
   }
   int64_t count;
   bool shared = shares_tile(&p);
+  // What is left here widens codes, a vector a turn: where loops begin makes no difference to it.
+  if (shared && p.shape.widens && nest->size == CODE_FAST)
+    nest_attribute(nest, nest->function, (int)LLVMAttributeFunctionIndex, "optsize", 0);
   if (!shared && nest_constant(p.pixels.count, &count) && count < p.shape.rows)
     p.shape.rows = count > 0 ? (int)count : 1;
   if (!shared)
