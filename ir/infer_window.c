@@ -50,7 +50,12 @@ bool infer_pool(Node *node, Diag *diag) {
   if (x->quant && (!codes || node->op == OP_LP_POOL)) return refuse_quantized(node, diag, 0);
   if (node->op == OP_LP_POOL && node_int(node, ATTR_EXPONENT) < 1)
     return refuse(node, diag, "exponent = %lld", (long long)node_int(node, ATTR_EXPONENT));
-  return set_result(node, diag, 0, result);
+  const Type *request = requested_type(node, 0);
+  if (codes && node->op == OP_AVERAGE_POOL && request && is_quantized_tensor(request)) {
+    result.element = request->element;
+    result.quant = request->quant;
+  }
+  return (!result.quant || check_quant(node, diag, &result)) && set_result(node, diag, 0, result);
 }
 
 bool infer_max_pool_indices(Node *node, Diag *diag) {

@@ -49,27 +49,39 @@ static void pool_maximum(Pool *p, const double *image) {
   }
 }
 
-// Quantized: the mean of the codes, rounded half up; codes of padding are the zero point.
-static double mean_code(double sum, int64_t inside, int64_t count, int32_t zero) {
-  int64_t total = (int64_t)sum + (count - inside) * zero;
-  int64_t twice = 2 * total + count, divisor = 2 * count;
+// sum / count in units of 2^-bits, rounded half up.
+static int64_t rounded_mean(int64_t sum, int64_t count, int bits) {
+  int64_t twice = sum * (INT64_C(2) << bits) + count, divisor = 2 * count;
   int64_t quotient = twice / divisor;
-  return (double)(twice % divisor < 0 ? quotient - 1 : quotient);
+  return twice % divisor < 0 ? quotient - 1 : quotient;
+}
+
+// Quantized: the mean of the codes, requantized where the result has a quantization of its own;
+// codes of padding are the zero point.
+static double mean_code(const Type *x, const Type *y, double sum, int64_t inside, int64_t count) {
+  int32_t zero = x->quant->zero[0], low, high;
+  int64_t centred = (int64_t)sum - inside * zero;
+  if (count == 0) return y->quant->zero[0];
+  if (x->element == y->element && quant_equal(x->quant, y->quant))
+    return (double)(zero + rounded_mean(centred, count, 0));
+  Requantization by = requantization_of(
+      ldexp((double)x->quant->scale[0] / (double)y->quant->scale[0], -MEAN_FRACTION_BITS));
+  quant_range(y->element, &low, &high);
+  return requantize((int32_t)rounded_mean(centred, count, MEAN_FRACTION_BITS), by,
+                    y->quant->zero[0], low, high);
 }
 
 static void pool_average(Pool *p, const double *image) {
-  const Quant *quant = operand_type(p->evaluation, 0)->quant;
+  const Type *x = operand_type(p->evaluation, 0), *y = &p->evaluation->node->results[0]->type;
   bool padding = node_int(p->evaluation->node, ATTR_COUNT_PADDING) != 0;
   int64_t count = padding ? p->taps_padded : p->taps_inside;
   for (int64_t c = 0; c < p->channels; c++) {
     double sum = 0;
     for (int64_t t = 0; t < p->taps_inside; t++)
       sum += image[p->taps[t].position * p->channels + c];
-    if (count == 0)
-      p->values[c] = quant ? quant->zero[0] : 0;
-    else
-      p->values[c] =
-          quant ? mean_code(sum, p->taps_inside, count, quant->zero[0]) : sum / (double)count;
+    p->values[c] = x->quant ? mean_code(x, y, sum, p->taps_inside, count)
+                   : count  ? sum / (double)count
+                            : 0;
   }
 }
 

@@ -25,6 +25,8 @@ Requantization requantization_of_product(float scale_a, float scale_b, float sca
 // least 33.
 bool requantization_is_high(const Quant *x, const Quant *w, const Quant *y);
 int32_t requantize(int32_t accumulator, Requantization by, int32_t zero, int32_t low, int32_t high);
+// Bits below a code that a mean over a varying number of codes keeps until it is requantized.
+enum { MEAN_FRACTION_BITS = 8 };
 
 // Quantized addition in 32 bits: q = clamp(zero + (((a - za) * ma + (b - zb) * mb + 2^(shift-1)) >>
 // shift)). The larger multiplier lies in [2^19, 2^20), so that nothing overflows with 8-bit

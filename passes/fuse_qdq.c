@@ -134,11 +134,6 @@ static Node *biased_product(const Node *sum, Value **added, Arena *arena) {
 
 // --- other ops under a quantize
 
-static bool takes_any_scale(const Node *node) {
-  return node->op == OP_ADD || node->op == OP_SUB || node->op == OP_MUL ||
-         node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
-}
-
 static Value **operand_codes(const Node *node, Arena *arena) {
   Value **codes = NEW_ARRAY(arena, Value *, node->operand_count + 1);
   for (int i = 0; i < node->operand_count; i++)
@@ -172,7 +167,7 @@ static Value *fuse_op(Builder *builder, const Node *node, const Type *to, Arena 
   if (is_integer_product(node, arena)) return fuse_product(builder, node, NULL, to);
   Node *product = biased_product(node, &added, arena);
   if (product) return fuse_product(builder, product, added, to);
-  if (takes_any_scale(node)) return fuse_rescaling(builder, node, to, arena);
+  if (quantize_rescales(node)) return fuse_rescaling(builder, node, to, arena);
   return quantize_keeps_scale(node) ? fuse_keeping(builder, node, to, arena) : NULL;
 }
 

@@ -47,6 +47,8 @@ bool quantize_rewrite(QuantPlan *plan);
 
 // Ops that move, select or compare codes: operands and result have one quantization.
 bool quantize_keeps_scale(const Node *node);
+// Ops that compute with codes: the result has a quantization of its own.
+bool quantize_rescales(const Node *node);
 // Whether codes of this type need no further limits to obey the relu or clip.
 bool quantize_range_clips(const Node *clip, const Type *type);
 

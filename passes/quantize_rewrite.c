@@ -22,7 +22,6 @@ bool quantize_keeps_scale(const Node *node) {
   case OP_TILE:
   case OP_COPY:
   case OP_MAX_POOL:
-  case OP_AVERAGE_POOL:
   case OP_REDUCE_MAX:
   case OP_REDUCE_MIN:
     return true;
@@ -33,9 +32,9 @@ bool quantize_keeps_scale(const Node *node) {
 
 static bool clips(const Node *node) { return node->op == OP_RELU || node->op == OP_CLIP; }
 
-static bool rescales(const Node *node) {
+bool quantize_rescales(const Node *node) {
   return node->op == OP_ADD || node->op == OP_SUB || node->op == OP_MUL ||
-         node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
+         node->op == OP_AVERAGE_POOL || node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
 }
 
 static bool is_product(const Node *node) { return node->op == OP_CONV || node->op == OP_MATMUL; }
@@ -66,7 +65,8 @@ static void tie(QuantPlan *plan, const Value *a, const Value *b) {
 // A relu that is not absorbed works on its operand's codes.
 static bool is_absorbed(const QuantPlan *plan, const Node *node) {
   const Node *before = node->operands[0]->definition;
-  return before && (is_product(before) || rescales(before)) && clip_behind(plan, before) == node;
+  return before && (is_product(before) || quantize_rescales(before)) &&
+         clip_behind(plan, before) == node;
 }
 
 void quantize_tie(QuantPlan *plan) {
@@ -276,7 +276,7 @@ static bool is_read_as_numbers(const QuantPlan *plan, const Value *value) {
   if (value->output_uses && plan->code_outputs) return false;
   for (int i = 0; i < value->use_count; i++) {
     const Node *user = value->uses[i].user;
-    if (is_product(user) || rescales(user) || clips(user) || quantize_keeps_scale(user) ||
+    if (is_product(user) || quantize_rescales(user) || clips(user) || quantize_keeps_scale(user) ||
         user->op == OP_QUANTIZE)
       return false;
   }
@@ -404,7 +404,7 @@ static bool quantize_keeping(QuantPlan *plan, Node *node) {
 
 static bool follows(const QuantPlan *plan, const Node *node) {
   if (!quant_plan_is_float(plan, node->results[0]) || node->result_count != 1) return false;
-  if (rescales(node)) return binary_is_integer(plan, node);
+  if (quantize_rescales(node)) return binary_is_integer(plan, node);
   if (!quantize_keeps_scale(node) && !clips(node)) return false;
   if (node->op == OP_PAD && !pads_with_zero(node)) return false;
   int count = node->op == OP_CONCAT ? node->operand_count : 1, with_codes = 0;
@@ -445,7 +445,7 @@ static bool rewrite_node(QuantPlan *plan, Node *node) {
     if (!reason) return quantize_product(plan, node);
     report_refusal(plan, node, reason);
   } else if (!plan->isolated && follows(plan, node)) {
-    return rescales(node) ? quantize_rescaling(plan, node) : quantize_keeping(plan, node);
+    return quantize_rescales(node) ? quantize_rescaling(plan, node) : quantize_keeping(plan, node);
   }
   if (!plan->isolated) use_numbers(plan, node);
   return true;

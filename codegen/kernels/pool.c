@@ -7,6 +7,7 @@
 #include "codegen/kernels/movement.h"
 #include "codegen/kernels/strip.h"
 #include "codegen/kernels/window.h"
+#include "ir/quant.h"
 
 enum { POOL_VECTORS = 4 };
 
@@ -21,6 +22,7 @@ typedef struct Pool {
   Combine combine;
   Val start;
   bool codes;         // average of quantized values
+  bool rescaled;      // to a quantization of its own
   int64_t exponent;   // lp_pool
   LLVMTypeRef number; // of positions, for indices
   // of the current output pixel
@@ -28,6 +30,14 @@ typedef struct Pool {
   Val first[WINDOW_AXES], end[WINDOW_AXES], at[WINDOW_AXES];
   Val inside, count; // taps inside; what an average divides by
 } Pool;
+
+// Twice a sum of 8-bit codes with the bits of a fraction fits into 32 bits.
+static bool has_few_taps(const int64_t *sizes, int count) {
+  const double limit = 1 << 14;
+  double taps = 1;
+  for (int i = 0; i < count; i++) taps *= (double)sizes[i];
+  return taps <= limit;
+}
 
 static Pool describe(Kernel *kernel) {
   Nest *nest = kernel->nest;
@@ -38,17 +48,21 @@ static Pool describe(Kernel *kernel) {
             .y = &kernel->results[0]};
   ElementType element = p.x->element;
   int count, bits = element_info[element].bits;
-  p.window = kernel_window(kernel, p.x, p.y, node_ints(kernel->node, ATTR_KERNEL, &count));
+  const int64_t *sizes = node_ints(kernel->node, ATTR_KERNEL, &count);
+  p.window = kernel_window(kernel, p.x, p.y, sizes);
   bool maximum = p.op == OP_MAX_POOL || p.op == OP_MAX_POOL_INDICES;
   p.codes = p.op == OP_AVERAGE_POOL && p.x->type->quant;
-  p.sum = p.codes ? (bits > 8 ? nest->i64 : nest->i32) : kernel_arithmetic_type(nest, element);
+  p.rescaled =
+      p.codes && (p.y->element != element || !quant_equal(p.x->type->quant, p.y->type->quant));
+  bool narrow = bits <= 8 && has_few_taps(sizes, count);
+  p.sum = p.codes ? (narrow ? nest->i32 : nest->i64) : kernel_arithmetic_type(nest, element);
   p.combine = maximum ? combine_extreme(element, true) : nest_add;
   p.start = maximum   ? extreme_start(nest, element, true)
             : p.codes ? nest_int(p.sum, 0)
                       : nest_real(p.sum, 0);
   if (p.op == OP_LP_POOL) p.exponent = node_int(kernel->node, ATTR_EXPONENT);
   bool is_float = element_is_float(element);
-  int wide = p.codes ? (bits > 8 ? 64 : 32) : is_float && bits < 32 ? 32 : bits;
+  int wide = p.codes ? (narrow ? 32 : 64) : is_float && bits < 32 ? 32 : bits;
   p.lanes = bits < 8 ? 1 : target_lanes(kernel->target, wide);
   return p;
 }
@@ -64,11 +78,13 @@ static Val tap_value(const Pool *p, Val offset, int lanes) {
   return maths_pow(p->kernel, maths_abs(nest, x), (double)p->exponent);
 }
 
-// Half up: floor((2 sum + count) / (2 count)). Shifted by the lowest code, so that the division is
-// one of unsigned numbers.
+// Half up: floor((2 sum + count) / (2 count)), the sum with the bits of a fraction where the mean
+// is requantized. Shifted by the lowest code, so that the division is one of unsigned numbers.
 static Val mean_code(const Pool *p, Val sum) {
   Nest *nest = p->nest;
   int lanes = nest_lanes(sum), bits = element_info[p->x->element].bits;
+  const Type *to = p->y->type;
+  int fraction = p->rescaled ? MEAN_FRACTION_BITS : 0;
   int64_t zero = p->x->type->quant->zero[0],
           lowest = element_is_signed(p->x->element) ? -(INT64_C(1) << (bits - 1)) : 0;
   LLVMTypeRef type = LLVMTypeOf(sum);
@@ -80,10 +96,17 @@ static Val mean_code(const Pool *p, Val sum) {
   Val none = nest_compare(nest, LLVMIntEQ, count, nest_int(p->sum, 0));
   Val divisor = nest_splat(nest, nest_select(nest, none, nest_int(p->sum, 1), count), lanes),
       two = nest_int(type, 2);
-  Val twice = nest_add(nest, nest_mul(nest, total, two), nest_splat(nest, count, lanes));
+  Val twice = nest_add(nest, nest_mul(nest, total, nest_int(type, INT64_C(2) << fraction)),
+                       nest_splat(nest, count, lanes));
   Val mean =
-      nest_add(nest, nest_udiv(nest, twice, nest_mul(nest, divisor, two)), nest_int(type, lowest));
-  return nest_select(nest, nest_splat(nest, none, lanes), nest_int(type, zero), mean);
+      nest_add(nest, nest_udiv(nest, twice, nest_mul(nest, divisor, two)),
+               nest_int(type, (lowest - (p->rescaled ? zero : 0)) * (INT64_C(1) << fraction)));
+  mean = nest_select(nest, nest_splat(nest, none, lanes), nest_int(type, p->rescaled ? 0 : zero),
+                     mean);
+  if (!p->rescaled)
+    return nest_extend(nest, mean, kernel_arithmetic_type(nest, p->y->element), false);
+  double scale = (double)p->x->type->quant->scale[0] / (double)to->quant->scale[0];
+  return emit_requantize(nest, mean, ldexp(scale, -fraction), to);
 }
 
 static Val mean_value(const Pool *p, Val sum) {
@@ -98,9 +121,7 @@ static Val mean_value(const Pool *p, Val sum) {
 }
 
 static Val finish(const Pool *p, Val sum) {
-  if (p->codes)
-    return nest_extend(p->nest, mean_code(p, sum), kernel_arithmetic_type(p->nest, p->y->element),
-                       false);
+  if (p->codes) return mean_code(p, sum);
   if (p->op == OP_AVERAGE_POOL) return mean_value(p, sum);
   if (p->op == OP_LP_POOL) return maths_pow(p->kernel, sum, 1.0 / (double)p->exponent);
   return sum;
