@@ -58,13 +58,17 @@ static bool generate_inputs(const Graph *graph, uint64_t *random, Tensor *inputs
   return true;
 }
 
+int64_t calibrate_count(const PassContext *context, int64_t samples) {
+  bool data = context->data && context->data->count > 0;
+  int64_t limit = data ? context->data->count : GENERATED_SAMPLES;
+  return samples < limit ? samples : limit;
+}
+
 bool calibrate_run(PassContext *context, const Module *observed, int first, int64_t samples,
                    CalibrationObserver observer, void *state) {
   const Graph *graph = observed->main;
   DataSet *data = context->data && context->data->count > 0 ? context->data : NULL;
-  int64_t count = data                          ? (samples < data->count ? samples : data->count)
-                  : samples < GENERATED_SAMPLES ? samples
-                                                : GENERATED_SAMPLES;
+  int64_t count = calibrate_count(context, samples);
   Program *program =
       context->executor->prepare(context->executor, graph, context->scratch, context->diag);
   uint64_t random = 1;
@@ -187,6 +191,19 @@ static void add_outputs(const Graph *original, Graph *copy, Value *const *values
   for (int i = 0; i < count; i++) graph_add_output(copy, copies[values[i]->id]);
 }
 
+static Module *observed_copy(PassContext *context, Value *const *values, int count) {
+  Module *observed = module_clone(context->scratch, context->diag, context->module);
+  add_outputs(context->module->main, observed->main, values, count, context->scratch);
+  return observed;
+}
+
+bool calibrate_values(PassContext *context, Value *const *values, int count, int64_t samples,
+                      CalibrationObserver observer, void *state) {
+  const Module *observed = observed_copy(context, values, count);
+  return calibrate_run(context, observed, context->module->main->output_count, samples, observer,
+                       state);
+}
+
 bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, Value *const *values,
                       int count, Range *ranges) {
   if (!context->executor)
@@ -197,8 +214,7 @@ bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, V
                  "pass '%s': no calibration data (--data): ranges come from normally distributed "
                  "random inputs",
                  context->info->name);
-  Module *observed = module_clone(context->scratch, context->diag, context->module);
-  add_outputs(context->module->main, observed->main, values, count, context->scratch);
+  const Module *observed = observed_copy(context, values, count);
   Histogram *all = NEW_ARRAY(context->scratch, Histogram, count + 1);
   int first = context->module->main->output_count;
   if (!calibrate_run(context, observed, first, options->samples, observe_limits, all)) return false;

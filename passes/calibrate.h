@@ -27,5 +27,10 @@ bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, V
 typedef void (*CalibrationObserver)(void *state, const Tensor *outputs, int count);
 bool calibrate_run(PassContext *context, const Module *observed, int first, int64_t samples,
                    CalibrationObserver observer, void *state);
+// The same on a copy of the model whose further outputs are `values`, f32.
+bool calibrate_values(PassContext *context, Value *const *values, int count, int64_t samples,
+                      CalibrationObserver observer, void *state);
+// How many samples a run shows.
+int64_t calibrate_count(const PassContext *context, int64_t samples);
 
 #endif

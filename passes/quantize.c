@@ -206,6 +206,8 @@ static Module *isolate_layers(const QuantPlan *plan, QuantPlan *isolated, PassCo
   init_plan(isolated, inner, copy->main);
   isolated->isolated = true;
   isolated->sums = sums;
+  isolated->rounded = plan->rounded;
+  isolated->rounded_scales = plan->rounded_scales;
   // Values of the copy by the numbers of the original.
   for (int i = 0; i < plan->graph->input_count; i++) {
     int id = copy->main->inputs[i]->id, old = plan->graph->inputs[i]->id;
@@ -303,13 +305,16 @@ bool pass_quantize(Graph *graph, PassContext *context) {
   QuantPlan plan;
   init_plan(&plan, context, graph);
   if (!observe(&plan)) return false;
+  quantize_tie(&plan);
+  if (!strcmp(pass_option_string(context, "rounding"), "joint") &&
+      !quantize_round_weights(&plan, pass_option_int(context, "samples")))
+    return false;
   double *sqnr = NULL;
   if (context->report) {
     sqnr = NEW_ARRAY(context->scratch, double, graph->node_count + 1);
     if (!measure_noise(&plan, sqnr)) return false;
   }
   if (pass_option_bool(context, "correct_bias") && !measure_shifts(&plan)) return false;
-  quantize_tie(&plan);
   if (!quantize_rewrite(&plan)) return false;
   if (context->report) report_layers(&plan, sqnr);
   // What the originals read would hide that an input is only quantized.

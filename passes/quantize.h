@@ -22,9 +22,12 @@ typedef struct QuantPlan {
   Value **codes;       // by id: the quantized value; NULL: none yet
   Value **numbers;     // by id: dequantized codes, where an op wants floats
   bool sums;           // isolated layers give their accumulators
-  float **shifts; // by number of the layer: the mean error of each output channel, which its bias
-                  // takes back; NULL: none
-  bool isolated;  // every layer gets its input from the original floats (to measure its own error)
+  float **shifts;   // by number of the layer: the mean error of each output channel, which its bias
+                    // takes back; NULL: none
+  int8_t **rounded; // by number of the layer: codes of its weights that go together, in their
+                    // order; NULL: each is rounded for itself
+  float **rounded_scales; // the scales of output channels that these codes were made for
+  bool isolated; // every layer gets its input from the original floats (to measure its own error)
   // Layers that became integers, for the report.
   struct QuantLayer {
     Node *node; // the original product
@@ -51,6 +54,27 @@ bool quantize_keeps_scale(const Node *node);
 bool quantize_rescales(const Node *node);
 // Whether codes of this type need no further limits to obey the relu or clip.
 bool quantize_range_clips(const Node *clip, const Type *type);
+
+// A product's weights as channels by depth.
+typedef struct QuantWeights {
+  int axis; // of output channels
+  int64_t channels, depth,
+      inner; // weights of a channel; elements between its neighbours on the axis
+} QuantWeights;
+QuantWeights quant_weights(const Node *product);
+static inline int64_t quant_weight_index(const QuantWeights *w, int64_t channel, int64_t k) {
+  return (k / w->inner * w->channels + channel) * w->inner + k % w->inner;
+}
+bool quant_is_product(const Node *node);
+// Why the product stays in floats; NULL: it becomes an integer product.
+const char *quant_refusal(const QuantPlan *plan, const Node *product);
+// Scales of the weights of the layer with that bias.
+float *quant_weight_scales(QuantPlan *plan, const Node *product, const QuantWeights *w,
+                           const float *bias);
+
+// Rounds the weights of each product so that their errors cancel in its outputs on calibration
+// data. After quantize_tie. False: reported.
+bool quantize_round_weights(QuantPlan *plan, int64_t samples);
 
 // Scales of a product's output channels, raised to ones with short multipliers; unchanged where
 // that would be felt.

@@ -37,7 +37,7 @@ bool quantize_rescales(const Node *node) {
          node->op == OP_AVERAGE_POOL || node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
 }
 
-static bool is_product(const Node *node) { return node->op == OP_CONV || node->op == OP_MATMUL; }
+bool quant_is_product(const Node *node) { return node->op == OP_CONV || node->op == OP_MATMUL; }
 
 // The relu or clip behind a product or sum, whose limits the codes' own range takes over; else
 // NULL.
@@ -65,7 +65,7 @@ static void tie(QuantPlan *plan, const Value *a, const Value *b) {
 // A relu that is not absorbed works on its operand's codes.
 static bool is_absorbed(const QuantPlan *plan, const Node *node) {
   const Node *before = node->operands[0]->definition;
-  return before && (is_product(before) || quantize_rescales(before)) &&
+  return before && (quant_is_product(before) || quantize_rescales(before)) &&
          clip_behind(plan, before) == node;
 }
 
@@ -149,7 +149,7 @@ static bool finish(QuantPlan *plan, const Node *node, Value *codes) {
 
 // --- products
 
-static const char *refusal(const QuantPlan *plan, const Node *node) {
+const char *quant_refusal(const QuantPlan *plan, const Node *node) {
   const Value *x = node->operands[0], *w = node->operands[1], *bias = node_operand(node, 2);
   const char *names = plan->exclude;
   if (!quant_plan_is_float(plan, x) || !quant_plan_is_float(plan, node->results[0]))
@@ -175,15 +175,10 @@ static const char *refusal(const QuantPlan *plan, const Node *node) {
                          : NULL;
 }
 
-typedef struct Weights {
-  int axis; // of output channels
-  int64_t channels, depth,
-      inner; // weights of a channel; elements between its neighbours on the axis
-} Weights;
-
-static Weights weights_of(const Node *node) {
+QuantWeights quant_weights(const Node *node) {
   const Type *type = &node->operands[1]->type;
-  Weights w = {.axis = node->op == OP_CONV || node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1, .inner = 1};
+  QuantWeights w = {.axis = node->op == OP_CONV || node_int(node, ATTR_TRANSPOSE_B) ? 0 : 1,
+                    .inner = 1};
   int64_t count = 0;
   type_max_count(type, &count);
   w.channels = type_dim(type, w.axis);
@@ -192,19 +187,15 @@ static Weights weights_of(const Node *node) {
   return w;
 }
 
-static int64_t weight_index(const Weights *w, int64_t channel, int64_t k) {
-  return (k / w->inner * w->channels + channel) * w->inner + k % w->inner;
-}
-
 // Scales of the weights: the largest magnitude is 127, and the bias fits into 32 bits in their
 // unit.
-static void weight_scales(const QuantPlan *plan, const Weights *w, const float *data,
+static void weight_scales(const QuantPlan *plan, const QuantWeights *w, const float *data,
                           const float *bias, float x_scale, float *scales) {
   double largest = 0;
   for (int64_t c = 0; c < w->channels; c++) {
     double magnitude = 0;
     for (int64_t k = 0; k < w->depth; k++)
-      magnitude = fmax(magnitude, fabs((double)data[weight_index(w, c, k)]));
+      magnitude = fmax(magnitude, fabs((double)data[quant_weight_index(w, c, k)]));
     scales[c] = (float)(magnitude / 127);
     largest = fmax(largest, magnitude / 127);
   }
@@ -225,17 +216,29 @@ static float result_scale(QuantPlan *plan, const Node *node) {
   return quant_plan_type(plan, clip ? clip->results[0] : node->results[0]).quant->scale[0];
 }
 
-static Value *build_codes(Builder *builder, const Node *node, const Weights *w, const float *data,
-                          const float *scales) {
-  Arena *arena = builder->graph->module->arena;
-  const Value *old = node->operands[1];
-  int8_t *codes = arena_alloc(arena, (size_t)(w->channels * w->depth) + 1);
+// The codes that were rounded together, if their scales are these; else each for itself.
+static void make_codes(const QuantPlan *plan, const QuantWeights *w, const float *data,
+                       const float *scales, int8_t *codes) {
+  int layer = plan->layer_count;
+  if (plan->rounded && plan->rounded[layer] &&
+      !memcmp(scales, plan->rounded_scales[layer], (size_t)w->channels * sizeof *scales)) {
+    memcpy(codes, plan->rounded[layer], (size_t)(w->channels * w->depth));
+    return;
+  }
   for (int64_t c = 0; c < w->channels; c++)
     for (int64_t k = 0; k < w->depth; k++) {
-      int64_t at = weight_index(w, c, k);
+      int64_t at = quant_weight_index(w, c, k);
       double code = rint((double)data[at] / (double)scales[c]);
       codes[at] = (int8_t)(code < -127 ? -127 : code > 127 ? 127 : code);
     }
+}
+
+static Value *build_codes(const QuantPlan *plan, Builder *builder, const Node *node,
+                          const QuantWeights *w, const float *data, const float *scales) {
+  Arena *arena = builder->graph->module->arena;
+  const Value *old = node->operands[1];
+  int8_t *codes = arena_alloc(arena, (size_t)(w->channels * w->depth) + 1);
+  make_codes(plan, w, data, scales, codes);
   Type type = type_with_element(old->type, I8);
   int32_t *zeros = NEW_ARRAY(arena, int32_t, w->channels + 1);
   type.quant = quant_per_axis(arena, w->axis, (int)w->channels, scales, zeros);
@@ -244,8 +247,8 @@ static Value *build_codes(Builder *builder, const Node *node, const Weights *w, 
 }
 
 // `y_scale`: of the codes that the sums become; 0: they stay sums. `weights`: the channels' codes.
-static Value *build_bias(Builder *builder, const Node *node, const Weights *w, const float *bias,
-                         const Value *x, const Value *weights, float y_scale) {
+static Value *build_bias(Builder *builder, const Node *node, const QuantWeights *w,
+                         const float *bias, const Value *x, const Value *weights, float y_scale) {
   Arena *arena = builder->graph->module->arena;
   int32_t *codes = NEW_ARRAY(arena, int32_t, w->channels + 1);
   const float *scales = weights->type.quant->scale;
@@ -257,7 +260,7 @@ static Value *build_bias(Builder *builder, const Node *node, const Weights *w, c
     double code = bias ? rint((double)bias[c] / (x_scale * (double)scales[c])) : 0;
     codes[c] = (int32_t)fmin(fmax(code, INT32_MIN), INT32_MAX);
     largest = fmax(largest, (double)scales[c]);
-    for (int64_t k = 0; k < w->depth; k++) sums[c] += data[weight_index(w, c, k)];
+    for (int64_t k = 0; k < w->depth; k++) sums[c] += data[quant_weight_index(w, c, k)];
   }
   if (y_scale > 0)
     quantize_shorten_biases(codes, sums, w->channels, &x->type,
@@ -276,16 +279,16 @@ static bool is_read_as_numbers(const QuantPlan *plan, const Value *value) {
   if (value->output_uses && plan->code_outputs) return false;
   for (int i = 0; i < value->use_count; i++) {
     const Node *user = value->uses[i].user;
-    if (is_product(user) || quantize_rescales(user) || clips(user) || quantize_keeps_scale(user) ||
-        user->op == OP_QUANTIZE)
+    if (quant_is_product(user) || quantize_rescales(user) || clips(user) ||
+        quantize_keeps_scale(user) || user->op == OP_QUANTIZE)
       return false;
   }
   return value->use_count > 0 || value->output_uses;
 }
 
 // i32 in the unit of the products.
-static Type accumulator_type(QuantPlan *plan, const Node *node, const Weights *w, float x_scale,
-                             const float *scales) {
+static Type accumulator_type(QuantPlan *plan, const Node *node, const QuantWeights *w,
+                             float x_scale, const float *scales) {
   Arena *arena = plan->graph->module->arena;
   const Type *result = &node->results[0]->type;
   float *units = NEW_ARRAY(arena, float, w->channels + 1);
@@ -298,7 +301,8 @@ static Type accumulator_type(QuantPlan *plan, const Node *node, const Weights *w
 
 // The bias less the layer's mean error (Nagel 2019, "Data-Free Quantization", section 4.2, with the
 // means from calibration data).
-static const float *corrected_bias(const QuantPlan *plan, const Weights *w, const float *bias) {
+static const float *corrected_bias(const QuantPlan *plan, const QuantWeights *w,
+                                   const float *bias) {
   const float *shift = plan->shifts ? plan->shifts[plan->layer_count] : NULL;
   if (!shift) return bias;
   float *corrected = NEW_ARRAY(plan->context->scratch, float, w->channels + 1);
@@ -306,28 +310,34 @@ static const float *corrected_bias(const QuantPlan *plan, const Weights *w, cons
   return corrected;
 }
 
+float *quant_weight_scales(QuantPlan *plan, const Node *node, const QuantWeights *w,
+                           const float *bias) {
+  Tensor weights;
+  value_tensor(node->operands[1], &weights);
+  float *scales = NEW_ARRAY(plan->graph->module->arena, float, w->channels + 1),
+        x_scale = quant_plan_type(plan, node->operands[0]).quant->scale[0];
+  weight_scales(plan, w, weights.data, bias, x_scale, scales);
+  if (!is_read_as_numbers(plan, node->results[0]))
+    quantize_shorten_scales(scales, w->channels, w->depth, x_scale, result_scale(plan, node),
+                            plan->context->scratch);
+  return scales;
+}
+
 static bool quantize_product(QuantPlan *plan, Node *node) {
   Builder builder = builder_before(node);
-  Arena *arena = plan->graph->module->arena;
   Value *x = codes_of(plan, node->operands[0]);
   if (!x) return false;
   Tensor weights, bias_values = {0};
   value_tensor(node->operands[1], &weights);
   bool has_bias = node_operand(node, 2) && value_tensor(node->operands[2], &bias_values);
-  Weights w = weights_of(node);
-  const float *data = weights.data,
-              *bias = corrected_bias(plan, &w, has_bias ? bias_values.data : NULL);
-  float *scales = NEW_ARRAY(arena, float, w.channels + 1), x_scale = x->type.quant->scale[0];
-  weight_scales(plan, &w, data, bias, x_scale, scales);
-  bool wide = is_read_as_numbers(plan, node->results[0]);
+  QuantWeights w = quant_weights(node);
+  const float *bias = corrected_bias(plan, &w, has_bias ? bias_values.data : NULL);
+  float *scales = quant_weight_scales(plan, node, &w, bias), x_scale = x->type.quant->scale[0];
+  bool wide = plan->sums || is_read_as_numbers(plan, node->results[0]);
   float y_scale = wide ? 0 : result_scale(plan, node);
-  if (!wide)
-    quantize_shorten_scales(scales, w.channels, w.depth, x_scale, y_scale, plan->context->scratch);
-  wide |= plan->sums;
-  Value *codes = build_codes(&builder, node, &w, data, scales);
+  Value *codes = build_codes(plan, &builder, node, &w, weights.data, scales);
   if (!codes) return false;
-  Value *operands[] = {x, codes,
-                       build_bias(&builder, node, &w, bias, x, codes, wide ? 0 : y_scale)};
+  Value *operands[] = {x, codes, build_bias(&builder, node, &w, bias, x, codes, y_scale)};
   Node *product = begin_like(&builder, node, operands, operands[2] ? 3 : 2);
   if (!product) return false;
   product->results[0]->type = wide ? accumulator_type(plan, node, &w, x_scale, scales)
@@ -440,8 +450,8 @@ static void report_refusal(const QuantPlan *plan, const Node *node, const char *
 }
 
 static bool rewrite_node(QuantPlan *plan, Node *node) {
-  if (is_product(node)) {
-    const char *reason = refusal(plan, node);
+  if (quant_is_product(node)) {
+    const char *reason = quant_refusal(plan, node);
     if (!reason) return quantize_product(plan, node);
     report_refusal(plan, node, reason);
   } else if (!plan->isolated && follows(plan, node)) {
