@@ -90,10 +90,28 @@ bool calibrate_run(PassContext *context, const Module *observed, int first, int6
 
 // --- observing
 
+// Ranges are tried whose ends lie between all and a fifth of what was seen.
+#define STEPS 32
+static double range_end(float seen, int step) { return (double)seen * (1 - 0.8 * step / STEPS); }
+
+// What a sample says of the ends of a range.
+typedef struct Sample {
+  double count;                              // values other than zero
+  double below[STEPS + 1], above[STEPS + 1]; // squared distances to what lies outside
+} Sample;
+
 typedef struct Histogram {
   float low, high; // seen
   double *bins;    // BINS; NULL in the first round
+  Sample *samples; // RANGE_MSE
+  int sample_count, sample_capacity;
 } Histogram;
+
+typedef struct Observation {
+  Histogram *all;
+  Arena *scratch;
+  bool by_sample;
+} Observation;
 
 static void observe_limits(void *state, const Tensor *outputs, int count) {
   Histogram *all = state;
@@ -110,52 +128,75 @@ static void observe_limits(void *state, const Tensor *outputs, int count) {
   }
 }
 
+static double bin_centre(const Histogram *h, int bin) {
+  return (double)h->low + (bin + 0.5) * ((double)h->high - (double)h->low) / BINS;
+}
+
+static double square(double x) { return x * x; }
+
+// Of the bins of one sample. Exact zeros (behind a relu) are no errors, whatever the range.
+static Sample sample_of(const Histogram *h, const double *bins) {
+  Sample sample = {0};
+  double width = ((double)h->high - (double)h->low) / BINS;
+  for (int i = 0; i < BINS; i++) {
+    double value = bin_centre(h, i);
+    if (bins[i] == 0 || fabs(value) <= width) continue;
+    sample.count += bins[i];
+    for (int k = STEPS; k >= 0 && value < range_end(h->low, k); k--)
+      sample.below[k] += bins[i] * square(range_end(h->low, k) - value);
+    for (int k = STEPS; k >= 0 && value > range_end(h->high, k); k--)
+      sample.above[k] += bins[i] * square(value - range_end(h->high, k));
+  }
+  return sample;
+}
+
 static void observe_bins(void *state, const Tensor *outputs, int count) {
-  Histogram *all = state;
+  Observation *observation = state;
+  double bins[BINS];
   for (int i = 0; i < count; i++) {
+    Histogram *h = &observation->all[i];
     const float *values = outputs[i].data;
-    double width = ((double)all[i].high - (double)all[i].low) / BINS;
+    double width = ((double)h->high - (double)h->low) / BINS;
     if (!(width > 0)) continue;
+    memset(bins, 0, sizeof bins);
     for (int64_t k = 0, n = tensor_count(&outputs[i]); k < n; k++) {
-      double bin = ((double)values[k] - (double)all[i].low) / width;
-      if (bin >= 0 && bin <= BINS) all[i].bins[bin < BINS ? (int)bin : BINS - 1]++;
+      double bin = ((double)values[k] - (double)h->low) / width;
+      if (bin >= 0 && bin <= BINS) bins[bin < BINS ? (int)bin : BINS - 1]++;
     }
+    for (int k = 0; k < BINS; k++) h->bins[k] += bins[k];
+    if (!observation->by_sample) continue;
+    Sample sample = sample_of(h, bins);
+    ARENA_PUSH(observation->scratch, h->samples, h->sample_count, h->sample_capacity, sample);
   }
 }
 
 // --- choosing
 
-static double bin_centre(const Histogram *h, int bin) {
-  return (double)h->low + (bin + 0.5) * ((double)h->high - (double)h->low) / BINS;
-}
+// What is cut off errs to one side: through the layers such errors add up, while those of rounding
+// cancel.
+static const double cut_weight = 3;
 
-// Expected squared error of codes that cover [low, high]; exact zeros (behind a relu) cost nothing.
-static double squared_error(const Histogram *h, double low, double high, int bits) {
-  double step = (high - low) / (ldexp(1, bits) - 1), error = 0,
-         width = ((double)h->high - (double)h->low) / BINS;
-  for (int i = 0; i < BINS; i++) {
-    double value = bin_centre(h, i), over = value < low    ? low - value
-                                            : value > high ? value - high
-                                                           : 0;
-    bool zero = fabs(value) <= width;
-    if (h->bins[i] != 0 && !zero) error += h->bins[i] * (over > 0 ? over * over : step * step / 12);
+// Expected error of codes that cover [low, high], as steps of the ends: the mean of the samples'
+// errors, not of their squares, so that a sample with outliers counts as one among all.
+static double expected_error(const Histogram *h, int low, int high, int bits) {
+  double step = (range_end(h->high, high) - range_end(h->low, low)) / (ldexp(1, bits) - 1),
+         error = 0;
+  for (int i = 0; i < h->sample_count; i++) {
+    const Sample *s = &h->samples[i];
+    error += sqrt(s->count * step * step / 12 + cut_weight * (s->below[low] + s->above[high]));
   }
   return error;
 }
 
 static Range least_error(const Histogram *h, int bits) {
-  const int steps = 32;
   Range best = {h->low, h->high};
-  double least = squared_error(h, (double)h->low, (double)h->high, bits);
-  for (int a = 0; a <= steps; a++)
-    for (int b = 0; b <= steps; b++) {
-      double low = (double)h->low * (1 - 0.8 * a / steps),
-             high = (double)h->high * (1 - 0.8 * b / steps);
-      if ((h->low == 0 && a) || (h->high == 0 && b)) break;
-      double error = squared_error(h, low, high, bits);
+  double least = INFINITY;
+  for (int a = 0; a <= (h->low < 0 ? STEPS : 0); a++)
+    for (int b = 0; b <= (h->high > 0 ? STEPS : 0); b++) {
+      double error = expected_error(h, a, b, bits);
       if (error >= least) continue;
       least = error;
-      best = (Range){(float)low, (float)high};
+      best = (Range){(float)range_end(h->low, a), (float)range_end(h->high, b)};
     }
   return best;
 }
@@ -172,10 +213,9 @@ static Range holding_share(const Histogram *h, double share) {
   return (Range){low < 0 ? (float)low : 0, high > 0 ? (float)high : 0};
 }
 
-static Range choose(const Histogram *h, const CalibrationOptions *options) {
-  if (options->method == RANGE_MINMAX || !(h->high > h->low)) return (Range){h->low, h->high};
-  return options->method == RANGE_MSE ? least_error(h, options->bits)
-                                      : holding_share(h, options->percentile);
+static Range choose(const Histogram *h, const RangeChoice *choice, int bits) {
+  if (choice->method == RANGE_MINMAX || !(h->high > h->low)) return (Range){h->low, h->high};
+  return choice->method == RANGE_MSE ? least_error(h, bits) : holding_share(h, choice->percentile);
 }
 
 // --- the copy that is run
@@ -205,7 +245,7 @@ bool calibrate_values(PassContext *context, Value *const *values, int count, int
 }
 
 bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, Value *const *values,
-                      int count, Range *ranges) {
+                      int count, Range *const *ranges) {
   if (!context->executor)
     return diag_error(context->diag, loc_file(context->module->source),
                       "pass '%s' runs the model, which this command cannot", context->info->name);
@@ -218,10 +258,17 @@ bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, V
   Histogram *all = NEW_ARRAY(context->scratch, Histogram, count + 1);
   int first = context->module->main->output_count;
   if (!calibrate_run(context, observed, first, options->samples, observe_limits, all)) return false;
-  if (options->method != RANGE_MINMAX) {
+  bool only_limits = options->choice_count == 1 && options->choices[0].method == RANGE_MINMAX;
+  if (!only_limits) {
+    Observation observation = {all, context->scratch, false};
+    for (int i = 0; i < options->choice_count; i++)
+      observation.by_sample |= options->choices[i].method == RANGE_MSE;
     for (int i = 0; i < count; i++) all[i].bins = NEW_ARRAY(context->scratch, double, BINS);
-    if (!calibrate_run(context, observed, first, options->samples, observe_bins, all)) return false;
+    if (!calibrate_run(context, observed, first, options->samples, observe_bins, &observation))
+      return false;
   }
-  for (int i = 0; i < count; i++) ranges[i] = choose(&all[i], options);
+  for (int c = 0; c < options->choice_count; c++)
+    for (int i = 0; i < count; i++)
+      ranges[c][i] = choose(&all[i], &options->choices[c], options->bits);
   return true;
 }

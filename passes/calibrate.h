@@ -10,17 +10,23 @@ typedef struct Range {
 
 typedef enum RangeMethod { RANGE_MINMAX, RANGE_PERCENTILE, RANGE_MSE } RangeMethod;
 
-typedef struct CalibrationOptions {
-  int64_t samples; // at most; spread evenly over the data set
+typedef struct RangeChoice {
   RangeMethod method;
   double percentile; // share of the values that the range holds, RANGE_PERCENTILE
-  int bits;          // of the codes, RANGE_MSE
+} RangeChoice;
+
+typedef struct CalibrationOptions {
+  int64_t samples; // at most; spread evenly over the data set
+  int bits;        // of the codes, RANGE_MSE
+  const RangeChoice *choices;
+  int choice_count;
 } CalibrationOptions;
 
-// Ranges of f32 values of the model's function that its codes should hold. Runs the model once for
-// each sample, twice for methods that need a histogram. False: reported.
+// Ranges of f32 values of the model's function that its codes should hold, by each of the choices:
+// ranges[choice][value]. Runs the model once for each sample, twice for methods that need a
+// histogram. False: reported.
 bool calibrate_ranges(PassContext *context, const CalibrationOptions *options, Value *const *values,
-                      int count, Range *ranges);
+                      int count, Range *const *ranges);
 
 // Runs `observed`, a copy of the model with outputs added, and shows those from number `first` on.
 // Without a data set: on normally distributed inputs.

@@ -53,23 +53,6 @@ Type quant_plan_type(QuantPlan *plan, const Value *value) {
   return type;
 }
 
-static bool is_observable(const Value *value) {
-  return value->type.kind == TYPE_TENSOR && value->type.element == F32 && !value->type.quant &&
-         !value_is_constant(value);
-}
-
-// Every f32 value that the model computes, and its inputs.
-static Value **list_values(const Graph *graph, Arena *arena, int *count) {
-  Value **values = NEW_ARRAY(arena, Value *, graph->module->next_value_id + 1);
-  *count = 0;
-  for (int i = 0; i < graph->input_count; i++)
-    if (is_observable(graph->inputs[i])) values[(*count)++] = graph->inputs[i];
-  for (const Node *node = graph->first; node; node = node->next)
-    for (int i = 0; i < node->result_count; i++)
-      if (is_observable(node->results[i])) values[(*count)++] = node->results[i];
-  return values;
-}
-
 static void init_plan(QuantPlan *plan, PassContext *context, Graph *graph) {
   int count = graph->module->next_value_id;
   Arena *arena = context->scratch;
@@ -88,27 +71,25 @@ static void init_plan(QuantPlan *plan, PassContext *context, Graph *graph) {
   for (int i = 0; i < count; i++) plan->group[i] = i;
 }
 
-static bool observe(QuantPlan *plan) {
+Module *quant_plan_copy(const QuantPlan *plan, QuantPlan *to, PassContext *inner) {
   PassContext *context = plan->context;
-  const char *method = pass_option_string(context, "method");
-  CalibrationOptions options = {.samples = pass_option_int(context, "samples"),
-                                .bits = 8,
-                                .percentile = pass_option_float(context, "percentile"),
-                                .method = !strcmp(method, "mse")          ? RANGE_MSE
-                                          : !strcmp(method, "percentile") ? RANGE_PERCENTILE
-                                                                          : RANGE_MINMAX};
-  int count;
-  Value **values = list_values(plan->graph, context->scratch, &count);
-  Range *ranges = NEW_ARRAY(context->scratch, Range, count + 1);
-  if (options.samples < 1)
-    return diag_error(context->diag, loc_file(context->module->source),
-                      "quantize: samples = %lld, wanted 1 or more", (long long)options.samples);
-  if (!calibrate_ranges(context, &options, values, count, ranges)) return false;
-  for (int i = 0; i < count; i++) {
-    plan->known[values[i]->id] = true;
-    plan->range[values[i]->id] = ranges[i];
+  Module *copy = module_clone(context->scratch, context->diag, context->module);
+  *inner = *context;
+  inner->report = NULL;
+  init_plan(to, inner, copy->main);
+  // Values of the copy by the numbers of the original.
+  for (int i = 0; i < plan->graph->input_count; i++) {
+    int id = copy->main->inputs[i]->id, old = plan->graph->inputs[i]->id;
+    to->known[id] = plan->known[old];
+    to->range[id] = plan->range[old];
   }
-  return true;
+  const Node *from = plan->graph->first;
+  for (const Node *node = copy->main->first; node; node = node->next, from = from->next)
+    for (int i = 0; i < node->result_count; i++) {
+      to->known[node->results[i]->id] = plan->known[from->results[i]->id];
+      to->range[node->results[i]->id] = plan->range[from->results[i]->id];
+    }
+  return copy;
 }
 
 // --- edges: io=int8
@@ -199,27 +180,11 @@ static void observe_errors(void *state, const Tensor *outputs, int count) {
 // and on the original's input.
 static Module *isolate_layers(const QuantPlan *plan, QuantPlan *isolated, PassContext *inner,
                               bool sums) {
-  PassContext *context = plan->context;
-  Module *copy = module_clone(context->scratch, context->diag, context->module);
-  *inner = *context;
-  inner->report = NULL;
-  init_plan(isolated, inner, copy->main);
+  Module *copy = quant_plan_copy(plan, isolated, inner);
   isolated->isolated = true;
   isolated->sums = sums;
   isolated->rounded = plan->rounded;
   isolated->rounded_scales = plan->rounded_scales;
-  // Values of the copy by the numbers of the original.
-  for (int i = 0; i < plan->graph->input_count; i++) {
-    int id = copy->main->inputs[i]->id, old = plan->graph->inputs[i]->id;
-    isolated->known[id] = plan->known[old];
-    isolated->range[id] = plan->range[old];
-  }
-  const Node *from = plan->graph->first;
-  for (const Node *to = copy->main->first; to; to = to->next, from = from->next)
-    for (int i = 0; i < to->result_count; i++) {
-      isolated->known[to->results[i]->id] = plan->known[from->results[i]->id];
-      isolated->range[to->results[i]->id] = plan->range[from->results[i]->id];
-    }
   quantize_tie(isolated);
   return quantize_rewrite(isolated) ? copy : NULL;
 }
@@ -304,7 +269,7 @@ bool pass_quantize(Graph *graph, PassContext *context) {
   if (!run_passes(context, PREPARE)) return false;
   QuantPlan plan;
   init_plan(&plan, context, graph);
-  if (!observe(&plan)) return false;
+  if (!quantize_choose_ranges(&plan)) return false;
   quantize_tie(&plan);
   if (!strcmp(pass_option_string(context, "rounding"), "joint") &&
       !quantize_round_weights(&plan, pass_option_int(context, "samples")))

@@ -42,6 +42,13 @@ Type quant_plan_type(QuantPlan *plan, const Value *value);
 bool quant_plan_is_float(const QuantPlan *plan,
                          const Value *value); // f32, of the original, observed
 
+// A copy of the module, and the plan for it: the same ranges, nothing tied. `inner`: its context.
+Module *quant_plan_copy(const QuantPlan *plan, QuantPlan *to, PassContext *inner);
+
+// Runs the model on calibration data and gives every value its range. False: reported.
+bool quantize_choose_ranges(QuantPlan *plan);
+// Takes from the ranges of summands what the relu or clip behind the sum cuts off in any case.
+void quantize_narrow_sums(QuantPlan *plan);
 // Ties values whose codes must have one scale: operands and results of what only moves or compares
 // codes.
 void quantize_tie(QuantPlan *plan);

@@ -52,6 +52,26 @@ static Node *absorbable(const QuantPlan *plan, const Node *node) {
   return plan->isolated ? NULL : clip_behind(plan, node);
 }
 
+// What a summand must reach: beyond that, with any value of the other, the sum is cut off.
+static Range needed(Range summand, Range other, double low, double high) {
+  float least = (float)fmin(low - (double)other.high, 0),
+        most = (float)fmax(high - (double)other.low, 0);
+  return (Range){fmaxf(summand.low, least), fminf(summand.high, most)};
+}
+
+void quantize_narrow_sums(QuantPlan *plan) {
+  for (const Node *node = plan->graph->first; node; node = node->next) {
+    const Node *clip = node->op == OP_ADD ? clip_behind(plan, node) : NULL;
+    const Value *a = clip ? node->operands[0] : NULL, *b = clip ? node->operands[1] : NULL;
+    if (!clip || a == b || !quant_plan_is_float(plan, a) || !quant_plan_is_float(plan, b)) continue;
+    double low = clip->op == OP_RELU ? 0 : node_float(clip, ATTR_LOW),
+           high = clip->op == OP_RELU ? INFINITY : node_float(clip, ATTR_HIGH);
+    Range of_a = plan->range[a->id], of_b = plan->range[b->id];
+    if (value_has_one_use(a)) plan->range[a->id] = needed(of_a, of_b, low, high);
+    if (value_has_one_use(b)) plan->range[b->id] = needed(of_b, of_a, low, high);
+  }
+}
+
 static void tie(QuantPlan *plan, const Value *a, const Value *b) {
   if (!quant_plan_is_float(plan, a) || !quant_plan_is_float(plan, b)) return;
   int left = quant_plan_group(plan, a), right = quant_plan_group(plan, b);
