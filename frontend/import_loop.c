@@ -20,6 +20,15 @@ static Value *initial_value(OnnxNode *node, int index) {
                      item_is_optional(item) ? TYPE_OPTIONAL : TYPE_SEQUENCE, NULL);
 }
 
+// The number of iterations as a dim, where it is one: then the results have that length.
+static Value *trip_count(OnnxNode *node, Value *trips) {
+  int count;
+  const Dim *const *dims = import_dims(node->importer, trips, &count);
+  int64_t constant;
+  if (!dims || count != 1 || dim_is_constant(dims[0], &constant)) return trips;
+  return onnx_dim_scalar(node, dims[0]);
+}
+
 static bool loop_begin(OnnxNode *node, Loop *loop) {
   *loop = (Loop){.body = onnx_graph(node, "body")};
   if (!loop->body) return false;
@@ -33,6 +42,7 @@ static bool loop_begin(OnnxNode *node, Loop *loop) {
                       loop->carried, loop->body->n_input, loop->body->n_output);
   if (loop->trips && loop->trips->type.rank)
     loop->trips = build_reshape(&node->builder, loop->trips, 0, NULL);
+  if (loop->trips) loop->trips = trip_count(node, loop->trips);
   if (loop->condition && loop->condition->type.rank)
     loop->condition = build_reshape(&node->builder, loop->condition, 0, NULL);
   loop->types = NEW_ARRAY(node->importer->arena, Type, loop->carried + 1);
@@ -87,7 +97,9 @@ static bool import_loop_body(const Loop *loop, Node *owner) {
   return true;
 }
 
-// Dims that change from iteration to iteration become symbols of the body. False: there are none.
+// Dims that change from iteration to iteration become symbols of the body, also where the loop
+// begins with a dim of the model: what it begins with says nothing about what the body makes.
+// False: there are none.
 static bool loosen_dims(OnnxNode *node, Loop *loop, const Node *owner) {
   bool changed = false;
   for (int i = 0; i < loop->carried; i++) {
@@ -101,7 +113,8 @@ static bool loosen_dims(OnnxNode *node, Loop *loop, const Node *owner) {
     }
     if (after->kind != TYPE_TENSOR || after->rank != before->rank) continue;
     for (int k = 0; k < before->rank; k++) {
-      if (after->dims[k] == before->dims[k] || dim_symbol_name(before->dims[k])) continue;
+      bool loose = before->dims[k] != loop->initial[i]->type.dims[k];
+      if (loose || after->dims[k] == before->dims[k]) continue;
       before->dims[k] =
           dim_fresh_symbol(node->importer->dims, arena_printf(node->importer->arena, "loop_d%d", k),
                            0, DIM_UNBOUNDED);

@@ -273,6 +273,12 @@ static bool check_loop(const Node *node, Diag *diag, int carried) {
   return true;
 }
 
+// Is the length of the result a symbol already? It stays, also when the trip count is found later.
+static bool has_symbol(const Node *node, int result, int rank) {
+  const Type *given = &node->results[result]->type;
+  return given->kind == TYPE_TENSOR && given->rank == rank && dim_symbol_name(given->dims[0]);
+}
+
 bool infer_loop(Node *node, Diag *diag) {
   int count = node->operand_count - 2;
   if (!check_loop(node, diag, count)) return false;
@@ -287,10 +293,9 @@ bool infer_loop(Node *node, Diag *diag) {
   const Dim *trips = trip_count(node);
   for (int i = count; i < node->result_count; i++) {
     int rank = node->regions[0]->outputs[i + 1]->type.rank + 1;
+    bool found = trips && runs_to_the_end(node) && !has_symbol(node, i, rank);
     const Dim *length =
-        trips && runs_to_the_end(node)
-            ? trips
-            : infer_run_dim(node, i, 0, rank, 0, trips ? dim_high(trips) : DIM_UNBOUNDED);
+        found ? trips : infer_run_dim(node, i, 0, rank, 0, trips ? dim_high(trips) : DIM_UNBOUNDED);
     if (!infer_stacked(node, diag, &bindings, i + 1, i, 0, length)) return false;
   }
   return true;
