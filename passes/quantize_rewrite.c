@@ -32,9 +32,23 @@ bool quantize_keeps_scale(const Node *node) {
 
 static bool clips(const Node *node) { return node->op == OP_RELU || node->op == OP_CLIP; }
 
+// The mean of codes is their sum times a constant, so the number of them must be known.
+static bool has_known_count(const Node *mean) {
+  const Type *x = &mean->operands[0]->type;
+  int count;
+  const int64_t *axes = node_ints(mean, ATTR_AXES, &count);
+  for (int i = 0; i < x->rank; i++) {
+    bool reduced = !node_attribute(mean, ATTR_AXES);
+    for (int k = 0; k < count; k++) reduced |= axes[k] == i || axes[k] + x->rank == i;
+    if (reduced && !dim_is_constant(x->dims[i], NULL)) return false;
+  }
+  return true;
+}
+
 bool quantize_rescales(const Node *node) {
   return node->op == OP_ADD || node->op == OP_SUB || node->op == OP_MUL ||
-         node->op == OP_AVERAGE_POOL || node->op == OP_REDUCE_MEAN || node->op == OP_REDUCE_SUM;
+         node->op == OP_AVERAGE_POOL || node->op == OP_REDUCE_SUM ||
+         (node->op == OP_REDUCE_MEAN && has_known_count(node));
 }
 
 bool quant_is_product(const Node *node) { return node->op == OP_CONV || node->op == OP_MATMUL; }
