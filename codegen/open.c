@@ -2,10 +2,19 @@
 // come from outside, so that every sum and product is checked.
 #include "codegen/internal.h"
 
+typedef struct AtomSize {
+  const Atom *atom;
+  Val size;
+} AtomSize;
+
 typedef struct Sizes {
   Compiled *compiled;
   Frame *frame;
   Val overflow; // some size does not fit, or is no size; NULL: none so far
+  // Expressions share parts, each of which is computed once: written out as a tree, dims that build
+  // on each other layer by layer would grow exponentially.
+  AtomSize *atoms;
+  int count, capacity;
 } Sizes;
 
 static void note(Sizes *s, Val wrong) {
@@ -18,9 +27,8 @@ static Val add(Sizes *s, Val a, Val b) {
 
 static Val size_of(Sizes *s, const Dim *dim);
 
-static Val atom_size(Sizes *s, const Atom *atom) {
+static Val compute_atom(Sizes *s, const Atom *atom) {
   Nest *nest = s->frame->nest;
-  if (atom->kind == ATOM_SYMBOL) return s->frame->symbols[atom->index];
   Val left = size_of(s, atom->left), right = size_of(s, atom->right);
   Val more = nest_compare(nest, LLVMIntUGT, left, right);
   if (atom->kind == ATOM_MIN) return nest_select(nest, more, right, left);
@@ -28,6 +36,15 @@ static Val atom_size(Sizes *s, const Atom *atom) {
   Val none = nest_compare(nest, LLVMIntEQ, right, nest_const(nest, 0));
   note(s, none);
   return nest_udiv(nest, left, nest_select(nest, none, nest_const(nest, 1), right));
+}
+
+static Val atom_size(Sizes *s, const Atom *atom) {
+  if (atom->kind == ATOM_SYMBOL) return s->frame->symbols[atom->index];
+  for (int i = 0; i < s->count; i++)
+    if (s->atoms[i].atom == atom) return s->atoms[i].size;
+  Val size = compute_atom(s, atom);
+  ARENA_PUSH(s->compiled->arena, s->atoms, s->count, s->capacity, ((AtomSize){atom, size}));
+  return size;
 }
 
 static Val term_size(Sizes *s, const DimTerm *term) {
@@ -61,7 +78,7 @@ static Val size_of(Sizes *s, const Dim *dim) {
 
 Val emit_checked_bytes(Compiled *compiled, Frame *frame, const Type *type, Val *overflow) {
   DimTable *dims = compiled->module->dims;
-  Sizes s = {compiled, frame, *overflow};
+  Sizes s = {.compiled = compiled, .frame = frame, .overflow = *overflow};
   int bits = element_info[type->element].bits;
   const Dim *count = type_count(dims, type), *bytes = dim_mul_int(dims, count, bits / 8);
   if (bits % 8) bytes = dim_ceildiv(dims, dim_mul_int(dims, count, bits), dim_constant(dims, 8));
@@ -84,7 +101,7 @@ Val emit_open_places(Compiled *compiled, Frame *frame, Val *too_large) {
   const Graph *graph = compiled->module->main;
   Nest *nest = frame->nest;
   int64_t align = target_alignment(nest->target);
-  Sizes s = {compiled, frame, NULL};
+  Sizes s = {.compiled = compiled, .frame = frame};
   Val base = nest_const(nest, (graph->workspace_bytes + align - 1) / align * align), total = base;
   frame->open = NEW_ARRAY(compiled->arena, Val, graph->open_count + 1);
   Val *ends = NEW_ARRAY(compiled->arena, Val, graph->open_count + 1);
