@@ -60,7 +60,9 @@ static AxisTaps axis_taps(const GridSampler *sampler, double normal, int64_t siz
       sampler->align_corners ? (normal + 1) / 2 * (length - 1) : ((normal + 1) * length - 1) / 2;
   x = (double)(float)x;
   if (sampler->taps == 1) x = rint(x);
-  if ((x < low || x > high) && sampler->padding == PAD_BORDER) x = fmin(fmax(x, 0), length - 1);
+  // Cubic weights are those of the point itself, only its taps come to the border.
+  if ((x < low || x > high) && sampler->padding == PAD_BORDER && sampler->taps < 4)
+    x = fmin(fmax(x, 0), length - 1);
   if ((x < low || x > high) && sampler->padding == PAD_REFLECTION) x = reflect(x, low, high);
   AxisTaps taps;
   // Nearest truncates: only reflection leaves a fraction.

@@ -138,7 +138,7 @@ void tenon_grid_taps(int32_t *index, double *weight, int32_t taps, double normal
   double x = align_corners ? (normal + 1) / 2 * (length - 1) : ((normal + 1) * length - 1) / 2;
   x = (double)(float)x;
   if (taps == 1) x = round_even(x);
-  if ((x < low || x > high) && padding == PAD_BORDER)
+  if ((x < low || x > high) && padding == PAD_BORDER && taps < 4)
     x = x < 0 ? 0 : x > length - 1 ? length - 1 : x;
   if ((x < low || x > high) && padding == PAD_REFLECTION) x = reflect(x, low, high);
   double base = taps == 1 ? cut_off(x) : round_down(x), fraction = x - base;

@@ -1,4 +1,4 @@
-"""Operators whose pads follow from sizes that the compiled code learns when it runs. Compare with --object."""
+"""Operators whose pads and positions follow from sizes that the compiled code learns when it runs. Compare with --object."""
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
@@ -50,6 +50,15 @@ def centred(x, size, axis):
     return np.pad(x, [(more // 2, more - more // 2) if i == axis else (0, 0) for i in range(x.ndim)])
 
 
+# Points inside and outside of images: each padding with each interpolation.
+def samples():
+    for mode in ("nearest", "linear", "cubic"):
+        for padding in ("zeros", "border", "reflection"):
+            for corners in (0, 1):
+                yield case(f"sample_{mode}_{padding}_{corners}", "GridSample", [floats(2, 3, 5, 7), floats(2, 4, 3, 2, low=-1.8, high=1.8)], opset=20,
+                           dims={0: ["B", 3, "H", "W"], 1: ["B", "P", "Q", 2]}, mode=mode, padding_mode=padding, align_corners=corners)
+
+
 def cases():
-    for family in (windows, pads):
+    for family in (windows, pads, samples):
         yield from family()
