@@ -412,9 +412,13 @@ static void resolve(Importer *importer, Value *value, int depth) {
     slot(importer, value)->tensor = tensor;
     return;
   }
-  for (int i = 0; i < value->definition->operand_count; i++)
-    if (value->definition->operands[i])
-      resolve(importer, value->definition->operands[i], depth - 1);
+  // One operand that is not known is enough to give up: no weights are folded behind a tensor.
+  for (int i = 0; i < value->definition->operand_count; i++) {
+    Value *operand = value->definition->operands[i];
+    if (!operand) continue;
+    resolve(importer, operand, depth - 1);
+    if (!contents_known(contents_of(importer, operand))) return;
+  }
   note_node(importer, value->definition, FOLDED_ELEMENTS);
 }
 
