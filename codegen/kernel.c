@@ -46,13 +46,27 @@ PackedSegment *pack_add(Pack *pack, size_t bytes, int align, const char *key,
 
 // --- dims
 
-static Val atom_value(Kernel *kernel, const Atom *atom) {
+// Expressions share parts. Written out as trees, dims that build on each other layer by layer would
+// grow exponentially, so what the basic block has computed already is used again.
+typedef struct KnownAtoms {
+  LLVMBasicBlockRef block;
+  struct KnownAtom {
+    const Atom *atom;
+    Val value;
+  } *items;
+  int count, capacity;
+} KnownAtoms;
+
+static KnownAtoms *known_atoms(Kernel *kernel) {
+  LLVMBasicBlockRef block = LLVMGetInsertBlock(kernel->nest->builder);
+  if (!kernel->atoms) kernel->atoms = NEW(kernel->arena, KnownAtoms);
+  if (kernel->atoms->block != block) kernel->atoms->count = 0;
+  kernel->atoms->block = block;
+  return kernel->atoms;
+}
+
+static Val compute_atom(Kernel *kernel, const Atom *atom) {
   Nest *nest = kernel->nest;
-  if (atom->kind == ATOM_SYMBOL) {
-    Val value = kernel->symbols[atom->index];
-    assert(value && "the kernel does not have this symbol");
-    return value;
-  }
   Val left = kernel_dim(kernel, atom->left), right = kernel_dim(kernel, atom->right);
   if (atom->kind == ATOM_MIN) return nest_min(nest, left, right);
   if (atom->kind == ATOM_MAX) return nest_max(nest, left, right);
@@ -62,6 +76,20 @@ static Val atom_value(Kernel *kernel, const Atom *atom) {
   Val below = nest_compare(nest, LLVMIntSLT, remainder, zero);
   Val quotient = LLVMBuildSDiv(nest->builder, left, right, "");
   return nest_select(nest, below, nest_sub(nest, quotient, nest_const(nest, 1)), quotient);
+}
+
+static Val atom_value(Kernel *kernel, const Atom *atom) {
+  if (atom->kind == ATOM_SYMBOL) {
+    Val value = kernel->symbols[atom->index];
+    assert(value && "the kernel does not have this symbol");
+    return value;
+  }
+  KnownAtoms *known = known_atoms(kernel);
+  for (int i = 0; i < known->count; i++)
+    if (known->items[i].atom == atom) return known->items[i].value;
+  struct KnownAtom made = {atom, compute_atom(kernel, atom)};
+  ARENA_PUSH(kernel->arena, known->items, known->count, known->capacity, made);
+  return made.value;
 }
 
 Val kernel_dim(Kernel *kernel, const Dim *dim) {

@@ -41,9 +41,10 @@ typedef struct Kernel {
   Arena *arena;        // scratch of this lowering
   Diag *diag;
   const Val *symbols; // values of the dims' symbols by index; NULL where the node does not use it
-  bool in_place;      // a result shares memory with an operand
-  bool trust_indices; // leave out index checks
-  bool unsaturated;   // 8-bit floats out of range become infinity or NaN (cast with saturate = 0)
+  struct KnownAtoms *atoms; // parts of dims that the block at hand has computed; NULL: none
+  bool in_place;            // a result shares memory with an operand
+  bool trust_indices;       // leave out index checks
+  bool unsaturated; // 8-bit floats out of range become infinity or NaN (cast with saturate = 0)
 } Kernel;
 
 // --- helpers for lowerings (codegen/kernel.c)
