@@ -112,29 +112,41 @@ bool import_dft(OnnxNode *node) {
   return onnx_output(node, 0, swap_axes(node, result, axis, rank - 2));
 }
 
-// Frames by gathering with constant positions, times the window, transformed.
+// Element p of frame i stands at i * step + p: [frames, length] positions in the signal.
+static Value *frame_positions(OnnxNode *node, const Dim *frames, int64_t step, int64_t length) {
+  Value *starts = onnx_positions(node, frames),
+        *inside = onnx_positions(node, import_dim(node->importer, length));
+  starts = starts ? onnx_binary(node, OP_MUL, starts, onnx_integer(node, step)) : NULL;
+  starts = starts ? onnx_unsqueeze(node, starts, (int64_t[]){1}, 1) : NULL;
+  return starts && inside ? onnx_binary(node, OP_ADD, starts, inside) : NULL;
+}
+
+// Frames by gathering, times the window, transformed.
 bool import_stft(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
   Value *x = onnx_input(node, 0), *window = onnx_input(node, 2);
+  DimTable *dims = node->importer->dims;
   int64_t step = 0, size, parts, length = -1;
-  if (x->type.rank != 3 || !dim_is_constant(x->type.dims[1], &size) ||
-      !dim_is_constant(x->type.dims[2], &parts) || parts < 1 || parts > 2)
-    return onnx_error(node, "the signal must be [batch, static length, 1 or 2]");
+  if (x->type.rank != 3 || !dim_is_constant(x->type.dims[2], &parts) || parts < 1 || parts > 2)
+    return onnx_error(node, "the signal must be [batch, length, 1 or 2]");
+  bool known = dim_is_constant(x->type.dims[1], &size);
   if (!scalar_input(node, 1, &step) || !scalar_input(node, 3, &length)) return false;
   if (length < 0 &&
-      (!window || window->type.rank != 1 || !dim_is_constant(window->type.dims[0], &length)))
+      (!window || window->type.rank != 1 || !dim_is_constant(window->type.dims[0], &length))) {
+    if (!known) return onnx_error(node, "neither the frames nor the signal have a known length");
     length = size;
-  if (step < 1 || length < 1 || length > size)
-    return onnx_error(node, "frames of %lld by %lld in %lld", (long long)length, (long long)step,
-                      (long long)size);
-  int64_t frames = 1 + (size - length) / step;
-  if (frames > MAX_MATRIX / length) return onnx_error(node, "%lld frames", (long long)frames);
-  Tensor index = tensor_create(node->importer->arena, I64, 2, (int64_t[]){frames, length});
-  for (int64_t i = 0; i < frames * length; i++)
-    ((int64_t *)index.data)[i] = i / length * step + i % length;
-  Value *rows = build_constant_tensor(
-      &node->builder, &index, arena_printf(node->importer->arena, "%s.frames", node->loc.node));
-  Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){x, rows}, 2);
+  }
+  if (step < 1 || length < 1 || length > MAX_MATRIX || (known && length > size))
+    return onnx_error(node, "frames of %lld by %lld in %s", (long long)length, (long long)step,
+                      dim_text(node->importer->arena, x->type.dims[1]));
+  const Dim *room = dim_add_int(dims, x->type.dims[1], step - length);
+  const Dim *frames = dim_max(dims, import_dim(node->importer, 0),
+                              dim_floordiv(dims, room, import_dim(node->importer, step)));
+  if (known && dim_value(frames) > MAX_MATRIX / length)
+    return onnx_error(node, "%lld frames", (long long)dim_value(frames));
+  Value *positions = frame_positions(node, frames, step, length);
+  Node *gather =
+      positions ? build_begin(&node->builder, OP_GATHER, (Value *[]){x, positions}, 2) : NULL;
   if (!gather) return false;
   node_set_int(gather, ATTR_AXIS, 1);
   Value *cut = build_end(&node->builder, gather);

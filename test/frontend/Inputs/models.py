@@ -151,4 +151,9 @@ def empty_dim():
     return model([node("Relu", "x", "y")], {"x": (FLOAT, [0, 3])}, "y")
 
 
+def frames():
+    return model([node("STFT", "x step", "y"), node("STFT", "z step", "w"), node("STFT", "v step  frame", "u")],
+                 {"x": (FLOAT, [1, "T", 1]), "z": (FLOAT, [1, 9]), "v": (FLOAT, [1, 9, 1])}, "y w u", {"step": np.array(4), "frame": np.array(10)})
+
+
 onnx.save(globals()[sys.argv[1]](), sys.argv[2])

@@ -59,6 +59,16 @@ def samples():
                            dims={0: ["B", 3, "H", "W"], 1: ["B", "P", "Q", 2]}, mode=mode, padding_mode=padding, align_corners=corners)
 
 
+# Frames of signals of any length.
+def spectra():
+    for length, frame, step in ((60, 16, 4), (61, 16, 5), (16, 16, 7), (33, 12, 12)):
+        for onesided in (0, 1):
+            name = f"{length}_{frame}_{step}_{onesided}"
+            inputs, dims = [floats(2, length, 1), np.array(step), floats(frame), np.array(frame)], {0: ["B", "T", 1]}
+            yield case("stft_" + name, "STFT", inputs, constants=(1, 2, 3), dims=dims, onesided=onesided)
+            yield case("stft_window_" + name, "STFT", inputs[:3], constants=(1, 2), dims=dims, onesided=onesided)
+
+
 def cases():
-    for family in (windows, pads, samples):
+    for family in (windows, pads, samples, spectra):
         yield from family()
