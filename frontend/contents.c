@@ -488,17 +488,20 @@ static bool measure(OnnxNode *node, Value *list, const int64_t *highs, const Dim
 }
 
 // The number of elements of a list that can be measured; -1: it cannot.
-static int64_t measurable(const Value *list) {
+static int64_t measurable(const OnnxNode *node, const Value *list) {
   int64_t count;
-  return list->type.rank > 1 || !static_count(list, &count) || count > SYMBOLIC_ELEMENTS ? -1
-                                                                                         : count;
+  bool forbidden = node->importer->measures_no_body && node->builder.graph->owner;
+  return forbidden || list->type.rank > 1 || !static_count(list, &count) ||
+                 count > SYMBOLIC_ELEMENTS
+             ? -1
+             : count;
 }
 
 const Dim *const *onnx_measured_dims(OnnxNode *node, Value *list, const int64_t *highs,
                                      int *count) {
   Importer *importer = node->importer;
   const Dim *const *known = import_dims(importer, list, count);
-  int64_t elements = known ? 0 : measurable(list);
+  int64_t elements = known ? 0 : measurable(node, list);
   if (known) return known;
   if (elements < 0) {
     onnx_error(node, "the shape of the result depends on data: on a list of unknown length");
@@ -554,7 +557,7 @@ bool onnx_mixed_dims(OnnxNode *node, Value *list, Value *computed, const Dim **d
   }
   if (!open_count) return true;
   Value *some = computed;
-  if (open_count < count && measurable(computed) >= 0) {
+  if (open_count < count && measurable(node, computed) >= 0) {
     Value *places = build_ints(&node->builder, open, open_count);
     Node *gather = places && computed
                        ? build_begin(&node->builder, OP_GATHER, (Value *[]){computed, places}, 2)
@@ -585,7 +588,7 @@ const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count) {
     return NULL;
   }
   const Dim *const *known = import_dims(node->importer, value, count);
-  int64_t elements = known ? 0 : measurable(value);
+  int64_t elements = known ? 0 : measurable(node, value);
   if (known) return known;
   if (elements < 0) return report_data(node, index), NULL;
   const Dim **dims = NEW_ARRAY(node->importer->arena, const Dim *, elements + 1);

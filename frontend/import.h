@@ -60,7 +60,8 @@ typedef struct Importer {
   int contents_capacity;
   Unsupported *unsupported;
   int unsupported_count, unsupported_capacity;
-  int depth; // of functions and regions
+  int depth;             // of functions and regions
+  bool measures_no_body; // sizes that data decides are refused in loops that can be unrolled
   size_t inlined_nodes;
   struct BlockedWeights *blocked; // import_blocked.c
   Scope *declared;                // the types that the model's graph gives of its values

@@ -250,9 +250,13 @@ bool import_loop(OnnxNode *node) {
     if (attempt_end(node, &attempt, unroll_loop(node, &loop, known_iterations(node, &loop))))
       return true;
   }
-  attempt_begin(node, &attempt);
-  if (attempt_end(node, &attempt, build_loop(node, &loop))) return true;
   int iterations = known_iterations(node, &loop);
+  bool before = node->importer->measures_no_body;
+  node->importer->measures_no_body |= iterations > 0; // known sizes are better
+  attempt_begin(node, &attempt);
+  bool good = attempt_end(node, &attempt, build_loop(node, &loop));
+  node->importer->measures_no_body = before;
+  if (good) return true;
   if (iterations > 0) return unroll_loop(node, &loop, iterations);
   for (int i = 0; i < loop.carried; i++) loop.types[i] = loop.initial[i]->type;
   return build_loop(node, &loop);

@@ -24,7 +24,7 @@ INTEGERS = {onnx.TensorProto.INT64, onnx.TensorProto.INT32}
 # What a shape has to say, in words of the messages: docs/onnx.md.
 LIMITS = re.compile("|".join((
     "ImageDecoder is not supported", "TfIdfVectorizer is not supported", "size of a head must be static", "weights (have|must|be)",
-    "wanted a known number", "a list of unknown length", r"\((DFT|STFT|Col2Im|MelWeightMatrix|CausalConvWithState)\):")))
+    "wanted a known number", "a list of unknown length", "slices whose shape changes from turn to turn", r"\((DFT|STFT|Col2Im|MelWeightMatrix|CausalConvWithState)\):")))
 
 
 def is_list_of_integers(info):
