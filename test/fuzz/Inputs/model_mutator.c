@@ -315,6 +315,7 @@ static void connect(Mutator *m, Onnx__GraphProto *first, Onnx__GraphProto *secon
   const char *output = first->output[pick(m, (unsigned)first->n_output)]->name;
   unsigned index = pick(m, (unsigned)second->n_input);
   const char *input = second->input[index]->name;
+  if (!input || !output) return; // a changed model may lack names
   for (size_t i = 0; i < second->n_node; i++)
     for (size_t k = 0; k < second->node[i]->n_input; k++)
       if (!strcmp(second->node[i]->input[k], input)) second->node[i]->input[k] = arena_strdup(m->arena, output);
