@@ -8,18 +8,13 @@ Dot dot_of(const Target *target, ElementType x_element) {
   bool is_signed = x_element == I8;
   int lanes = target_lanes(target, 32);
   switch (target->dot) {
-  case DOT_VNNI:
-    return (Dot){DOT_VNNI, 4, lanes, is_signed ? 128 : 0};
-  case DOT_SDOT:
-    return (Dot){DOT_SDOT, 4, lanes, is_signed ? 0 : -128};
-  case DOT_MADD:
-    return (Dot){DOT_MADD, 2, lanes, 0};
-  case DOT_SMLAD:
-    return (Dot){DOT_SMLAD, 4, 1, 0};
+  case DOT_VNNI: return (Dot){DOT_VNNI, 4, lanes, is_signed ? 128 : 0};
+  case DOT_SDOT: return (Dot){DOT_SDOT, 4, lanes, is_signed ? 0 : -128};
+  case DOT_MADD: return (Dot){DOT_MADD, 2, lanes, 0};
+  case DOT_SMLAD: return (Dot){DOT_SMLAD, 4, 1, 0};
   case DOT_NONE:
   case DOT_MVE:
-  case DOT_RVV:
-    break;
+  case DOT_RVV: break;
   }
   return (Dot){DOT_NONE, 1, lanes, 0};
 }
@@ -66,12 +61,10 @@ static DotOperand prepare_x(Nest *nest, const Dot *dot, ElementType element, Val
                           LLVMVectorType(nest->i8, (unsigned)dot->lanes * 2));
     return (DotOperand){{nest_extend(nest, pairs, nest->i16, is_signed)}};
   }
-  case DOT_SMLAD:
-    return widen_halves(nest, word, is_signed);
+  case DOT_SMLAD: return widen_halves(nest, word, is_signed);
   case DOT_NONE:
   case DOT_MVE:
-  case DOT_RVV:
-    break;
+  case DOT_RVV: break;
   }
   return (DotOperand){
       {nest_splat(nest, nest_extend(nest, word, nest->i32, is_signed), dot->lanes)}};
@@ -103,12 +96,10 @@ DotOperand dot_load_w(Nest *nest, const Dot *dot, Val address) {
   case DOT_MADD:
     return (DotOperand){{nest_extend(
         nest, nest_load(nest, LLVMVectorType(nest->i8, bytes), address, 1), nest->i16, true)}};
-  case DOT_SMLAD:
-    return widen_halves(nest, nest_load(nest, nest->i32, address, 4), true);
+  case DOT_SMLAD: return widen_halves(nest, nest_load(nest, nest->i32, address, 4), true);
   case DOT_NONE:
   case DOT_MVE:
-  case DOT_RVV:
-    break;
+  case DOT_RVV: break;
   }
   Val bytes_of = nest_load(nest, nest_vector(nest->i8, dot->lanes), address, 1);
   return (DotOperand){{nest_extend(nest, bytes_of, nest->i32, true)}};
@@ -132,10 +123,8 @@ static Val vpdpbusd(Nest *nest, Val sum, Val x, Val w) {
 
 Val dot_step(Nest *nest, const Dot *dot, Val sum, DotOperand x, DotOperand w) {
   switch (dot->kind) {
-  case DOT_VNNI:
-    return vpdpbusd(nest, sum, x.value[0], w.value[0]);
-  case DOT_MADD:
-    return madd(nest, sum, x.value[0], w.value[0]);
+  case DOT_VNNI: return vpdpbusd(nest, sum, x.value[0], w.value[0]);
+  case DOT_MADD: return madd(nest, sum, x.value[0], w.value[0]);
   case DOT_SDOT: {
     LLVMTypeRef bytes = LLVMTypeOf(w.value[0]), overloads[] = {LLVMTypeOf(sum), bytes};
     return nest_intrinsic(nest, "llvm.aarch64.neon.sdot", overloads, 2,
@@ -148,8 +137,7 @@ Val dot_step(Nest *nest, const Dot *dot, Val sum, DotOperand x, DotOperand w) {
     return sum;
   case DOT_NONE:
   case DOT_MVE:
-  case DOT_RVV:
-    break;
+  case DOT_RVV: break;
   }
   return nest_add(nest, sum, nest_mul(nest, x.value[0], w.value[0]));
 }

@@ -84,23 +84,16 @@ Val emit_pointer(Compiled *compiled, Frame *frame, const Value *value) {
         weights_add_dense(&compiled->weights, constant, &value->type, compiled->target));
   const Placement *place = &value->placement;
   switch (place->kind) {
-  case PLACE_WORKSPACE:
-    return at_offset(frame, frame->workspace, place->offset);
-  case PLACE_FAST:
-    return at_offset(frame, frame->fast, place->offset);
+  case PLACE_WORKSPACE: return at_offset(frame, frame->workspace, place->offset);
+  case PLACE_FAST: return at_offset(frame, frame->fast, place->offset);
   case PLACE_OPEN:
     return nest_address(frame->nest, frame->workspace, frame->nest->i8, frame->open[place->offset]);
-  case PLACE_LATE:
-    return emit_late_pointer(frame, value);
-  case PLACE_INPUT:
-    return input_pointer(compiled, frame, value->index);
-  case PLACE_OUTPUT:
-    return output_pointer(compiled, frame, output_number(value));
-  case PLACE_ALIAS:
-    return emit_pointer(compiled, frame, place->alias);
+  case PLACE_LATE: return emit_late_pointer(frame, value);
+  case PLACE_INPUT: return input_pointer(compiled, frame, value->index);
+  case PLACE_OUTPUT: return output_pointer(compiled, frame, output_number(value));
+  case PLACE_ALIAS: return emit_pointer(compiled, frame, place->alias);
   case PLACE_WEIGHTS:
-  case PLACE_NONE:
-    break;
+  case PLACE_NONE: break;
   }
   assert(false && "value has not been placed");
   return NULL;

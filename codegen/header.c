@@ -34,32 +34,20 @@ static const char *comment_text(Arena *arena, const char *text) {
 static const char *c_type(ElementType element) {
   switch ((int)element) {
   case F32:
-  case C64:
-    return "float";
+  case C64: return "float";
   case F64:
-  case C128:
-    return "double";
+  case C128: return "double";
   case F16:
-  case BF16:
-    return "uint16_t";
-  case I8:
-    return "int8_t";
-  case I16:
-    return "int16_t";
-  case I32:
-    return "int32_t";
-  case I64:
-    return "int64_t";
-  case U16:
-    return "uint16_t";
-  case U32:
-    return "uint32_t";
-  case U64:
-    return "uint64_t";
-  case STR:
-    return "tenon_string";
-  default:
-    return "uint8_t"; // u8, bool, 8-bit floats, packed 4-bit and 2-bit values
+  case BF16: return "uint16_t";
+  case I8: return "int8_t";
+  case I16: return "int16_t";
+  case I32: return "int32_t";
+  case I64: return "int64_t";
+  case U16: return "uint16_t";
+  case U32: return "uint32_t";
+  case U64: return "uint64_t";
+  case STR: return "tenon_string";
+  default: return "uint8_t"; // u8, bool, 8-bit floats, packed 4-bit and 2-bit values
   }
 }
 

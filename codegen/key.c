@@ -17,15 +17,9 @@ typedef struct KeyWriter {
 static void write_attribute(KeyWriter *w, const Attribute *a) {
   fprintf(w->out, " %s=", attribute_info[a->id].text);
   switch (attribute_info[a->id].kind) {
-  case KIND_INT:
-    fprintf(w->out, "%lld", (long long)a->int_value);
-    return;
-  case KIND_FLOAT:
-    fprintf(w->out, "%a", a->float_value);
-    return;
-  case KIND_STRING:
-    fprintf(w->out, "%s", a->string_value);
-    return;
+  case KIND_INT: fprintf(w->out, "%lld", (long long)a->int_value); return;
+  case KIND_FLOAT: fprintf(w->out, "%a", a->float_value); return;
+  case KIND_STRING: fprintf(w->out, "%s", a->string_value); return;
   case KIND_INTS:
     for (int i = 0; i < a->count; i++) fprintf(w->out, "%lld,", (long long)a->ints[i]);
     return;

@@ -28,22 +28,15 @@ void nest_dispose(Nest *nest) { LLVMDisposeBuilder(nest->builder); }
 
 LLVMTypeRef nest_element_type(Nest *nest, ElementType element) {
   switch ((int)element) {
-  case F32:
-    return nest->f32;
-  case F64:
-    return nest->f64;
-  case STR:
-    return LLVMIntTypeInContext(nest->context, 2 * (unsigned)nest->target->pointer_bits);
+  case F32: return nest->f32;
+  case F64: return nest->f64;
+  case STR: return LLVMIntTypeInContext(nest->context, 2 * (unsigned)nest->target->pointer_bits);
   default:
     switch (element_info[element].bits) {
-    case 16:
-      return nest->i16;
-    case 32:
-      return nest->i32;
-    case 64:
-      return nest->i64;
-    default:
-      return nest->i8;
+    case 16: return nest->i16;
+    case 32: return nest->i32;
+    case 64: return nest->i64;
+    default: return nest->i8;
     }
   }
 }
@@ -402,14 +395,10 @@ Val nest_address(Nest *nest, Val pointer, LLVMTypeRef element, Val offset) {
 
 static unsigned natural_alignment(LLVMTypeRef type) {
   switch ((int)LLVMGetTypeKind(type)) {
-  case LLVMFloatTypeKind:
-    return 4;
-  case LLVMDoubleTypeKind:
-    return 8;
-  case LLVMIntegerTypeKind:
-    return (LLVMGetIntTypeWidth(type) + 7) / 8;
-  default:
-    return 1;
+  case LLVMFloatTypeKind: return 4;
+  case LLVMDoubleTypeKind: return 8;
+  case LLVMIntegerTypeKind: return (LLVMGetIntTypeWidth(type) + 7) / 8;
+  default: return 1;
   }
 }
 

@@ -93,10 +93,8 @@ static bool is_kept(const Linker *linker, const ObjectFile *file, int index) {
   case SHT_NULL:
   case SHT_SYMTAB:
   case SHT_STRTAB:
-  case SHT_GROUP:
-    return false;
-  default:
-    break;
+  case SHT_GROUP: return false;
+  default: break;
   }
   if (section->type >= FIRST_LLVM_SECTION_TYPE && section->type <= LAST_LLVM_SECTION_TYPE)
     return false;

@@ -105,40 +105,25 @@ static Val float_unary(const Body *b, Val x) {
   Nest *n = b->nest;
   const Node *node = b->node;
   switch ((int)node->op) {
-  case OP_NEG:
-    return nest_neg(n, x);
-  case OP_ABS:
-    return intrinsic(b, "llvm.fabs", x);
-  case OP_SIGN:
-    return float_sign(b, x);
-  case OP_SQRT:
-    return square_root(b, x);
-  case OP_RECIPROCAL:
-    return nest_div(n, real(b, 1), x);
-  case OP_FLOOR:
-    return rounding(b, "llvm.floor", "floor", x);
-  case OP_CEIL:
-    return rounding(b, "llvm.ceil", "ceil", x);
-  case OP_ROUND:
-    return rounding(b, "llvm.roundeven", "round", x);
-  case OP_RELU:
-    return clamp(b, x, 0, INFINITY);
-  case OP_CLIP:
-    return clamp(b, x, node_float(node, ATTR_LOW), node_float(node, ATTR_HIGH));
-  case OP_SOFTPLUS:
-    return softplus(b, x);
-  case OP_SOFTSIGN:
-    return nest_div(n, x, nest_add(n, real(b, 1), intrinsic(b, "llvm.fabs", x)));
-  case OP_MISH:
-    return nest_mul(n, x, maths(b, "tanh", softplus(b, x)));
-  case OP_GELU:
-    return gelu(b, x);
+  case OP_NEG: return nest_neg(n, x);
+  case OP_ABS: return intrinsic(b, "llvm.fabs", x);
+  case OP_SIGN: return float_sign(b, x);
+  case OP_SQRT: return square_root(b, x);
+  case OP_RECIPROCAL: return nest_div(n, real(b, 1), x);
+  case OP_FLOOR: return rounding(b, "llvm.floor", "floor", x);
+  case OP_CEIL: return rounding(b, "llvm.ceil", "ceil", x);
+  case OP_ROUND: return rounding(b, "llvm.roundeven", "round", x);
+  case OP_RELU: return clamp(b, x, 0, INFINITY);
+  case OP_CLIP: return clamp(b, x, node_float(node, ATTR_LOW), node_float(node, ATTR_HIGH));
+  case OP_SOFTPLUS: return softplus(b, x);
+  case OP_SOFTSIGN: return nest_div(n, x, nest_add(n, real(b, 1), intrinsic(b, "llvm.fabs", x)));
+  case OP_MISH: return nest_mul(n, x, maths(b, "tanh", softplus(b, x)));
+  case OP_GELU: return gelu(b, x);
   case OP_SWISH: {
     double alpha = node_float(node, ATTR_ALPHA);
     return nest_mul(n, x, maths(b, "sigmoid", alpha == 1 ? x : nest_mul(n, x, real(b, alpha))));
   }
-  case OP_HARD_SWISH:
-    return nest_mul(n, x, hard_sigmoid(b, x, 1.0 / 6, 0.5));
+  case OP_HARD_SWISH: return nest_mul(n, x, hard_sigmoid(b, x, 1.0 / 6, 0.5));
   case OP_HARD_SIGMOID:
     return hard_sigmoid(b, x, node_float(node, ATTR_ALPHA), node_float(node, ATTR_BETA));
   case OP_ELU:
@@ -160,8 +145,7 @@ static Val float_unary(const Body *b, Val x) {
     Val above = nest_compare_float(n, LLVMRealOGT, x, real(b, node_float(node, ATTR_ALPHA)));
     return nest_select(n, above, x, real(b, 0));
   }
-  case OP_SHRINK:
-    return shrink(b, x);
+  case OP_SHRINK: return shrink(b, x);
   default:
     return maths(b, op_info[node->op].text,
                  x); // exp, log, sin, ...: the library's names are the ops'
@@ -197,8 +181,7 @@ static Val integer_unary(const Body *b, Val x) {
   bool is_signed = element_is_signed(b->element);
   Val zero = nest_zero(b->type);
   switch ((int)b->node->op) {
-  case OP_NEG:
-    return nest_neg(n, x);
+  case OP_NEG: return nest_neg(n, x);
   case OP_ABS:
     return is_signed ? nest_select(n, nest_compare(n, LLVMIntSLT, x, zero), nest_neg(n, x), x) : x;
   case OP_SIGN: {
@@ -208,24 +191,18 @@ static Val integer_unary(const Body *b, Val x) {
                                    positive)
                      : positive;
   }
-  case OP_RELU:
-    return int_max(b, x, integer_bound(b, 0), is_signed);
+  case OP_RELU: return int_max(b, x, integer_bound(b, 0), is_signed);
   case OP_CLIP: {
     Val low = integer_bound(b, node_float(b->node, ATTR_LOW)),
         high = integer_bound(b, node_float(b->node, ATTR_HIGH));
     return int_min(b, int_max(b, x, low, is_signed), high, is_signed);
   }
-  case OP_NOT:
-    return nest_xor(n, x, nest_int(b->type, 1));
-  case OP_BIT_NOT:
-    return nest_xor(n, x, nest_int(b->type, -1));
+  case OP_NOT: return nest_xor(n, x, nest_int(b->type, 1));
+  case OP_BIT_NOT: return nest_xor(n, x, nest_int(b->type, -1));
   case OP_FLOOR:
   case OP_CEIL:
-  case OP_ROUND:
-    return x;
-  default:
-    assert(false && "no such integer op");
-    return x;
+  case OP_ROUND: return x;
+  default: assert(false && "no such integer op"); return x;
   }
 }
 
@@ -244,23 +221,14 @@ static Val float_modulo(const Body *b, Val x, Val y) {
 static Val float_binary(const Body *b, Val x, Val y) {
   Nest *n = b->nest;
   switch ((int)b->node->op) {
-  case OP_ADD:
-    return nest_add(n, x, y);
-  case OP_SUB:
-    return nest_sub(n, x, y);
-  case OP_MUL:
-    return nest_mul(n, x, y);
-  case OP_DIV:
-    return nest_div(n, x, y);
-  case OP_MIN:
-    return nan_aware(b, x, nest_min(n, x, y));
-  case OP_MAX:
-    return nan_aware(b, x, nest_max(n, x, y));
-  case OP_MOD:
-    return float_modulo(b, x, y);
-  default:
-    assert(false && "no such float op");
-    return x;
+  case OP_ADD: return nest_add(n, x, y);
+  case OP_SUB: return nest_sub(n, x, y);
+  case OP_MUL: return nest_mul(n, x, y);
+  case OP_DIV: return nest_div(n, x, y);
+  case OP_MIN: return nan_aware(b, x, nest_min(n, x, y));
+  case OP_MAX: return nan_aware(b, x, nest_max(n, x, y));
+  case OP_MOD: return float_modulo(b, x, y);
+  default: assert(false && "no such float op"); return x;
   }
 }
 
@@ -313,34 +281,21 @@ static Val integer_binary(const Body *b, Val x, Val y) {
   Nest *n = b->nest;
   bool is_signed = element_is_signed(b->element);
   switch ((int)b->node->op) {
-  case OP_ADD:
-    return nest_add(n, x, y);
-  case OP_SUB:
-    return nest_sub(n, x, y);
-  case OP_MUL:
-    return nest_mul(n, x, y);
-  case OP_DIV:
-    return integer_divide(b, x, y, false);
-  case OP_MOD:
-    return integer_modulo(b, x, y);
-  case OP_MIN:
-    return int_min(b, x, y, is_signed);
-  case OP_MAX:
-    return int_max(b, x, y, is_signed);
+  case OP_ADD: return nest_add(n, x, y);
+  case OP_SUB: return nest_sub(n, x, y);
+  case OP_MUL: return nest_mul(n, x, y);
+  case OP_DIV: return integer_divide(b, x, y, false);
+  case OP_MOD: return integer_modulo(b, x, y);
+  case OP_MIN: return int_min(b, x, y, is_signed);
+  case OP_MAX: return int_max(b, x, y, is_signed);
   case OP_AND:
-  case OP_BIT_AND:
-    return nest_and(n, x, y);
+  case OP_BIT_AND: return nest_and(n, x, y);
   case OP_OR:
-  case OP_BIT_OR:
-    return nest_or(n, x, y);
+  case OP_BIT_OR: return nest_or(n, x, y);
   case OP_XOR:
-  case OP_BIT_XOR:
-    return nest_xor(n, x, y);
-  case OP_BIT_SHIFT:
-    return bit_shift(b, x, y);
-  default:
-    assert(false && "no such integer op");
-    return x;
+  case OP_BIT_XOR: return nest_xor(n, x, y);
+  case OP_BIT_SHIFT: return bit_shift(b, x, y);
+  default: assert(false && "no such integer op"); return x;
   }
 }
 

@@ -172,18 +172,12 @@ static const Dim *binary_element(Importer *importer, const Node *node, bool inte
                                  const Dim *b) {
   DimTable *table = importer->dims;
   switch ((int)node->op) {
-  case OP_ADD:
-    return dim_add(table, a, b);
-  case OP_SUB:
-    return dim_sub(table, a, b);
-  case OP_MUL:
-    return dim_mul(table, a, b);
-  case OP_DIV:
-    return divide(importer, integer, a, b);
-  case OP_MIN:
-    return dim_min(table, a, b);
-  case OP_MAX:
-    return dim_max(table, a, b);
+  case OP_ADD: return dim_add(table, a, b);
+  case OP_SUB: return dim_sub(table, a, b);
+  case OP_MUL: return dim_mul(table, a, b);
+  case OP_DIV: return divide(importer, integer, a, b);
+  case OP_MIN: return dim_min(table, a, b);
+  case OP_MAX: return dim_max(table, a, b);
   case OP_MOD: {
     const Dim *quotient = divide(importer, integer, a, b);
     return quotient ? dim_sub(table, a, dim_mul(table, quotient, b)) : NULL;
@@ -194,8 +188,7 @@ static const Dim *binary_element(Importer *importer, const Node *node, bool inte
     int decided = decide(importer, node->op, a, b);
     return decided < 0 ? NULL : import_dim(importer, decided);
   }
-  default:
-    return NULL;
+  default: return NULL;
   }
 }
 
@@ -310,8 +303,7 @@ static bool shape_elements(Importer *importer, const Node *node, Contents *resul
 
 static bool express(Importer *importer, const Node *node, int64_t count, Contents *result) {
   switch ((int)node->op) {
-  case OP_SHAPE:
-    return shape_elements(importer, node, result);
+  case OP_SHAPE: return shape_elements(importer, node, result);
   case OP_ADD:
   case OP_SUB:
   case OP_MUL:
@@ -321,21 +313,17 @@ static bool express(Importer *importer, const Node *node, int64_t count, Content
   case OP_MOD:
   case OP_EQUAL:
   case OP_LESS:
-  case OP_LESS_EQUAL:
-    return binary_elements(importer, node, count, result);
+  case OP_LESS_EQUAL: return binary_elements(importer, node, count, result);
   case OP_NEG:
   case OP_ABS:
   case OP_FLOOR:
   case OP_CEIL:
-  case OP_CAST:
-    return unary_elements(importer, node, result);
+  case OP_CAST: return unary_elements(importer, node, result);
   case OP_REDUCE_PROD:
   case OP_REDUCE_SUM:
   case OP_REDUCE_MAX:
-  case OP_REDUCE_MIN:
-    return reduce_elements(importer, node, count, result);
-  case OP_RANGE:
-    return range_elements(importer, node, count, result);
+  case OP_REDUCE_MIN: return reduce_elements(importer, node, count, result);
+  case OP_RANGE: return range_elements(importer, node, count, result);
   case OP_RESHAPE:
   case OP_TRANSPOSE:
   case OP_SLICE:
@@ -344,14 +332,10 @@ static bool express(Importer *importer, const Node *node, int64_t count, Content
   case OP_COPY:
   case OP_GATHER:
   case OP_GATHER_ELEMENTS:
-  case OP_GATHER_ND:
-    return move_elements(importer, node, 0, 0, result);
-  case OP_CONCAT:
-    return move_elements(importer, node, 0, node->operand_count - 1, result);
-  case OP_WHERE:
-    return move_elements(importer, node, 1, 2, result);
-  default:
-    return false;
+  case OP_GATHER_ND: return move_elements(importer, node, 0, 0, result);
+  case OP_CONCAT: return move_elements(importer, node, 0, node->operand_count - 1, result);
+  case OP_WHERE: return move_elements(importer, node, 1, 2, result);
+  default: return false;
   }
 }
 

@@ -281,29 +281,18 @@ static bool attribute_tensor(OnnxNode *node, const Onnx__AttributeProto *a, Tens
            : a->n_strings ? KIND(STRINGS)
                           : KIND(INTS);
   switch (kind) {
-  case KIND(FLOAT):
-    *tensor = numbers_tensor(importer, F32, 0, &a->f, 1);
-    return true;
-  case KIND(INT):
-    *tensor = numbers_tensor(importer, I64, 0, &a->i, 1);
-    return true;
-  case KIND(STRING):
-    *tensor = strings_tensor(importer, 0, &a->s, 1);
-    return true;
+  case KIND(FLOAT): *tensor = numbers_tensor(importer, F32, 0, &a->f, 1); return true;
+  case KIND(INT): *tensor = numbers_tensor(importer, I64, 0, &a->i, 1); return true;
+  case KIND(STRING): *tensor = strings_tensor(importer, 0, &a->s, 1); return true;
   case KIND(FLOATS):
     *tensor = numbers_tensor(importer, F32, 1, a->floats, a->n_floats);
     return true;
-  case KIND(INTS):
-    *tensor = numbers_tensor(importer, I64, 1, a->ints, a->n_ints);
-    return true;
-  case KIND(STRINGS):
-    *tensor = strings_tensor(importer, 1, a->strings, a->n_strings);
-    return true;
+  case KIND(INTS): *tensor = numbers_tensor(importer, I64, 1, a->ints, a->n_ints); return true;
+  case KIND(STRINGS): *tensor = strings_tensor(importer, 1, a->strings, a->n_strings); return true;
   case KIND(TENSOR):
     if (a->t) return onnx_tensor_bytes(importer->file, a->t, tensor);
     break;
-  default:
-    break;
+  default: break;
   }
   return onnx_error(node,
                     "attribute '%s' of a custom operator is neither numbers, strings nor a tensor",

@@ -53,34 +53,23 @@ static Value *product(const Derivation *d, Value *a, Value *b) {
 static Value *unary_slope(const Derivation *d, OpCode op, Value *g, Value *x, Value *y) {
   OnnxNode *node = d->node;
   switch ((int)op) {
-  case OP_COPY:
-    return g;
-  case OP_NEG:
-    return onnx_unary(node, OP_NEG, g);
-  case OP_EXP:
-    return product(d, g, y);
-  case OP_LOG:
-    return onnx_binary(node, OP_DIV, g, x);
-  case OP_SQRT:
-    return onnx_binary(node, OP_DIV, product(d, g, number(d, g, 0.5)), y);
-  case OP_RECIPROCAL:
-    return product(d, onnx_unary(node, OP_NEG, g), product(d, y, y));
-  case OP_SIN:
-    return product(d, g, onnx_unary(node, OP_COS, x));
-  case OP_COS:
-    return product(d, onnx_unary(node, OP_NEG, g), onnx_unary(node, OP_SIN, x));
-  case OP_TANH:
-    return product(d, g, onnx_binary(node, OP_SUB, number(d, y, 1), product(d, y, y)));
+  case OP_COPY: return g;
+  case OP_NEG: return onnx_unary(node, OP_NEG, g);
+  case OP_EXP: return product(d, g, y);
+  case OP_LOG: return onnx_binary(node, OP_DIV, g, x);
+  case OP_SQRT: return onnx_binary(node, OP_DIV, product(d, g, number(d, g, 0.5)), y);
+  case OP_RECIPROCAL: return product(d, onnx_unary(node, OP_NEG, g), product(d, y, y));
+  case OP_SIN: return product(d, g, onnx_unary(node, OP_COS, x));
+  case OP_COS: return product(d, onnx_unary(node, OP_NEG, g), onnx_unary(node, OP_SIN, x));
+  case OP_TANH: return product(d, g, onnx_binary(node, OP_SUB, number(d, y, 1), product(d, y, y)));
   case OP_SIGMOID:
     return product(d, g, product(d, y, onnx_binary(node, OP_SUB, number(d, y, 1), y)));
-  case OP_ABS:
-    return product(d, g, onnx_unary(node, OP_SIGN, x));
+  case OP_ABS: return product(d, g, onnx_unary(node, OP_SIGN, x));
   case OP_RELU: {
     Value *zero = number(d, g, 0), *above = onnx_binary(node, OP_LESS, zero, x);
     return above ? build_where(&node->builder, above, g, zero) : NULL;
   }
-  default:
-    return NULL;
+  default: return NULL;
   }
 }
 
@@ -110,8 +99,7 @@ static bool binary_slopes(Derivation *d, const Node *made, Value *g) {
               product(d, product(d, g, b),
                       onnx_binary(node, OP_POW, a, onnx_binary(node, OP_SUB, b, number(d, b, 1)))));
     return true;
-  default:
-    return false;
+  default: return false;
   }
 }
 
@@ -174,18 +162,14 @@ static bool move_slope(Derivation *d, const Node *made, Value *g) {
 
 static bool node_slopes(Derivation *d, const Node *made, Value *g) {
   switch ((int)made->op) {
-  case OP_MATMUL:
-    return matmul_slopes(d, made, g);
+  case OP_MATMUL: return matmul_slopes(d, made, g);
   case OP_REDUCE_SUM:
-  case OP_REDUCE_MEAN:
-    return sum_slope(d, made, g);
+  case OP_REDUCE_MEAN: return sum_slope(d, made, g);
   case OP_CAST:
   case OP_TRANSPOSE:
   case OP_RESHAPE:
-  case OP_EXPAND:
-    return move_slope(d, made, g);
-  default:
-    break;
+  case OP_EXPAND: return move_slope(d, made, g);
+  default: break;
   }
   if (made->operand_count == 2) return binary_slopes(d, made, g);
   Value *slope = made->operand_count == 1

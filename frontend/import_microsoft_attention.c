@@ -43,15 +43,10 @@ static Value *padding_bias(OnnxNode *node, int index, const Dim *batch, const Di
                            ElementType element) {
   Value *mask = onnx_input(node, index);
   switch (mask->type.rank) {
-  case 1:
-    return filtered(node, mask_of_lengths(node, mask, batch, keys), element);
-  case 2:
-    return filtered(node, onnx_unsqueeze(node, mask, (int64_t[]){1, 2}, 2), element);
-  case 3:
-    return filtered(node, onnx_unsqueeze(node, mask, (int64_t[]){1}, 1), element);
-  default:
-    onnx_unsupported(node, "a mask of this rank");
-    return NULL;
+  case 1: return filtered(node, mask_of_lengths(node, mask, batch, keys), element);
+  case 2: return filtered(node, onnx_unsqueeze(node, mask, (int64_t[]){1, 2}, 2), element);
+  case 3: return filtered(node, onnx_unsqueeze(node, mask, (int64_t[]){1}, 1), element);
+  default: onnx_unsupported(node, "a mask of this rank"); return NULL;
   }
 }
 

@@ -49,16 +49,11 @@ static Value *probit(OnnxNode *node, Value *x) {
 Value *ml_post_transform_number(OnnxNode *node, Value *scores, int64_t transform) {
   if (!scores || node->builder.failed) return NULL;
   switch (transform) {
-  case POST_NONE:
-    return scores;
-  case POST_SOFTMAX:
-    return softmax_last(node, scores);
-  case POST_LOGISTIC:
-    return onnx_unary(node, OP_SIGMOID, scores);
-  case POST_SOFTMAX_ZERO:
-    return softmax_without_zeros(node, scores);
-  default:
-    return probit(node, scores);
+  case POST_NONE: return scores;
+  case POST_SOFTMAX: return softmax_last(node, scores);
+  case POST_LOGISTIC: return onnx_unary(node, OP_SIGMOID, scores);
+  case POST_SOFTMAX_ZERO: return softmax_without_zeros(node, scores);
+  default: return probit(node, scores);
   }
 }
 

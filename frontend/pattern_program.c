@@ -435,18 +435,14 @@ static int write_repeat(Writer *w, const Tree *tree, int next) {
 static int write_tree(Writer *w, const Tree *tree, int next) {
   if (w->full) return 0;
   switch (tree->kind) {
-  case TREE_EMPTY:
-    return next;
-  case TREE_BOTH:
-    return write_tree(w, tree->left, write_tree(w, tree->right, next));
+  case TREE_EMPTY: return next;
+  case TREE_BOTH: return write_tree(w, tree->left, write_tree(w, tree->right, next));
   case TREE_EITHER:
     return add_split(w, write_tree(w, tree->left, next), write_tree(w, tree->right, next));
-  case TREE_REPEAT:
-    return write_repeat(w, tree, next);
+  case TREE_REPEAT: return write_repeat(w, tree, next);
   case TREE_ASSERT:
     return add_step(w, (Step){.kind = STEP_ASSERT, .assertion = tree->assertion, .next = next});
-  case TREE_SET:
-    break;
+  case TREE_SET: break;
   }
   int start = -1;
   for (int i = 0; i < tree->set.count; i++)

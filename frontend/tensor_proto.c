@@ -186,14 +186,9 @@ static bool count_values(const TensorSource *source, Contents *c, const WireFiel
 
 static bool read_field(const TensorSource *source, Contents *c, const WireField *field) {
   switch (field->number) {
-  case TENSOR_DIMS:
-    return read_dims(source, c, field);
-  case TENSOR_DATA_TYPE:
-    c->code = (int32_t)field->value;
-    return true;
-  case TENSOR_SEGMENT:
-    c->has_segment = true;
-    return true;
+  case TENSOR_DIMS: return read_dims(source, c, field);
+  case TENSOR_DATA_TYPE: c->code = (int32_t)field->value; return true;
+  case TENSOR_SEGMENT: c->has_segment = true; return true;
   case TENSOR_NAME:
     c->name = field_text(source, field);
     if (!c->name || !wire_utf8_valid(source->file.data + field->begin, field->size))
@@ -215,15 +210,10 @@ static bool read_field(const TensorSource *source, Contents *c, const WireField 
   case TENSOR_INT32_DATA:
   case TENSOR_INT64_DATA:
   case TENSOR_DOUBLE_DATA:
-  case TENSOR_UINT64_DATA:
-    return count_values(source, c, field);
-  case TENSOR_EXTERNAL_DATA:
-    return read_external(source, c, field);
-  case TENSOR_DATA_LOCATION:
-    c->is_external = field->value == LOCATION_EXTERNAL;
-    return true;
-  default:
-    return true;
+  case TENSOR_UINT64_DATA: return count_values(source, c, field);
+  case TENSOR_EXTERNAL_DATA: return read_external(source, c, field);
+  case TENSOR_DATA_LOCATION: c->is_external = field->value == LOCATION_EXTERNAL; return true;
+  default: return true;
   }
 }
 
@@ -414,14 +404,10 @@ static ElementType value_unit(ElementType element) {
   if (element == BOOL) return BOOL;
   bool is_signed = element_is_signed(element);
   switch (element_info[element].bits) {
-  case 16:
-    return is_signed ? I16 : U16;
-  case 32:
-    return is_signed ? I32 : U32;
-  case 64:
-    return is_signed ? I64 : U64;
-  default:
-    return is_signed && element == I8 ? I8 : U8;
+  case 16: return is_signed ? I16 : U16;
+  case 32: return is_signed ? I32 : U32;
+  case 64: return is_signed ? I64 : U64;
+  default: return is_signed && element == I8 ? I8 : U8;
   }
 }
 

@@ -16,14 +16,10 @@ static bool list_of_value(Arena *arena, Diag *diag, const char *path, const File
 bool onnx_value_tensor(Arena *arena, Diag *diag, const char *path, const FileValue *value,
                        Tensor *tensor) {
   switch (value->kind) {
-  case VALUE_TENSOR:
-    *tensor = value->tensor;
-    return true;
+  case VALUE_TENSOR: *tensor = value->tensor; return true;
   case VALUE_SEQUENCE:
-  case VALUE_OPTIONAL:
-    return list_of_value(arena, diag, path, value, tensor);
-  case VALUE_MAP:
-    break;
+  case VALUE_OPTIONAL: return list_of_value(arena, diag, path, value, tensor);
+  case VALUE_MAP: break;
   }
   return diag_error(diag, loc_file(path), "a map cannot be given to a model");
 }

@@ -167,16 +167,13 @@ static WireType wanted_type(const ProtobufCFieldDescriptor *field) {
   switch (field->type) {
   case PROTOBUF_C_TYPE_FIXED32:
   case PROTOBUF_C_TYPE_SFIXED32:
-  case PROTOBUF_C_TYPE_FLOAT:
-    return WIRE_32;
+  case PROTOBUF_C_TYPE_FLOAT: return WIRE_32;
   case PROTOBUF_C_TYPE_FIXED64:
   case PROTOBUF_C_TYPE_SFIXED64:
-  case PROTOBUF_C_TYPE_DOUBLE:
-    return WIRE_64;
+  case PROTOBUF_C_TYPE_DOUBLE: return WIRE_64;
   case PROTOBUF_C_TYPE_STRING:
   case PROTOBUF_C_TYPE_BYTES:
-  case PROTOBUF_C_TYPE_MESSAGE:
-    return WIRE_BYTES;
+  case PROTOBUF_C_TYPE_MESSAGE: return WIRE_BYTES;
   case PROTOBUF_C_TYPE_INT32:
   case PROTOBUF_C_TYPE_SINT32:
   case PROTOBUF_C_TYPE_INT64:
@@ -184,8 +181,7 @@ static WireType wanted_type(const ProtobufCFieldDescriptor *field) {
   case PROTOBUF_C_TYPE_UINT32:
   case PROTOBUF_C_TYPE_UINT64:
   case PROTOBUF_C_TYPE_BOOL:
-  case PROTOBUF_C_TYPE_ENUM:
-    return WIRE_VARINT;
+  case PROTOBUF_C_TYPE_ENUM: return WIRE_VARINT;
   }
   return WIRE_VARINT;
 }

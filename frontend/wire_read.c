@@ -33,12 +33,9 @@ const char *wire_next(WireReader *reader, WireField *field) {
   int type = (int)(tag & 7);
   field->type = (WireType)type;
   switch (type) {
-  case WIRE_VARINT:
-    return wire_varint(reader, &field->value) ? NULL : "a number does not end";
-  case WIRE_64:
-    return fixed_value(reader, field, 8);
-  case WIRE_32:
-    return fixed_value(reader, field, 4);
+  case WIRE_VARINT: return wire_varint(reader, &field->value) ? NULL : "a number does not end";
+  case WIRE_64: return fixed_value(reader, field, 8);
+  case WIRE_32: return fixed_value(reader, field, 4);
   case WIRE_BYTES:
     if (!wire_varint(reader, &field->size)) return "a length does not end";
     if (field->size > reader->end - reader->at)
@@ -47,10 +44,8 @@ const char *wire_next(WireReader *reader, WireField *field) {
     reader->at += field->size;
     return NULL;
   case 3:
-  case 4:
-    return "a field is a group, which ONNX does not use";
-  default:
-    return "a field has an undefined wire type";
+  case 4: return "a field is a group, which ONNX does not use";
+  default: return "a field has an undefined wire type";
   }
 }
 

@@ -134,18 +134,12 @@ void node_clear_attribute(Node *node, AttributeId id) {
 bool attribute_equal(const Attribute *a, const Attribute *b) {
   if (a->id != b->id || a->count != b->count) return false;
   switch (attribute_info[a->id].kind) {
-  case KIND_INT:
-    return a->int_value == b->int_value;
-  case KIND_FLOAT:
-    return !memcmp(&a->float_value, &b->float_value, sizeof(double));
-  case KIND_STRING:
-    return !strcmp(a->string_value, b->string_value);
-  case KIND_INTS:
-    return !memcmp(a->ints, b->ints, (size_t)a->count * sizeof *a->ints);
-  case KIND_FLOATS:
-    return !memcmp(a->floats, b->floats, (size_t)a->count * sizeof *a->floats);
-  case KIND_DIMS:
-    return !memcmp(a->dims, b->dims, (size_t)a->count * sizeof *a->dims);
+  case KIND_INT: return a->int_value == b->int_value;
+  case KIND_FLOAT: return !memcmp(&a->float_value, &b->float_value, sizeof(double));
+  case KIND_STRING: return !strcmp(a->string_value, b->string_value);
+  case KIND_INTS: return !memcmp(a->ints, b->ints, (size_t)a->count * sizeof *a->ints);
+  case KIND_FLOATS: return !memcmp(a->floats, b->floats, (size_t)a->count * sizeof *a->floats);
+  case KIND_DIMS: return !memcmp(a->dims, b->dims, (size_t)a->count * sizeof *a->dims);
   }
   return false;
 }

@@ -58,21 +58,11 @@ static void clone_attributes(const Cloner *c, Node *to, const Node *from) {
   for (int i = 0; i < from->attribute_count; i++) {
     const Attribute *a = &from->attributes[i];
     switch (attribute_info[a->id].kind) {
-    case KIND_INT:
-      node_set_int(to, a->id, a->int_value);
-      break;
-    case KIND_FLOAT:
-      node_set_float(to, a->id, a->float_value);
-      break;
-    case KIND_STRING:
-      node_set_string(to, a->id, a->string_value);
-      break;
-    case KIND_INTS:
-      node_set_ints(to, a->id, a->ints, a->count);
-      break;
-    case KIND_FLOATS:
-      node_set_floats(to, a->id, a->floats, a->count);
-      break;
+    case KIND_INT: node_set_int(to, a->id, a->int_value); break;
+    case KIND_FLOAT: node_set_float(to, a->id, a->float_value); break;
+    case KIND_STRING: node_set_string(to, a->id, a->string_value); break;
+    case KIND_INTS: node_set_ints(to, a->id, a->ints, a->count); break;
+    case KIND_FLOATS: node_set_floats(to, a->id, a->floats, a->count); break;
     case KIND_DIMS: {
       const Dim **dims = NEW_ARRAY(c->scratch, const Dim *, a->count);
       for (int k = 0; k < a->count; k++) dims[k] = clone_dim(c, a->dims[k]);

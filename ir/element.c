@@ -47,20 +47,13 @@ typedef struct FloatFormat {
 
 static FloatFormat float_format(ElementType element) {
   switch ((int)element) {
-  case F16:
-    return (FloatFormat){5, 10, 15, true, false, true, true};
-  case F8E4M3FN:
-    return (FloatFormat){4, 3, 7, false, false, true, true};
-  case F8E4M3FNUZ:
-    return (FloatFormat){4, 3, 8, false, true, true, true};
-  case F8E5M2:
-    return (FloatFormat){5, 2, 15, true, false, true, true};
-  case F8E5M2FNUZ:
-    return (FloatFormat){5, 2, 16, false, true, true, true};
-  case F4E2M1:
-    return (FloatFormat){2, 1, 1, false, false, false, true};
-  default:
-    return (FloatFormat){8, 0, 127, false, false, true, false}; // F8E8M0
+  case F16: return (FloatFormat){5, 10, 15, true, false, true, true};
+  case F8E4M3FN: return (FloatFormat){4, 3, 7, false, false, true, true};
+  case F8E4M3FNUZ: return (FloatFormat){4, 3, 8, false, true, true, true};
+  case F8E5M2: return (FloatFormat){5, 2, 15, true, false, true, true};
+  case F8E5M2FNUZ: return (FloatFormat){5, 2, 16, false, true, true, true};
+  case F4E2M1: return (FloatFormat){2, 1, 1, false, false, false, true};
+  default: return (FloatFormat){8, 0, 127, false, false, true, false}; // F8E8M0
   }
 }
 
@@ -173,11 +166,9 @@ static void sub_byte_store(ElementType element, uint8_t *data, int64_t index, in
 int64_t element_load_int(ElementType element, const void *data, int64_t index) {
   const unsigned char *at = (const unsigned char *)data + index * (element_info[element].bits / 8);
   switch ((int)element) {
-  case I8:
-    return *(const int8_t *)at;
+  case I8: return *(const int8_t *)at;
   case U8:
-  case BOOL:
-    return *at;
+  case BOOL: return *at;
   case I16: {
     int16_t v;
     memcpy(&v, at, 2);
@@ -207,8 +198,7 @@ int64_t element_load_int(ElementType element, const void *data, int64_t index) {
   case I4:
   case U4:
   case I2:
-  case U2:
-    return sub_byte_load(element, data, index);
+  case U2: return sub_byte_load(element, data, index);
   default: {
     double value = element_load(element, data, index);
     if (isnan(value)) return 0;
@@ -244,8 +234,7 @@ double element_load(ElementType element, const void *data, int64_t index) {
   case F8E4M3FNUZ:
   case F8E5M2:
   case F8E5M2FNUZ:
-  case F8E8M0:
-    return small_float_to_double(element, *at);
+  case F8E8M0: return small_float_to_double(element, *at);
   case F4E2M1: {
     int raw = ((const uint8_t *)data)[index / 2] >> (index % 2 * 4) & 15;
     return small_float_to_double(element, (uint8_t)raw);
@@ -255,8 +244,7 @@ double element_load(ElementType element, const void *data, int64_t index) {
     memcpy(&v, at, 8);
     return (double)v;
   }
-  default:
-    return (double)element_load_int(element, data, index);
+  default: return (double)element_load_int(element, data, index);
   }
 }
 
@@ -264,33 +252,19 @@ void element_store_int(ElementType element, void *data, int64_t index, int64_t v
   unsigned char *at = (unsigned char *)data + index * (element_info[element].bits / 8);
   switch ((int)element) {
   case I8:
-  case U8:
-    *at = (unsigned char)value;
-    return;
-  case BOOL:
-    *at = value != 0;
-    return;
+  case U8: *at = (unsigned char)value; return;
+  case BOOL: *at = value != 0; return;
   case I16:
-  case U16:
-    memcpy(at, &(uint16_t){(uint16_t)value}, 2);
-    return;
+  case U16: memcpy(at, &(uint16_t){(uint16_t)value}, 2); return;
   case I32:
-  case U32:
-    memcpy(at, &(uint32_t){(uint32_t)value}, 4);
-    return;
+  case U32: memcpy(at, &(uint32_t){(uint32_t)value}, 4); return;
   case I64:
-  case U64:
-    memcpy(at, &value, 8);
-    return;
+  case U64: memcpy(at, &value, 8); return;
   case I4:
   case U4:
   case I2:
-  case U2:
-    sub_byte_store(element, data, index, (int)(value & 15));
-    return;
-  default:
-    element_store(element, data, index, (double)value);
-    return;
+  case U2: sub_byte_store(element, data, index, (int)(value & 15)); return;
+  default: element_store(element, data, index, (double)value); return;
   }
 }
 
@@ -312,33 +286,21 @@ static int64_t clamp_to_integer(ElementType element, double value) {
 void element_store(ElementType element, void *data, int64_t index, double value) {
   unsigned char *at = (unsigned char *)data + index * (element_info[element].bits / 8);
   switch ((int)element) {
-  case F32:
-    memcpy(at, &(float){(float)value}, 4);
-    return;
-  case F64:
-    memcpy(at, &value, 8);
-    return;
+  case F32: memcpy(at, &(float){(float)value}, 4); return;
+  case F64: memcpy(at, &value, 8); return;
   case F16:
     memcpy(at, &(uint16_t){(uint16_t)format_encode(float_format(F16), value, false)}, 2);
     return;
-  case BF16:
-    memcpy(at, &(uint16_t){bf16_from_float((float)value)}, 2);
-    return;
+  case BF16: memcpy(at, &(uint16_t){bf16_from_float((float)value)}, 2); return;
   case F8E4M3FN:
   case F8E4M3FNUZ:
   case F8E5M2:
   case F8E5M2FNUZ:
-  case F8E8M0:
-    *at = small_float_from_double(element, value, true);
-    return;
+  case F8E8M0: *at = small_float_from_double(element, value, true); return;
   case F4E2M1:
     sub_byte_store(U4, data, index, small_float_from_double(element, value, true));
     return;
-  case BOOL:
-    *at = value != 0;
-    return;
-  default:
-    element_store_int(element, data, index, clamp_to_integer(element, value));
-    return;
+  case BOOL: *at = value != 0; return;
+  default: element_store_int(element, data, index, clamp_to_integer(element, value)); return;
   }
 }

@@ -28,20 +28,13 @@ static double float_modulo(double a, double b, bool floor_modulo) {
 
 static double binary_float(const BinaryParameters *p, double a, double b) {
   switch ((int)p->op) {
-  case OP_ADD:
-    return a + b;
-  case OP_SUB:
-    return a - b;
-  case OP_MUL:
-    return a * b;
-  case OP_DIV:
-    return a / b;
-  case OP_MOD:
-    return float_modulo(a, b, p->floor_modulo);
-  case OP_MIN:
-    return isnan(a) ? a : isnan(b) || b < a ? b : a;
-  default:
-    return isnan(a) ? a : isnan(b) || b > a ? b : a;
+  case OP_ADD: return a + b;
+  case OP_SUB: return a - b;
+  case OP_MUL: return a * b;
+  case OP_DIV: return a / b;
+  case OP_MOD: return float_modulo(a, b, p->floor_modulo);
+  case OP_MIN: return isnan(a) ? a : isnan(b) || b < a ? b : a;
+  default: return isnan(a) ? a : isnan(b) || b > a ? b : a;
   }
 }
 
@@ -75,31 +68,20 @@ static int64_t binary_integer(const BinaryParameters *p, int64_t a, int64_t b) {
   bool wide = p->element == U64;
   uint64_t ua = (uint64_t)a, ub = (uint64_t)b;
   switch ((int)p->op) {
-  case OP_ADD:
-    return (int64_t)(ua + ub);
-  case OP_SUB:
-    return (int64_t)(ua - ub);
-  case OP_MUL:
-    return (int64_t)(ua * ub);
-  case OP_DIV:
-    return divide(a, b, wide);
-  case OP_MOD:
-    return modulo(a, b, wide, p->floor_modulo);
-  case OP_MIN:
-    return is_less(b, a, wide) ? b : a;
-  case OP_MAX:
-    return is_less(a, b, wide) ? b : a;
+  case OP_ADD: return (int64_t)(ua + ub);
+  case OP_SUB: return (int64_t)(ua - ub);
+  case OP_MUL: return (int64_t)(ua * ub);
+  case OP_DIV: return divide(a, b, wide);
+  case OP_MOD: return modulo(a, b, wide, p->floor_modulo);
+  case OP_MIN: return is_less(b, a, wide) ? b : a;
+  case OP_MAX: return is_less(a, b, wide) ? b : a;
   case OP_AND:
-  case OP_BIT_AND:
-    return a & b;
+  case OP_BIT_AND: return a & b;
   case OP_OR:
-  case OP_BIT_OR:
-    return a | b;
+  case OP_BIT_OR: return a | b;
   case OP_XOR:
-  case OP_BIT_XOR:
-    return a ^ b;
-  default:
-    return shift(p, a, ub);
+  case OP_BIT_XOR: return a ^ b;
+  default: return shift(p, a, ub);
   }
 }
 

@@ -97,15 +97,9 @@ static void pool_norm(Pool *p, const double *image) {
 
 static void pool_window(Pool *p, const double *image) {
   switch ((int)p->evaluation->node->op) {
-  case OP_AVERAGE_POOL:
-    pool_average(p, image);
-    return;
-  case OP_LP_POOL:
-    pool_norm(p, image);
-    return;
-  default:
-    pool_maximum(p, image);
-    return;
+  case OP_AVERAGE_POOL: pool_average(p, image); return;
+  case OP_LP_POOL: pool_norm(p, image); return;
+  default: pool_maximum(p, image); return;
   }
 }
 

@@ -23,30 +23,18 @@ static double activate(const Activation *activation, double clip, double x) {
   double alpha = activation->alpha, beta = activation->beta;
   if (clip > 0) x = fmin(fmax(x, -clip), clip);
   switch (activation->kind) {
-  case ACTIVATION_SIGMOID:
-    return 1 / (1 + exp(-x));
-  case ACTIVATION_TANH:
-    return tanh(x);
-  case ACTIVATION_RELU:
-    return x > 0 ? x : 0;
-  case ACTIVATION_AFFINE:
-    return alpha * x + beta;
-  case ACTIVATION_LEAKY_RELU:
-    return x < 0 ? alpha * x : x;
-  case ACTIVATION_THRESHOLDED_RELU:
-    return x > alpha ? x : 0;
-  case ACTIVATION_SCALED_TANH:
-    return alpha * tanh(beta * x);
-  case ACTIVATION_HARD_SIGMOID:
-    return fmin(fmax(alpha * x + beta, 0), 1);
-  case ACTIVATION_ELU:
-    return x < 0 ? alpha * expm1(x) : x;
-  case ACTIVATION_SOFTSIGN:
-    return x / (1 + fabs(x));
-  case ACTIVATION_SOFTPLUS:
-    return fmax(x, 0) + log1p(exp(-fabs(x)));
-  case ACTIVATION_KINDS:
-    break;
+  case ACTIVATION_SIGMOID: return 1 / (1 + exp(-x));
+  case ACTIVATION_TANH: return tanh(x);
+  case ACTIVATION_RELU: return x > 0 ? x : 0;
+  case ACTIVATION_AFFINE: return alpha * x + beta;
+  case ACTIVATION_LEAKY_RELU: return x < 0 ? alpha * x : x;
+  case ACTIVATION_THRESHOLDED_RELU: return x > alpha ? x : 0;
+  case ACTIVATION_SCALED_TANH: return alpha * tanh(beta * x);
+  case ACTIVATION_HARD_SIGMOID: return fmin(fmax(alpha * x + beta, 0), 1);
+  case ACTIVATION_ELU: return x < 0 ? alpha * expm1(x) : x;
+  case ACTIVATION_SOFTSIGN: return x / (1 + fabs(x));
+  case ACTIVATION_SOFTPLUS: return fmax(x, 0) + log1p(exp(-fabs(x)));
+  case ACTIVATION_KINDS: break;
   }
   return x;
 }

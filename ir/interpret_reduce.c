@@ -53,18 +53,12 @@ static double float_start(OpCode op) {
 
 static double float_step(OpCode op, double sum, double x) {
   switch ((int)op) {
-  case OP_REDUCE_MAX:
-    return isnan(sum) || sum >= x ? sum : x;
-  case OP_REDUCE_MIN:
-    return isnan(sum) || sum <= x ? sum : x;
-  case OP_REDUCE_PROD:
-    return sum * x;
-  case OP_REDUCE_L1:
-    return sum + fabs(x);
-  case OP_REDUCE_SQUARES:
-    return sum + x * x;
-  default:
-    return sum + x;
+  case OP_REDUCE_MAX: return isnan(sum) || sum >= x ? sum : x;
+  case OP_REDUCE_MIN: return isnan(sum) || sum <= x ? sum : x;
+  case OP_REDUCE_PROD: return sum * x;
+  case OP_REDUCE_L1: return sum + fabs(x);
+  case OP_REDUCE_SQUARES: return sum + x * x;
+  default: return sum + x;
   }
 }
 
@@ -116,18 +110,12 @@ static int64_t integer_start(OpCode op, ElementType element) {
 static int64_t integer_step(const Reduction *r, int64_t sum, int64_t x) {
   uint64_t a = (uint64_t)sum, b = (uint64_t)x;
   switch ((int)r->op) {
-  case OP_REDUCE_MAX:
-    return is_less(sum, x, r->element) ? x : sum;
-  case OP_REDUCE_MIN:
-    return is_less(x, sum, r->element) ? x : sum;
-  case OP_REDUCE_PROD:
-    return (int64_t)(a * b);
-  case OP_REDUCE_L1:
-    return (int64_t)(a + (x < 0 && r->element != U64 ? 0 - b : b));
-  case OP_REDUCE_SQUARES:
-    return (int64_t)(a + b * b);
-  default:
-    return (int64_t)(a + b);
+  case OP_REDUCE_MAX: return is_less(sum, x, r->element) ? x : sum;
+  case OP_REDUCE_MIN: return is_less(x, sum, r->element) ? x : sum;
+  case OP_REDUCE_PROD: return (int64_t)(a * b);
+  case OP_REDUCE_L1: return (int64_t)(a + (x < 0 && r->element != U64 ? 0 - b : b));
+  case OP_REDUCE_SQUARES: return (int64_t)(a + b * b);
+  default: return (int64_t)(a + b);
   }
 }
 

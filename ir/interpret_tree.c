@@ -11,20 +11,13 @@ static int64_t column(const Tensor *nodes, int64_t node, int which) {
 
 static bool compare(TreeComparison comparison, double x, double threshold) {
   switch (comparison) {
-  case TREE_LESS_EQUAL:
-    return x <= threshold;
-  case TREE_LESS:
-    return x < threshold;
-  case TREE_GREATER_EQUAL:
-    return x >= threshold;
-  case TREE_GREATER:
-    return x > threshold;
-  case TREE_EQUAL:
-    return x == threshold;
-  case TREE_NOT_EQUAL:
-    return x != threshold;
-  case TREE_COMPARISON_COUNT:
-    break;
+  case TREE_LESS_EQUAL: return x <= threshold;
+  case TREE_LESS: return x < threshold;
+  case TREE_GREATER_EQUAL: return x >= threshold;
+  case TREE_GREATER: return x > threshold;
+  case TREE_EQUAL: return x == threshold;
+  case TREE_NOT_EQUAL: return x != threshold;
+  case TREE_COMPARISON_COUNT: break;
   }
   return false;
 }

@@ -49,84 +49,45 @@ static double shrink(double x, const UnaryParameters *p) {
 
 static double unary_float(OpCode op, double x, const UnaryParameters *p) {
   switch ((int)op) {
-  case OP_NEG:
-    return -x;
-  case OP_ABS:
-    return fabs(x);
-  case OP_SIGN:
-    return x > 0 ? 1 : x < 0 ? -1 : x;
-  case OP_SQRT:
-    return sqrt(x);
-  case OP_RECIPROCAL:
-    return 1 / x;
-  case OP_EXP:
-    return exp(x);
-  case OP_LOG:
-    return log(x);
-  case OP_SIN:
-    return sin(x);
-  case OP_COS:
-    return cos(x);
-  case OP_TAN:
-    return tan(x);
-  case OP_ASIN:
-    return asin(x);
-  case OP_ACOS:
-    return acos(x);
-  case OP_ATAN:
-    return atan(x);
-  case OP_SINH:
-    return sinh(x);
-  case OP_COSH:
-    return cosh(x);
-  case OP_TANH:
-    return tanh(x);
-  case OP_ASINH:
-    return asinh(x);
-  case OP_ACOSH:
-    return acosh(x);
-  case OP_ATANH:
-    return atanh(x);
-  case OP_ERF:
-    return erf(x);
-  case OP_FLOOR:
-    return floor(x);
-  case OP_CEIL:
-    return ceil(x);
-  case OP_ROUND:
-    return rint(x); // the rounding mode is the default: to nearest even
-  case OP_RELU:
-    return relu(x);
-  case OP_SIGMOID:
-    return sigmoid(x);
-  case OP_SOFTPLUS:
-    return softplus(x);
-  case OP_SOFTSIGN:
-    return x / (1 + fabs(x));
-  case OP_MISH:
-    return x * tanh(softplus(x));
-  case OP_GELU:
-    return gelu(x, p->approximate);
-  case OP_SWISH:
-    return x * sigmoid(p->alpha * x);
-  case OP_HARD_SWISH:
-    return x * clip(x / 6 + 0.5, 0, 1);
-  case OP_HARD_SIGMOID:
-    return clip(p->alpha * x + p->beta, 0, 1);
-  case OP_ELU:
-    return x < 0 ? p->alpha * expm1(x) : x;
-  case OP_SELU:
-    return p->gamma * (x < 0 ? p->alpha * expm1(x) : x);
-  case OP_CELU:
-    return x < 0 ? p->alpha * expm1(x / p->alpha) : x;
-  case OP_LEAKY_RELU:
-    return x < 0 ? p->alpha * x : x;
-  case OP_THRESHOLDED_RELU:
-    return x > p->alpha || isnan(x) ? x : 0;
-  case OP_SHRINK:
-    return shrink(x, p);
-  default:
-    return clip(x, p->low, p->high);
+  case OP_NEG: return -x;
+  case OP_ABS: return fabs(x);
+  case OP_SIGN: return x > 0 ? 1 : x < 0 ? -1 : x;
+  case OP_SQRT: return sqrt(x);
+  case OP_RECIPROCAL: return 1 / x;
+  case OP_EXP: return exp(x);
+  case OP_LOG: return log(x);
+  case OP_SIN: return sin(x);
+  case OP_COS: return cos(x);
+  case OP_TAN: return tan(x);
+  case OP_ASIN: return asin(x);
+  case OP_ACOS: return acos(x);
+  case OP_ATAN: return atan(x);
+  case OP_SINH: return sinh(x);
+  case OP_COSH: return cosh(x);
+  case OP_TANH: return tanh(x);
+  case OP_ASINH: return asinh(x);
+  case OP_ACOSH: return acosh(x);
+  case OP_ATANH: return atanh(x);
+  case OP_ERF: return erf(x);
+  case OP_FLOOR: return floor(x);
+  case OP_CEIL: return ceil(x);
+  case OP_ROUND: return rint(x); // the rounding mode is the default: to nearest even
+  case OP_RELU: return relu(x);
+  case OP_SIGMOID: return sigmoid(x);
+  case OP_SOFTPLUS: return softplus(x);
+  case OP_SOFTSIGN: return x / (1 + fabs(x));
+  case OP_MISH: return x * tanh(softplus(x));
+  case OP_GELU: return gelu(x, p->approximate);
+  case OP_SWISH: return x * sigmoid(p->alpha * x);
+  case OP_HARD_SWISH: return x * clip(x / 6 + 0.5, 0, 1);
+  case OP_HARD_SIGMOID: return clip(p->alpha * x + p->beta, 0, 1);
+  case OP_ELU: return x < 0 ? p->alpha * expm1(x) : x;
+  case OP_SELU: return p->gamma * (x < 0 ? p->alpha * expm1(x) : x);
+  case OP_CELU: return x < 0 ? p->alpha * expm1(x / p->alpha) : x;
+  case OP_LEAKY_RELU: return x < 0 ? p->alpha * x : x;
+  case OP_THRESHOLDED_RELU: return x > p->alpha || isnan(x) ? x : 0;
+  case OP_SHRINK: return shrink(x, p);
+  default: return clip(x, p->low, p->high);
   }
 }
 
@@ -159,16 +120,11 @@ static bool is_less(int64_t a, int64_t b, bool wide_unsigned) {
 static int64_t unary_integer(OpCode op, int64_t x, ElementType element, IntegerLimits limits) {
   bool wide = element == U64;
   switch ((int)op) {
-  case OP_NEG:
-    return (int64_t)(0 - (uint64_t)x);
-  case OP_ABS:
-    return x < 0 && !wide ? (int64_t)(0 - (uint64_t)x) : x;
-  case OP_SIGN:
-    return x == 0 ? 0 : x < 0 && !wide ? -1 : 1;
-  case OP_NOT:
-    return !x;
-  case OP_BIT_NOT:
-    return ~x;
+  case OP_NEG: return (int64_t)(0 - (uint64_t)x);
+  case OP_ABS: return x < 0 && !wide ? (int64_t)(0 - (uint64_t)x) : x;
+  case OP_SIGN: return x == 0 ? 0 : x < 0 && !wide ? -1 : 1;
+  case OP_NOT: return !x;
+  case OP_BIT_NOT: return ~x;
   default: // relu, clip
     if (is_less(x, limits.low, wide)) x = limits.low;
     return is_less(limits.high, x, wide) ? limits.high : x;

@@ -74,23 +74,18 @@ static int string_byte(Lexer *lexer) {
   c = *lexer->at;
   if (c) lexer->at++;
   switch (c) {
-  case 'n':
-    return '\n';
-  case 't':
-    return '\t';
-  case 'r':
-    return '\r';
+  case 'n': return '\n';
+  case 't': return '\t';
+  case 'r': return '\r';
   case '"':
-  case '\\':
-    return c;
+  case '\\': return c;
   case 'x': {
     int high = hex_digit(*lexer->at), low = high < 0 ? -1 : hex_digit(lexer->at[1]);
     if (low < 0) return -1;
     lexer->at += 2;
     return high * 16 + low;
   }
-  default:
-    return -1;
+  default: return -1;
   }
 }
 

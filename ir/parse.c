@@ -22,23 +22,15 @@ Loc parser_loc(const Parser *p, int line) { return (Loc){.file = p->path, .line 
 bool parse_expected(const Parser *p, const char *what) {
   const Token *token = &p->lexer.token;
   switch (token->kind) {
-  case TOKEN_BAD:
-    return PARSE_ERROR(p, "%s", token->text);
-  case TOKEN_END:
-    return PARSE_ERROR(p, "expected %s, found the end of the file", what);
-  case TOKEN_MARK:
-    return PARSE_ERROR(p, "expected %s, found '%c'", what, token->mark);
-  case TOKEN_RANGE:
-    return PARSE_ERROR(p, "expected %s, found '..'", what);
-  case TOKEN_STRING:
-    return PARSE_ERROR(p, "expected %s, found a string", what);
-  case TOKEN_VALUE:
-    return PARSE_ERROR(p, "expected %s, found %%%.40s", what, token->text);
-  case TOKEN_GLOBAL:
-    return PARSE_ERROR(p, "expected %s, found a name with @", what);
+  case TOKEN_BAD: return PARSE_ERROR(p, "%s", token->text);
+  case TOKEN_END: return PARSE_ERROR(p, "expected %s, found the end of the file", what);
+  case TOKEN_MARK: return PARSE_ERROR(p, "expected %s, found '%c'", what, token->mark);
+  case TOKEN_RANGE: return PARSE_ERROR(p, "expected %s, found '..'", what);
+  case TOKEN_STRING: return PARSE_ERROR(p, "expected %s, found a string", what);
+  case TOKEN_VALUE: return PARSE_ERROR(p, "expected %s, found %%%.40s", what, token->text);
+  case TOKEN_GLOBAL: return PARSE_ERROR(p, "expected %s, found a name with @", what);
   case TOKEN_WORD:
-  case TOKEN_NUMBER:
-    return PARSE_ERROR(p, "expected %s, found '%.40s'", what, token->text);
+  case TOKEN_NUMBER: return PARSE_ERROR(p, "expected %s, found '%.40s'", what, token->text);
   }
   return false;
 }
@@ -342,24 +334,12 @@ static void set_attributes(Node *node, const AttributeList *list) {
   for (int i = 0; i < list->count; i++) {
     const Attribute *a = &list->items[i];
     switch (attribute_info[a->id].kind) {
-    case KIND_INT:
-      node_set_int(node, a->id, a->int_value);
-      break;
-    case KIND_FLOAT:
-      node_set_float(node, a->id, a->float_value);
-      break;
-    case KIND_STRING:
-      node_set_string(node, a->id, a->string_value);
-      break;
-    case KIND_INTS:
-      node_set_ints(node, a->id, a->ints, a->count);
-      break;
-    case KIND_FLOATS:
-      node_set_floats(node, a->id, a->floats, a->count);
-      break;
-    case KIND_DIMS:
-      node_set_dims(node, a->id, a->dims, a->count);
-      break;
+    case KIND_INT: node_set_int(node, a->id, a->int_value); break;
+    case KIND_FLOAT: node_set_float(node, a->id, a->float_value); break;
+    case KIND_STRING: node_set_string(node, a->id, a->string_value); break;
+    case KIND_INTS: node_set_ints(node, a->id, a->ints, a->count); break;
+    case KIND_FLOATS: node_set_floats(node, a->id, a->floats, a->count); break;
+    case KIND_DIMS: node_set_dims(node, a->id, a->dims, a->count); break;
     }
   }
 }

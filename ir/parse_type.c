@@ -176,12 +176,9 @@ static bool parse_attribute_value(Parser *p, Attribute *attribute) {
   DoubleList doubles = {0};
   DimList dims = {0};
   switch (attribute_info[attribute->id].kind) {
-  case KIND_INT:
-    return parse_int(p, INT64_MIN, INT64_MAX, &attribute->int_value);
-  case KIND_FLOAT:
-    return parse_double(p, &attribute->float_value);
-  case KIND_STRING:
-    return parse_string(p, &attribute->string_value);
+  case KIND_INT: return parse_int(p, INT64_MIN, INT64_MAX, &attribute->int_value);
+  case KIND_FLOAT: return parse_double(p, &attribute->float_value);
+  case KIND_STRING: return parse_string(p, &attribute->string_value);
   case KIND_INTS:
     if (!parse_ints(p, &ints)) return false;
     attribute->count = ints.count;

@@ -131,8 +131,7 @@ static void print_typed(const Printer *p, const Value *value) {
 
 static bool is_default(const Attribute *attribute, const AttributeSpec *spec) {
   switch (attribute_info[attribute->id].kind) {
-  case KIND_INT:
-    return spec && attribute->int_value == spec->int_default;
+  case KIND_INT: return spec && attribute->int_value == spec->int_default;
   case KIND_FLOAT:
     return spec && !memcmp(&attribute->float_value, &spec->float_default, sizeof(double));
   case KIND_STRING:
@@ -160,15 +159,9 @@ static void print_element(const Printer *p, const Attribute *attribute, int i) {
 static void print_attribute(const Printer *p, const Attribute *attribute) {
   fprintf(p->out, "%s=", attribute_info[attribute->id].text);
   switch (attribute_info[attribute->id].kind) {
-  case KIND_INT:
-    fprintf(p->out, "%lld", (long long)attribute->int_value);
-    return;
-  case KIND_FLOAT:
-    print_double(p->out, attribute->float_value);
-    return;
-  case KIND_STRING:
-    print_quoted(p->out, attribute->string_value);
-    return;
+  case KIND_INT: fprintf(p->out, "%lld", (long long)attribute->int_value); return;
+  case KIND_FLOAT: print_double(p->out, attribute->float_value); return;
+  case KIND_STRING: print_quoted(p->out, attribute->string_value); return;
   case KIND_INTS:
   case KIND_FLOATS:
   case KIND_DIMS:

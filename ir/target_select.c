@@ -55,14 +55,10 @@ static bool unknown_cpu(Diag *diag, const char *name, Architecture wanted) {
 static const Target *host_baseline(void) {
   const Target *native = target_native(NULL);
   switch ((int)target_architecture(native)) {
-  case ARCH_X86_64:
-    return target_find("x86-64-v3");
-  case ARCH_AARCH64:
-    return target_find("aarch64");
-  case ARCH_RISCV64:
-    return target_find("rv64gc");
-  default:
-    return native;
+  case ARCH_X86_64: return target_find("x86-64-v3");
+  case ARCH_AARCH64: return target_find("aarch64");
+  case ARCH_RISCV64: return target_find("rv64gc");
+  default: return native;
   }
 }
 
@@ -183,8 +179,7 @@ static bool apply_march(Choice *c) {
   const char *march = c->options->march;
   if (!march) return true;
   switch (c->triple.architecture) {
-  case ARCH_AARCH64:
-    return march_aarch64(c->arena, c->diag, march, &c->target);
+  case ARCH_AARCH64: return march_aarch64(c->arena, c->diag, march, &c->target);
   case ARCH_ARM_A:
   case ARCH_ARM_M:
     return c->options->mcpu ? true : march_arm(c->arena, c->diag, march, &c->triple, &c->target);
@@ -193,8 +188,7 @@ static bool apply_march(Choice *c) {
     choose_riscv_width(c, march_architecture(march));
     return march_riscv(c->arena, c->diag, march, &c->target);
   case ARCH_X86_64: // the same as -mcpu, which wins
-  case ARCH_NONE:
-    break;
+  case ARCH_NONE: break;
   }
   return true;
 }

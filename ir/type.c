@@ -155,9 +155,7 @@ static void print_shape(FILE *out, Arena *arena, const Type *type) {
 
 static void print_type(FILE *out, Arena *arena, const Type *type) {
   switch (type->kind) {
-  case TYPE_NONE:
-    fputs("none", out);
-    return;
+  case TYPE_NONE: fputs("none", out); return;
   case TYPE_TENSOR:
     fputs(element_info[type->element].text, out);
     print_shape(out, arena, type);

@@ -219,18 +219,15 @@ static bool check_stage(const Verifier *v, Loc loc, const Stage *stage) {
   if (stage->kind != STAGE_LAYOUT && (stage->tile || stage->group))
     return bad(v, loc, "stage %s has a tile or group", stage_text(stage->kind));
   switch (stage->kind) {
-  case STAGE_LAYOUT:
-    return check_layout(v, loc, stage);
+  case STAGE_LAYOUT: return check_layout(v, loc, stage);
   case STAGE_SPARSE:
     if (blocked && (stage->block_rows < 1 || stage->block_columns < 1))
       return bad(v, loc, "a sparse block without elements");
     return stage->bits >= 0 && stage->bits <= 16 ? true
                                                  : bad(v, loc, "gaps of %d bits", stage->bits);
-  case STAGE_CODEBOOK:
-    return check_centroids(v, loc, stage);
+  case STAGE_CODEBOOK: return check_centroids(v, loc, stage);
   case STAGE_HUFFMAN:
-  case STAGE_COUNT:
-    break;
+  case STAGE_COUNT: break;
   }
   return true;
 }

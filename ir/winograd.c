@@ -19,12 +19,9 @@ bool winograd_is_block(int64_t block) { return block == 2 || block == 4; }
 WinogradMatrix winograd_matrix(int block, WinogradStep step) {
   int tile = block + 2;
   switch (step) {
-  case WINOGRAD_INPUT_STEP:
-    return (WinogradMatrix){tile, tile, block == 2 ? input2 : input4};
-  case WINOGRAD_FILTER_STEP:
-    return (WinogradMatrix){tile, 3, block == 2 ? filter2 : filter4};
-  case WINOGRAD_OUTPUT_STEP:
-    break;
+  case WINOGRAD_INPUT_STEP: return (WinogradMatrix){tile, tile, block == 2 ? input2 : input4};
+  case WINOGRAD_FILTER_STEP: return (WinogradMatrix){tile, 3, block == 2 ? filter2 : filter4};
+  case WINOGRAD_OUTPUT_STEP: break;
   }
   return (WinogradMatrix){block, tile, block == 2 ? output2 : output4};
 }

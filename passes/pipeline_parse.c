@@ -102,20 +102,11 @@ static bool set_option(Reader *reader, Step *step, int which, const char *text) 
   const PassOption *option = &step->info->options[which];
   const char *wanted = NULL, *value = text;
   switch (option->kind) {
-  case OPTION_INT:
-    wanted = is_int(text) ? NULL : "a whole number";
-    break;
-  case OPTION_FLOAT:
-    wanted = is_float(text) ? NULL : "a number";
-    break;
-  case OPTION_BOOL:
-    wanted = (value = bool_text(text)) ? NULL : "true or false";
-    break;
-  case OPTION_CHOICE:
-    wanted = is_choice(option->choices, text) ? NULL : option->choices;
-    break;
-  case OPTION_STRING:
-    break;
+  case OPTION_INT: wanted = is_int(text) ? NULL : "a whole number"; break;
+  case OPTION_FLOAT: wanted = is_float(text) ? NULL : "a number"; break;
+  case OPTION_BOOL: wanted = (value = bool_text(text)) ? NULL : "true or false"; break;
+  case OPTION_CHOICE: wanted = is_choice(option->choices, text) ? NULL : option->choices; break;
+  case OPTION_STRING: break;
   }
   if (wanted)
     return PARSE_ERROR(reader, "%s{%s=%.40s}: wanted %s", step->info->name, option->name, text,

@@ -23,10 +23,8 @@ bool quantize_keeps_scale(const Node *node) {
   case OP_COPY:
   case OP_MAX_POOL:
   case OP_REDUCE_MAX:
-  case OP_REDUCE_MIN:
-    return true;
-  default:
-    return false;
+  case OP_REDUCE_MIN: return true;
+  default: return false;
   }
 }
 

@@ -32,8 +32,7 @@ static enum Kind kind_of(const Node *node) {
   case OP_HARDMAX:
   case OP_CUM_SUM:
   case OP_CUM_PROD:
-  case OP_GATHER:
-    return ALONG_AXIS;
+  case OP_GATHER: return ALONG_AXIS;
   case OP_REDUCE_SUM:
   case OP_REDUCE_MEAN:
   case OP_REDUCE_MAX:
@@ -43,22 +42,16 @@ static enum Kind kind_of(const Node *node) {
   case OP_REDUCE_SQUARES:
   case OP_REDUCE_LOG_SUM_EXP:
   case OP_ARG_MAX:
-  case OP_ARG_MIN:
-    return REDUCES;
+  case OP_ARG_MIN: return REDUCES;
   case OP_PAD:
   case OP_SLICE:
   case OP_EXPAND:
-  case OP_TILE:
-    return LISTS;
-  case OP_CONCAT:
-    return CONCATENATES;
+  case OP_TILE: return LISTS;
+  case OP_CONCAT: return CONCATENATES;
   case OP_LAYER_NORM:
-  case OP_RMS_NORM:
-    return NORMALISES;
-  case OP_RESHAPE:
-    return RESHAPES;
-  default:
-    return STOPS;
+  case OP_RMS_NORM: return NORMALISES;
+  case OP_RESHAPE: return RESHAPES;
+  default: return STOPS;
   }
 }
 
@@ -304,20 +297,14 @@ static Value *sink_one(Builder *builder, Node *node) {
   if (!match_moved(node->operands[0], &moved) || is_quantized_by_axis(&node->results[0]->type))
     return NULL;
   switch (kind_of(node)) {
-  case ALONG_AXIS:
-    return sink_along_axis(builder, node, &moved);
-  case REDUCES:
-    return sink_through_reduce(builder, node, &moved);
-  case LISTS:
-    return sink_through_lists(builder, node, &moved);
-  case NORMALISES:
-    return sink_through_norm(builder, node, &moved);
-  case RESHAPES:
-    return sink_through_reshape(builder, node, &moved);
+  case ALONG_AXIS: return sink_along_axis(builder, node, &moved);
+  case REDUCES: return sink_through_reduce(builder, node, &moved);
+  case LISTS: return sink_through_lists(builder, node, &moved);
+  case NORMALISES: return sink_through_norm(builder, node, &moved);
+  case RESHAPES: return sink_through_reshape(builder, node, &moved);
   case STOPS:
   case SAME_SHAPE:
-  case CONCATENATES:
-    break;
+  case CONCATENATES: break;
   }
   return NULL;
 }

@@ -51,16 +51,11 @@ static Val activation(const Cell *c, int function, Val x) {
       beta = nest_real(type, a->beta);
   Val negative = nest_compare_float(nest, LLVMRealOLT, x, zero);
   switch (a->kind) {
-  case ACTIVATION_SIGMOID:
-    return maths(c->kernel, "sigmoid", x);
-  case ACTIVATION_TANH:
-    return maths(c->kernel, "tanh", x);
-  case ACTIVATION_RELU:
-    return nest_max(nest, x, zero);
-  case ACTIVATION_AFFINE:
-    return nest_fma(nest, alpha, x, beta);
-  case ACTIVATION_LEAKY_RELU:
-    return nest_select(nest, negative, nest_mul(nest, alpha, x), x);
+  case ACTIVATION_SIGMOID: return maths(c->kernel, "sigmoid", x);
+  case ACTIVATION_TANH: return maths(c->kernel, "tanh", x);
+  case ACTIVATION_RELU: return nest_max(nest, x, zero);
+  case ACTIVATION_AFFINE: return nest_fma(nest, alpha, x, beta);
+  case ACTIVATION_LEAKY_RELU: return nest_select(nest, negative, nest_mul(nest, alpha, x), x);
   case ACTIVATION_THRESHOLDED_RELU:
     return nest_select(nest, nest_compare_float(nest, LLVMRealOGT, x, alpha), x, zero);
   case ACTIVATION_SCALED_TANH:
@@ -69,12 +64,9 @@ static Val activation(const Cell *c, int function, Val x) {
     return nest_min(nest, nest_max(nest, nest_fma(nest, alpha, x, beta), zero), one);
   case ACTIVATION_ELU:
     return nest_select(nest, negative, nest_mul(nest, alpha, maths(c->kernel, "expm1", x)), x);
-  case ACTIVATION_SOFTSIGN:
-    return nest_div(nest, x, nest_add(nest, one, maths_abs(nest, x)));
-  case ACTIVATION_SOFTPLUS:
-    return maths(c->kernel, "softplus", x);
-  case ACTIVATION_KINDS:
-    break;
+  case ACTIVATION_SOFTSIGN: return nest_div(nest, x, nest_add(nest, one, maths_abs(nest, x)));
+  case ACTIVATION_SOFTPLUS: return maths(c->kernel, "softplus", x);
+  case ACTIVATION_KINDS: break;
   }
   assert(false && "no such activation");
   return x;

@@ -277,18 +277,10 @@ static int pack_node(const TreeTables *t, int64_t i, PackedNode *out) {
   if (isnan(threshold) && !tests_equality(t, i)) comparison = TREE_LESS_EQUAL; // never true
   int32_t self = t->number[i];
   switch (comparison) {
-  case TREE_LESS_EQUAL:
-    out[0] = (PackedNode){feature, nan_yes, threshold, yes, no};
-    return 1;
-  case TREE_LESS:
-    out[0] = (PackedNode){feature, nan_yes, below, yes, no};
-    return 1;
-  case TREE_GREATER_EQUAL:
-    out[0] = (PackedNode){feature, !nan_yes, below, no, yes};
-    return 1;
-  case TREE_GREATER:
-    out[0] = (PackedNode){feature, !nan_yes, threshold, no, yes};
-    return 1;
+  case TREE_LESS_EQUAL: out[0] = (PackedNode){feature, nan_yes, threshold, yes, no}; return 1;
+  case TREE_LESS: out[0] = (PackedNode){feature, nan_yes, below, yes, no}; return 1;
+  case TREE_GREATER_EQUAL: out[0] = (PackedNode){feature, !nan_yes, below, no, yes}; return 1;
+  case TREE_GREATER: out[0] = (PackedNode){feature, !nan_yes, threshold, no, yes}; return 1;
   case TREE_EQUAL: // x <= t, and then not x < t
     out[0] = (PackedNode){feature, nan_yes, threshold, self + 1, no};
     out[1] = (PackedNode){feature, false, below, no, yes};
@@ -297,8 +289,7 @@ static int pack_node(const TreeTables *t, int64_t i, PackedNode *out) {
     out[0] = (PackedNode){feature, !nan_yes, threshold, self + 1, yes};
     out[1] = (PackedNode){feature, false, below, yes, no};
     return 2;
-  case TREE_COMPARISON_COUNT:
-    break;
+  case TREE_COMPARISON_COUNT: break;
   }
   assert(false && "inference has checked the comparisons");
   return 0;

@@ -15,28 +15,21 @@ static int bits_of(int32_t type) {
   case TENON_F64:
   case TENON_I64:
   case TENON_U64:
-  case TENON_C64:
-    return 64;
+  case TENON_C64: return 64;
   case TENON_F32:
   case TENON_I32:
-  case TENON_U32:
-    return 32;
+  case TENON_U32: return 32;
   case TENON_F16:
   case TENON_BF16:
   case TENON_I16:
-  case TENON_U16:
-    return 16;
-  case TENON_C128:
-    return 128;
+  case TENON_U16: return 16;
+  case TENON_C128: return 128;
   case TENON_I4:
   case TENON_U4:
-  case TENON_F4E2M1:
-    return 4;
+  case TENON_F4E2M1: return 4;
   case TENON_I2:
-  case TENON_U2:
-    return 2;
-  default:
-    return 8;
+  case TENON_U2: return 2;
+  default: return 8;
   }
 }
 

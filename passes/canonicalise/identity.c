@@ -20,21 +20,14 @@ Value *rule_same_type(Builder *builder, Node *node) {
 static bool neutral_number(const Node *node, double *number) {
   ElementType element = node->results[0]->type.element;
   switch ((int)node->op) {
-  case OP_ADD:
-    *number = element_is_float(element) ? -0.0 : 0;
-    return true;
+  case OP_ADD: *number = element_is_float(element) ? -0.0 : 0; return true;
   case OP_SUB:
-  case OP_OR:
-    *number = 0;
-    return true;
+  case OP_OR: *number = 0; return true;
   case OP_MUL:
   case OP_DIV:
   case OP_POW:
-  case OP_AND:
-    *number = 1;
-    return true;
-  default:
-    return false;
+  case OP_AND: *number = 1; return true;
+  default: return false;
   }
 }
 

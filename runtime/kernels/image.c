@@ -49,18 +49,12 @@ static double original_coordinate(int32_t coordinates, double in, double out, do
                                   double x, double start, double end) {
   double half_pixel = (x + 0.5) / scale - 0.5, last = in - 1;
   switch (coordinates) {
-  case HALF_PIXEL:
-    return half_pixel;
-  case ASYMMETRIC:
-    return x / scale;
-  case TF_HALF_PIXEL:
-    return (x + 0.5) / scale;
-  case PYTORCH_HALF_PIXEL:
-    return out > 1 ? half_pixel : 0;
-  case ALIGN_CORNERS:
-    return out > 1 ? x * last / (scale * in - 1) : 0;
-  case HALF_PIXEL_SYMMETRIC:
-    return in / 2 * (1 - out / (scale * in)) + half_pixel;
+  case HALF_PIXEL: return half_pixel;
+  case ASYMMETRIC: return x / scale;
+  case TF_HALF_PIXEL: return (x + 0.5) / scale;
+  case PYTORCH_HALF_PIXEL: return out > 1 ? half_pixel : 0;
+  case ALIGN_CORNERS: return out > 1 ? x * last / (scale * in - 1) : 0;
+  case HALF_PIXEL_SYMMETRIC: return in / 2 * (1 - out / (scale * in)) + half_pixel;
   default:
     return out <= 1 ? 0.5 * (start + end) * last
                     : start * last + x * (end - start) * last / (out - 1);
@@ -69,14 +63,10 @@ static double original_coordinate(int32_t coordinates, double in, double out, do
 
 static double nearest_index(int32_t nearest, double x) {
   switch (nearest) {
-  case TO_FLOOR:
-    return round_down(x);
-  case TO_CEIL:
-    return round_up(x);
-  case PREFER_CEIL:
-    return round_down(x + 0.5);
-  default:
-    return round_up(x - 0.5);
+  case TO_FLOOR: return round_down(x);
+  case TO_CEIL: return round_up(x);
+  case PREFER_CEIL: return round_down(x + 0.5);
+  default: return round_up(x - 0.5);
   }
 }
 

@@ -65,39 +65,25 @@ enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
 
 static float decode(int format, uint32_t code) {
   switch (format) {
-  case 0:
-    return tenon_f16_to_f32((uint16_t)code);
-  case 1:
-    return tenon_bf16_to_f32((uint16_t)code);
-  case 2:
-    return tenon_f8e4m3fn_to_f32((uint8_t)code);
-  case 3:
-    return tenon_f8e4m3fnuz_to_f32((uint8_t)code);
-  case 4:
-    return tenon_f8e5m2_to_f32((uint8_t)code);
-  case 5:
-    return tenon_f8e5m2fnuz_to_f32((uint8_t)code);
-  default:
-    return tenon_f4e2m1_to_f32((uint8_t)code);
+  case 0: return tenon_f16_to_f32((uint16_t)code);
+  case 1: return tenon_bf16_to_f32((uint16_t)code);
+  case 2: return tenon_f8e4m3fn_to_f32((uint8_t)code);
+  case 3: return tenon_f8e4m3fnuz_to_f32((uint8_t)code);
+  case 4: return tenon_f8e5m2_to_f32((uint8_t)code);
+  case 5: return tenon_f8e5m2fnuz_to_f32((uint8_t)code);
+  default: return tenon_f4e2m1_to_f32((uint8_t)code);
   }
 }
 
 static uint32_t encode(int format, float x, bool saturate) {
   switch (format) {
-  case 0:
-    return tenon_f32_to_f16(x);
-  case 1:
-    return tenon_f32_to_bf16(x);
-  case 2:
-    return saturate ? tenon_f32_to_f8e4m3fn(x) : tenon_f32_to_f8e4m3fn_unsaturated(x);
-  case 3:
-    return saturate ? tenon_f32_to_f8e4m3fnuz(x) : tenon_f32_to_f8e4m3fnuz_unsaturated(x);
-  case 4:
-    return saturate ? tenon_f32_to_f8e5m2(x) : tenon_f32_to_f8e5m2_unsaturated(x);
-  case 5:
-    return saturate ? tenon_f32_to_f8e5m2fnuz(x) : tenon_f32_to_f8e5m2fnuz_unsaturated(x);
-  default:
-    return tenon_f32_to_f4e2m1(x);
+  case 0: return tenon_f32_to_f16(x);
+  case 1: return tenon_f32_to_bf16(x);
+  case 2: return saturate ? tenon_f32_to_f8e4m3fn(x) : tenon_f32_to_f8e4m3fn_unsaturated(x);
+  case 3: return saturate ? tenon_f32_to_f8e4m3fnuz(x) : tenon_f32_to_f8e4m3fnuz_unsaturated(x);
+  case 4: return saturate ? tenon_f32_to_f8e5m2(x) : tenon_f32_to_f8e5m2_unsaturated(x);
+  case 5: return saturate ? tenon_f32_to_f8e5m2fnuz(x) : tenon_f32_to_f8e5m2fnuz_unsaturated(x);
+  default: return tenon_f32_to_f4e2m1(x);
   }
 }
 

@@ -26,22 +26,18 @@ static Value *random_node(Builder *builder, Value *a, Value *b) {
   int64_t axis = a->type.rank - 1,
           flat = type_dim(&a->type, 0) * (a->type.rank == 3 ? type_dim(&a->type, 1) * 4 : 1);
   switch (next_random(6)) {
-  case 0:
-    return build_unary(builder, OP_RELU, a);
+  case 0: return build_unary(builder, OP_RELU, a);
   case 1:
     return type_same_shape(&a->type, &b->type) ? build_binary(builder, OP_ADD, a, b)
                                                : build_unary(builder, OP_NEG, a);
-  case 2:
-    return build_reshape_static(builder, a, 1, &flat);
-  case 3:
-    return build_reshape_static(builder, a, 3, (int64_t[]){2, flat / 8, 4});
+  case 2: return build_reshape_static(builder, a, 1, &flat);
+  case 3: return build_reshape_static(builder, a, 3, (int64_t[]){2, flat / 8, 4});
   case 4: {
     Node *node = build_begin(builder, OP_CUM_SUM, &a, 1);
     node_set_int(node, ATTR_AXIS, axis);
     return build_end(builder, node);
   }
-  default:
-    return build_binary(builder, OP_MUL, a, a);
+  default: return build_binary(builder, OP_MUL, a, a);
   }
 }
 
