@@ -313,9 +313,8 @@ static KernelFunction *kernel_function_of(Compiled *compiled, const Node *node,
 // Arguments of a kernel as an array of words: units per task and their number, then the parameters.
 enum { WORD_EACH, WORD_EXTENT, FIRST_PARAMETER, FEW_WORDS = 16 };
 
-enum {
-  DIRECT_PARAMETERS = 3
-}; // of a kernel: with three more arguments, what x86-64 has registers for
+// Of a kernel: with three more arguments, what x86-64 has registers for.
+enum { DIRECT_PARAMETERS = 3 };
 
 static Val word_at(Nest *nest, Val words, int word) {
   return nest_address(nest, words, nest->index, nest_const(nest, word));

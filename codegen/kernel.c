@@ -46,23 +46,12 @@ PackedSegment *pack_add(Pack *pack, size_t bytes, int align, const char *key,
 
 // --- dims
 
-// Expressions share parts. Written out as trees, dims that build on each other layer by layer would
-// grow exponentially, so what the basic block has computed already is used again.
-typedef struct KnownAtoms {
-  LLVMBasicBlockRef block;
-  struct KnownAtom {
-    const Atom *atom;
-    Val value;
-  } *items;
-  int count, capacity;
-} KnownAtoms;
-
+// What the basic block at hand has computed.
 static KnownAtoms *known_atoms(Kernel *kernel) {
   LLVMBasicBlockRef block = LLVMGetInsertBlock(kernel->nest->builder);
-  if (!kernel->atoms) kernel->atoms = NEW(kernel->arena, KnownAtoms);
-  if (kernel->atoms->block != block) kernel->atoms->count = 0;
-  kernel->atoms->block = block;
-  return kernel->atoms;
+  if (kernel->atoms_block != block) kernel->atoms.count = 0;
+  kernel->atoms_block = block;
+  return &kernel->atoms;
 }
 
 static Val compute_atom(Kernel *kernel, const Atom *atom) {
@@ -84,12 +73,10 @@ static Val atom_value(Kernel *kernel, const Atom *atom) {
     assert(value && "the kernel does not have this symbol");
     return value;
   }
-  KnownAtoms *known = known_atoms(kernel);
-  for (int i = 0; i < known->count; i++)
-    if (known->items[i].atom == atom) return known->items[i].value;
-  struct KnownAtom made = {atom, compute_atom(kernel, atom)};
-  ARENA_PUSH(kernel->arena, known->items, known->count, known->capacity, made);
-  return made.value;
+  Val value = known_atom(known_atoms(kernel), atom);
+  if (value) return value;
+  value = compute_atom(kernel, atom);
+  return known_atom_add(known_atoms(kernel), kernel->arena, atom, value);
 }
 
 Val kernel_dim(Kernel *kernel, const Dim *dim) {

@@ -8,6 +8,7 @@
 #ifndef TENON_CODEGEN_KERNEL_H
 #define TENON_CODEGEN_KERNEL_H
 
+#include "codegen/known_atoms.h"
 #include "codegen/nest.h"
 #include "ir/graph.h"
 
@@ -41,9 +42,10 @@ typedef struct Kernel {
   Arena *arena;        // scratch of this lowering
   Diag *diag;
   const Val *symbols; // values of the dims' symbols by index; NULL where the node does not use it
-  struct KnownAtoms *atoms; // parts of dims that the block at hand has computed; NULL: none
-  bool in_place;            // a result shares memory with an operand
-  bool trust_indices;       // leave out index checks
+  KnownAtoms atoms;   // parts of dims that a block has computed,
+  LLVMBasicBlockRef atoms_block; // this one
+  bool in_place;                 // a result shares memory with an operand
+  bool trust_indices;            // leave out index checks
   bool unsaturated; // 8-bit floats out of range become infinity or NaN (cast with saturate = 0)
 } Kernel;
 

@@ -1,20 +1,13 @@
 // Places behind the planned part of the workspace: their offsets, from the dims of a run. Sizes
 // come from outside, so that every sum and product is checked.
 #include "codegen/internal.h"
-
-typedef struct AtomSize {
-  const Atom *atom;
-  Val size;
-} AtomSize;
+#include "codegen/known_atoms.h"
 
 typedef struct Sizes {
   Compiled *compiled;
   Frame *frame;
   Val overflow; // some size does not fit, or is no size; NULL: none so far
-  // Expressions share parts, each of which is computed once: written out as a tree, dims that build
-  // on each other layer by layer would grow exponentially.
-  AtomSize *atoms;
-  int count, capacity;
+  KnownAtoms atoms;
 } Sizes;
 
 static void note(Sizes *s, Val wrong) {
@@ -40,11 +33,8 @@ static Val compute_atom(Sizes *s, const Atom *atom) {
 
 static Val atom_size(Sizes *s, const Atom *atom) {
   if (atom->kind == ATOM_SYMBOL) return s->frame->symbols[atom->index];
-  for (int i = 0; i < s->count; i++)
-    if (s->atoms[i].atom == atom) return s->atoms[i].size;
-  Val size = compute_atom(s, atom);
-  ARENA_PUSH(s->compiled->arena, s->atoms, s->count, s->capacity, ((AtomSize){atom, size}));
-  return size;
+  Val size = known_atom(&s->atoms, atom);
+  return size ? size : known_atom_add(&s->atoms, s->compiled->arena, atom, compute_atom(s, atom));
 }
 
 static Val term_size(Sizes *s, const DimTerm *term) {

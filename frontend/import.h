@@ -135,12 +135,25 @@ bool onnx_axes(OnnxNode *node, const int64_t *axes, int count, int rank, int64_t
 bool import_constant_value(Importer *importer, Value *value, Tensor *tensor);
 // Integers of a tensor of rank 0 or 1 as dims; NULL: they depend on data.
 const Dim *const *import_dims(Importer *importer, Value *value, int *count);
-// The same for operand `index`; reports "the shape depends on data" with the inputs to blame.
+// The number of elements of a tensor of static shape, but not of strings.
+bool import_static_count(const Value *value, int64_t *count);
+// Notes what is known about the results of nodes of `graph` after `last` (NULL: from the start).
+void import_note_contents(Importer *importer, Graph *graph, const Node *last);
+// The value itself, or a constant in its place if all its elements are known.
+Value *import_folded(Importer *importer, Builder *builder, Value *value);
+void import_set_contents(Importer *importer, const Value *value, Contents contents);
+Contents import_contents(Importer *importer, const Value *value);
+
+// --- lists of integers that operands give (import_dims.c)
+// The dims of operand `index`; reports "the shape depends on data" with the inputs to blame.
 const Dim *const *onnx_dims_input(OnnxNode *node, int index, int *count);
 // One integer as a dim that the run measures; NULL: reported.
 const Dim *onnx_measured_dim(OnnxNode *node, Value *value);
 // All integers of a list; upper bounds `highs` may be NULL.
 const Dim *const *onnx_measured_dims(OnnxNode *node, Value *list, const int64_t *highs, int *count);
+// The piece of a concatenation, itself none, that has element *index, which becomes its place
+// there.
+Value *onnx_list_piece(Value *list, int64_t *index);
 // What is known of an element, though not of all; NULL: nothing.
 const Dim *onnx_known_element(OnnxNode *node, Value *list, int index);
 // The known elements of `list`, for the others those of `computed`, measured. False: reported.
@@ -153,12 +166,6 @@ bool onnx_ints_either(OnnxNode *node, const char *name, int index, const int64_t
                       int *count);
 bool onnx_constant_input(OnnxNode *node, int index,
                          Tensor *tensor); // false: absent or not constant
-// Notes what is known about the results of nodes of `graph` after `last` (NULL: from the start).
-void import_note_contents(Importer *importer, Graph *graph, const Node *last);
-// The value itself, or a constant in its place if all its elements are known.
-Value *import_folded(Importer *importer, Builder *builder, Value *value);
-void import_set_contents(Importer *importer, const Value *value, Contents contents);
-Contents import_contents(Importer *importer, const Value *value);
 
 // --- scopes (import_scope.c)
 Scope *scope_create(Importer *importer, Scope *parent, Graph *graph);
@@ -262,6 +269,9 @@ Value *onnx_pad(OnnxNode *node, Value *x, const Dim *const *pads, const char *mo
 Value *onnx_scalar_like(OnnxNode *node, const Value *like, double value); // rank 0, element of like
 Value *onnx_unary(OnnxNode *node, OpCode op, Value *x);
 Value *onnx_binary(OnnxNode *node, OpCode op, Value *a, Value *b);
+Value *onnx_where(OnnxNode *node, Value *condition, Value *a, Value *b);
+// checked: an index out of range ends the run; else the indices are known to lie within.
+Value *onnx_gather(OnnxNode *node, Value *x, Value *indices, int axis, bool checked);
 // Reshape with some dims: removes / inserts size-1 axes (ascending, unique).
 Value *onnx_squeeze(OnnxNode *node, Value *x, const int64_t *axes, int count);
 Value *onnx_unsqueeze(OnnxNode *node, Value *x, const int64_t *axes, int count);

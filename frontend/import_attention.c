@@ -81,7 +81,7 @@ Value *attention_both(OnnxNode *node, Value *a, Value *b) {
 Value *attention_bias_of(OnnxNode *node, Value *allowed, ElementType element) {
   Value *zero = build_scalar(&node->builder, element, 0),
         *never = build_scalar(&node->builder, element, -INFINITY);
-  return allowed && zero && never ? build_where(&node->builder, allowed, zero, never) : NULL;
+  return onnx_where(node, allowed, zero, never);
 }
 
 // The mask of the file; what is missing at its end is masked.
@@ -171,7 +171,7 @@ static Value *guarded_softmax(OnnxNode *node, Value *scores, Value *bias) {
   Value *best = onnx_reduce_one(node, OP_REDUCE_MAX, bias, bias->type.rank - 1, true);
   Value *masked = onnx_binary(node, OP_EQUAL, best, onnx_scalar_like(node, bias, -INFINITY));
   Value *zero = onnx_scalar_like(node, result, 0);
-  return masked && zero ? build_where(&node->builder, masked, zero, result) : NULL;
+  return onnx_where(node, masked, zero, result);
 }
 
 // The square root of the scale, by default size^-1/2, for queries and for keys: a number, or of a

@@ -63,10 +63,6 @@ static Value *named_axes(OnnxNode *node, Value *axes, int64_t count, int rank) {
   return onnx_convert(node, onnx_by_axis(node, axes, filled(node, count, 1), rank, 0), BOOL);
 }
 
-static Value *choose(OnnxNode *node, Value *condition, Value *a, Value *b) {
-  return condition && a && b ? build_where(&node->builder, condition, a, b) : NULL;
-}
-
 // How many of the flags before each are set.
 static Value *count_before(OnnxNode *node, Value *flags) {
   Value *numbers = onnx_convert(node, flags, I64);
@@ -83,7 +79,7 @@ static Value *picked_sizes(OnnxNode *node, Value *sizes, Value *flags, int count
   Value *equal =
       onnx_binary(node, OP_EQUAL, onnx_unsqueeze(node, wanted, (int64_t[]){1}, 1), place);
   Value *mine = onnx_binary(node, OP_AND, equal, flags), *zero = onnx_integer(node, 0);
-  return onnx_reduce_one(node, OP_REDUCE_SUM, choose(node, mine, sizes, zero), 1, false);
+  return onnx_reduce_one(node, OP_REDUCE_SUM, onnx_where(node, mine, sizes, zero), 1, false);
 }
 
 static Value *shape_of(OnnxNode *node, const Value *x) {
@@ -153,7 +149,7 @@ Value *onnx_reduce_open(OnnxNode *node, OpCode op, Value *x, int index, bool kee
   if (count > rank) return onnx_error(node, "%d axes for rank %d", (int)count, rank), NULL;
   Value *named = named_axes(node, axes, count, rank), *sizes = shape_of(node, x),
         *one = onnx_integer(node, 1);
-  Value *kept = choose(node, named, one, sizes), *reduced = choose(node, named, sizes, one);
+  Value *kept = onnx_where(node, named, one, sizes), *reduced = onnx_where(node, named, sizes, one);
   if (!kept || !reduced) return NULL;
   Value *y = 2 * rank <= MAX_RANK ? reduce_split(node, op, x, kept, reduced)
                                   : reduce_in_turn(node, op, x, kept, reduced);
@@ -199,11 +195,8 @@ Value *onnx_unsqueeze_open(OnnxNode *node, Value *x, int index) {
   Value *ones = filled(node, 1, 1), *shape = shape_of(node, x);
   Value *table =
       shape && ones ? build_concat(&node->builder, (Value *[]){shape, ones}, 2, 0) : NULL;
-  Node *gather =
-      table && place ? build_begin(&node->builder, OP_GATHER, (Value *[]){table, place}, 2) : NULL;
-  if (!gather) return NULL;
-  return reshape_measured(node, x, choose(node, named, one, build_end(&node->builder, gather)),
-                          NULL);
+  Value *sizes = onnx_where(node, named, one, onnx_gather(node, table, place, 0, true));
+  return reshape_measured(node, x, sizes, NULL);
 }
 
 // --- one axis among all
@@ -223,7 +216,7 @@ Value *onnx_around_axis(OnnxNode *node, Value *x, int index) {
   front = onnx_binary(node, OP_AND, front, onnx_unary(node, OP_NOT, named));
   Value *groups[3] = {front, named, behind};
   for (int i = 0; i < 3; i++) {
-    Value *mine = choose(node, groups[i], sizes, one);
+    Value *mine = onnx_where(node, groups[i], sizes, one);
     parts[i] = onnx_reduce_one(node, OP_REDUCE_PROD, mine, 0, true);
     if (!parts[i]) return NULL;
   }
@@ -234,7 +227,7 @@ Value *onnx_around_axis(OnnxNode *node, Value *x, int index) {
 
 static Value *bound_at(OnnxNode *node, Value *bound, Value *size) {
   Value *negative = onnx_binary(node, OP_LESS, bound, onnx_integer(node, 0));
-  return choose(node, negative, onnx_binary(node, OP_ADD, bound, size), bound);
+  return onnx_where(node, negative, onnx_binary(node, OP_ADD, bound, size), bound);
 }
 
 static Value *clamped(OnnxNode *node, Value *x, Value *low, Value *high) {
@@ -247,12 +240,7 @@ static Value *gather_range(OnnxNode *node, Value *x, int axis, Value *start, Val
   Node *range = build_begin(&node->builder, OP_RANGE, (Value *[]){start, step}, 2);
   if (!range) return NULL;
   node_set_dims(range, ATTR_SIZES, &number, 1);
-  Value *places = build_end(&node->builder, range);
-  Node *gather = places ? build_begin(&node->builder, OP_GATHER, (Value *[]){x, places}, 2) : NULL;
-  if (!gather) return NULL;
-  node_set_int(gather, ATTR_AXIS, axis);
-  node_set_int(gather, ATTR_CHECKED, 0);
-  return build_end(&node->builder, gather);
+  return onnx_gather(node, x, build_end(&node->builder, range), axis, false);
 }
 
 Value *onnx_slice_open(OnnxNode *node, Value *x, int axis, Value *start, Value *end, Value *step,
@@ -260,9 +248,9 @@ Value *onnx_slice_open(OnnxNode *node, Value *x, int axis, Value *start, Value *
   Value *size = onnx_dim_scalar(node, x->type.dims[axis]), *zero = onnx_integer(node, 0),
         *one = onnx_integer(node, 1);
   Value *backwards = onnx_binary(node, OP_LESS, step, zero);
-  Value *direction = choose(node, backwards, onnx_integer(node, -1), one);
-  Value *last = choose(node, backwards, onnx_binary(node, OP_SUB, size, one), size),
-        *first = choose(node, backwards, onnx_integer(node, -1), zero);
+  Value *direction = onnx_where(node, backwards, onnx_integer(node, -1), one);
+  Value *last = onnx_where(node, backwards, onnx_binary(node, OP_SUB, size, one), size),
+        *first = onnx_where(node, backwards, onnx_integer(node, -1), zero);
   start = clamped(node, bound_at(node, start, size), zero, last);
   end = clamped(node, bound_at(node, end, size), first, last);
   // ceil((end - start) / step), and never more than there are.
@@ -301,10 +289,11 @@ Value *onnx_reshape_sizes(OnnxNode *node, const Value *x, Value *wanted, int64_t
     for (int i = 0; i < count; i++)
       dims[i] = i < x->type.rank ? x->type.dims[i] : import_dim(node->importer, 0);
     Value *copied = onnx_binary(node, OP_EQUAL, wanted, zero);
-    wanted = choose(node, copied, build_shape(&node->builder, dims, (int)count), wanted);
+    wanted = onnx_where(node, copied, build_shape(&node->builder, dims, (int)count), wanted);
   }
   Value *open = onnx_binary(node, OP_EQUAL, wanted, minus);
-  Value *known = onnx_reduce_one(node, OP_REDUCE_PROD, choose(node, open, one, wanted), 0, true);
+  Value *known =
+      onnx_reduce_one(node, OP_REDUCE_PROD, onnx_where(node, open, one, wanted), 0, true);
   Value *total = onnx_dim_scalar(node, type_count(node->importer->dims, &x->type));
-  return choose(node, open, onnx_binary(node, OP_DIV, total, known), wanted);
+  return onnx_where(node, open, onnx_binary(node, OP_DIV, total, known), wanted);
 }

@@ -43,6 +43,19 @@ Value *onnx_binary(OnnxNode *node, OpCode op, Value *a, Value *b) {
   return a && b && !node->builder.failed ? build_binary(&node->builder, op, a, b) : NULL;
 }
 
+Value *onnx_where(OnnxNode *node, Value *condition, Value *a, Value *b) {
+  bool good = condition && a && b && !node->builder.failed;
+  return good ? build_where(&node->builder, condition, a, b) : NULL;
+}
+
+Value *onnx_gather(OnnxNode *node, Value *x, Value *indices, int axis, bool checked) {
+  if (!x || !indices || node->builder.failed) return NULL;
+  Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){x, indices}, 2);
+  node_set_int(gather, ATTR_AXIS, axis);
+  node_set_int(gather, ATTR_CHECKED, checked);
+  return build_end(&node->builder, gather);
+}
+
 Value *onnx_squeeze(OnnxNode *node, Value *x, const int64_t *axes, int count) {
   if (!x || node->builder.failed) return NULL;
   bool drop[MAX_RANK] = {false};

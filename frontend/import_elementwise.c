@@ -232,7 +232,7 @@ bool import_prelu(OnnxNode *node) {
   if (node->version < 7 && x->type.rank > 1) slope = onnx_align(node, slope, 1, x->type.rank);
   Value *negative = onnx_binary(node, OP_LESS, x, onnx_scalar_like(node, x, 0));
   Value *scaled = onnx_binary(node, OP_MUL, x, slope);
-  return onnx_output(node, 0, scaled ? build_where(&node->builder, negative, scaled, x) : NULL);
+  return onnx_output(node, 0, onnx_where(node, negative, scaled, x));
 }
 
 bool import_where(OnnxNode *node) {

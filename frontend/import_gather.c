@@ -77,7 +77,7 @@ bool import_one_hot(OnnxNode *node) {
   Value *wide = onnx_convert(node, indices, I64);
   Value *negative = onnx_binary(node, OP_LESS, wide, onnx_scalar_like(node, wide, 0));
   Value *moved = onnx_binary(node, OP_ADD, wide, size);
-  Value *wrapped = moved ? build_where(&node->builder, negative, moved, wide) : NULL;
+  Value *wrapped = onnx_where(node, negative, moved, wide);
   if (!wrapped) return false;
   Node *one_hot =
       build_begin(&node->builder, OP_ONE_HOT, (Value *[]){wrapped, onnx_input(node, 2)}, 2);

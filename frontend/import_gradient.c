@@ -67,7 +67,7 @@ static Value *unary_slope(const Derivation *d, OpCode op, Value *g, Value *x, Va
   case OP_ABS: return product(d, g, onnx_unary(node, OP_SIGN, x));
   case OP_RELU: {
     Value *zero = number(d, g, 0), *above = onnx_binary(node, OP_LESS, zero, x);
-    return above ? build_where(&node->builder, above, g, zero) : NULL;
+    return onnx_where(node, above, g, zero);
   }
   default: return NULL;
   }

@@ -101,13 +101,8 @@ static bool look_up(OnnxNode *node, Value *x, Value *keys, Value *values, Value 
         *behind = build_scalar(&node->builder, I64, (double)count);
   if (!position || !behind) return false;
   Value *table = build_concat(&node->builder, (Value *[]){values, otherwise}, 2, 0);
-  position = build_where(&node->builder, found, position, behind);
-  Node *gather = table && position
-                     ? build_begin(&node->builder, OP_GATHER, (Value *[]){table, position}, 2)
-                     : NULL;
-  if (!gather) return false;
-  node_set_int(gather, ATTR_CHECKED, 0);
-  return onnx_output(node, 0, build_end(&node->builder, gather));
+  position = onnx_where(node, found, position, behind);
+  return onnx_output(node, 0, onnx_gather(node, table, position, 0, false));
 }
 
 // Labels <-> their numbers, the other way for integers than for strings.

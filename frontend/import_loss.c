@@ -19,7 +19,7 @@ static bool element_loss(OnnxNode *node, Value *scores, Loss *loss) {
     ignored = onnx_binary(node, OP_EQUAL, target, build_ints(&node->builder, &index, 1));
     int64_t first = 0;
     Value *zero = build_ints(&node->builder, &first, 1);
-    target = ignored && zero ? build_where(&node->builder, ignored, zero, target) : NULL;
+    target = onnx_where(node, ignored, zero, target);
   }
   Value *column = onnx_unsqueeze(node, target, (int64_t[]){1}, 1);
   Node *gather =
@@ -29,14 +29,11 @@ static bool element_loss(OnnxNode *node, Value *scores, Loss *loss) {
   node_set_int(gather, ATTR_AXIS, 1);
   loss->loss = onnx_unary(node, OP_NEG,
                           onnx_squeeze(node, build_end(&node->builder, gather), (int64_t[]){1}, 1));
-  loss->weight = class_weight
-                     ? build_end(&node->builder, build_begin(&node->builder, OP_GATHER,
-                                                             (Value *[]){class_weight, target}, 2))
-                     : NULL;
+  loss->weight = onnx_gather(node, class_weight, target, 0, true);
   if (ignored) {
     Value *none = onnx_scalar_like(node, scores, 0),
           *whole = loss->weight ? loss->weight : onnx_scalar_like(node, scores, 1);
-    loss->weight = none && whole ? build_where(&node->builder, ignored, none, whole) : NULL;
+    loss->weight = onnx_where(node, ignored, none, whole);
   }
   if (loss->weight) loss->loss = onnx_binary(node, OP_MUL, loss->loss, loss->weight);
   return loss->loss != NULL && !node->builder.failed;

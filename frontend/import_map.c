@@ -28,16 +28,13 @@ static Value *columns_of_map(OnnxNode *node, Value *wanted, Value *keys, Value *
   Value *places = onnx_convert(node, onnx_positions(node, keys->type.dims[0]), I32);
   Value *zero = places ? onnx_scalar_like(node, places, 0) : NULL;
   places = onnx_binary(node, OP_ADD, places, zero ? onnx_scalar_like(node, places, 1) : NULL);
-  Value *found = equal && places ? build_where(&node->builder, equal, places, zero) : NULL;
+  Value *found = onnx_where(node, equal, places, zero);
   Value *row = onnx_reduce_one(node, OP_REDUCE_MAX, found, 1, false);
   row = onnx_binary(node, OP_MAX, row, zero); // a map without keys
   Value *missing = one_element(node, values->type.element);
   if (!row || !missing) return NULL;
   Value *table = build_concat(&node->builder, (Value *[]){missing, values}, 2, 0);
-  Node *gather = table ? build_begin(&node->builder, OP_GATHER, (Value *[]){table, row}, 2) : NULL;
-  if (!gather) return NULL;
-  node_set_int(gather, ATTR_CHECKED, 0);
-  return onnx_unsqueeze(node, build_end(&node->builder, gather), (int64_t[]){0}, 1);
+  return onnx_unsqueeze(node, onnx_gather(node, table, row, 0, false), (int64_t[]){0}, 1);
 }
 
 bool import_dict_vectorizer(OnnxNode *node) {
@@ -63,10 +60,8 @@ static Value *dense_values(OnnxNode *node, Value *keys, Value *values) {
   node_set_dims(sort, ATTR_SIZES, &keys->type.dims[0], 1);
   node_set_int(sort, ATTR_LARGEST, 0);
   if (!build_end(&node->builder, sort)) return NULL;
-  Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){values, sort->results[1]}, 2);
-  if (!gather) return NULL;
-  node_set_int(gather, ATTR_CHECKED, 0);
-  return onnx_unsqueeze(node, build_end(&node->builder, gather), (int64_t[]){0}, 1);
+  Value *sorted = onnx_gather(node, values, sort->results[1], 0, false);
+  return onnx_unsqueeze(node, sorted, (int64_t[]){0}, 1);
 }
 
 // Values at the places that their keys name, as far as max_map goes.

@@ -45,7 +45,7 @@ static Value *cell_mask(const Regions *r, int first, int64_t cells, const Dim *s
 // The maximum along `axis` of what the mask leaves; -infinity where that is nothing.
 static Value *masked_maximum(OnnxNode *node, Value *mask, Value *x, int axis) {
   Value *lowest = onnx_scalar_like(node, x, -INFINITY);
-  Value *kept = mask && lowest ? build_where(&node->builder, mask, x, lowest) : NULL;
+  Value *kept = onnx_where(node, mask, x, lowest);
   return onnx_reduce_one(node, OP_REDUCE_MAX, kept, axis, false);
 }
 
@@ -68,8 +68,7 @@ bool import_max_roi_pool(OnnxNode *node) {
                    (int64_t[]){1}, 1);
   image = onnx_convert(node, image, I64);
   if (!image) return false;
-  Value *each =
-      build_end(&node->builder, build_begin(&node->builder, OP_GATHER, (Value *[]){x, image}, 2));
+  Value *each = onnx_gather(node, x, image, 0, true);
   Value *columns =
       onnx_unsqueeze(node, cell_mask(&r, 1, cells[1], x->type.dims[3]), (int64_t[]){1, 2}, 2);
   Value *rows =
@@ -78,6 +77,5 @@ bool import_max_roi_pool(OnnxNode *node) {
   Value *y = masked_maximum(node, rows, onnx_unsqueeze(node, narrow, (int64_t[]){2}, 1), 3);
   Value *nothing = onnx_binary(node, OP_EQUAL, y, onnx_scalar_like(node, y, -INFINITY)),
         *zero = onnx_scalar_like(node, y, 0);
-  return onnx_output(node, 0,
-                     nothing && zero ? build_where(&node->builder, nothing, zero, y) : NULL);
+  return onnx_output(node, 0, onnx_where(node, nothing, zero, y));
 }

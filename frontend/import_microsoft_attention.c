@@ -14,7 +14,7 @@ static Value *filtered(OnnxNode *node, Value *keep, ElementType element) {
         *filter =
             build_scalar(&node->builder, element, onnx_float(node, "mask_filter_value", -10000));
   Value *flag = onnx_convert(node, keep, BOOL);
-  return flag && zero && filter ? build_where(&node->builder, flag, zero, filter) : NULL;
+  return onnx_where(node, flag, zero, filter);
 }
 
 static const Dim *first_dim(Value *x) { return x->type.dims[0]; }
@@ -398,12 +398,6 @@ bool import_group_query_attention(OnnxNode *node) {
 
 // --- EmbedLayerNormalization
 
-static Value *rows_of(OnnxNode *node, Value *table, Value *ids) {
-  if (!table || !ids) return NULL;
-  return build_end(&node->builder,
-                   build_begin(&node->builder, OP_GATHER, (Value *[]){table, ids}, 2));
-}
-
 // The number of words of each row: those that the mask keeps.
 static Value *word_counts(OnnxNode *node, const Type *ids) {
   Value *mask = onnx_input(node, 7);
@@ -422,10 +416,11 @@ bool import_embed_layer_norm(OnnxNode *node) {
   if (ids->type.rank != 2) return onnx_error(node, "ids of rank %d, wanted 2", ids->type.rank);
   Value *places =
       onnx_has_input(node, 8) ? onnx_input(node, 8) : onnx_positions(node, ids->type.dims[1]);
-  Value *sum = onnx_binary(node, OP_ADD, rows_of(node, onnx_input(node, 2), ids),
-                           rows_of(node, onnx_input(node, 3), places));
+  Value *sum = onnx_binary(node, OP_ADD, onnx_gather(node, onnx_input(node, 2), ids, 0, true),
+                           onnx_gather(node, onnx_input(node, 3), places, 0, true));
   if (onnx_has_input(node, 1))
-    sum = onnx_binary(node, OP_ADD, sum, rows_of(node, onnx_input(node, 4), onnx_input(node, 1)));
+    sum = onnx_binary(node, OP_ADD, sum,
+                      onnx_gather(node, onnx_input(node, 4), onnx_input(node, 1), 0, true));
   Node *norm =
       sum ? build_begin(&node->builder, OP_LAYER_NORM, (Value *[]){sum, gamma, beta}, 3) : NULL;
   if (!norm) return false;

@@ -144,7 +144,7 @@ bool import_qlinear_where(
     OnnxNode *node) { // condition, x, scale, zero, y, scale, zero, scale, zero
   if (!onnx_need_inputs(node, 9)) return false;
   Value *a = real_input(node, 1), *b = real_input(node, 4);
-  Value *chosen = a && b ? build_where(&node->builder, onnx_input(node, 0), a, b) : NULL;
+  Value *chosen = onnx_where(node, onnx_input(node, 0), a, b);
   return onnx_output(node, 0, quantized(node, chosen, 7, U8));
 }
 
@@ -288,16 +288,10 @@ bool import_matmul_nbits(OnnxNode *node) {
   return onnx_output(node, 0, onnx_convert(node, y, element));
 }
 
-static Value *gathered(OnnxNode *node, Value *x, Value *indices) {
-  if (!x) return NULL;
-  return build_end(&node->builder,
-                   build_begin(&node->builder, OP_GATHER, (Value *[]){x, indices}, 2));
-}
-
 // Rows of a table of codes, each row in blocks: [.., blocks, size]
 static Value *gathered_blocks(const Blocked *b, Value *x, Value *indices, int64_t size) {
   OnnxNode *node = b->node;
-  Value *rows = gathered(node, x, indices);
+  Value *rows = onnx_gather(node, x, indices, 0, true);
   if (!rows) return NULL;
   int rank = rows->type.rank;
   const Dim *dims[MAX_RANK];

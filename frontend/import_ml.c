@@ -21,11 +21,11 @@ static Value *softmax_without_zeros(OnnxNode *node, Value *x) {
   Value *shifted =
       onnx_binary(node, OP_SUB, x, onnx_reduce_one(node, OP_REDUCE_MAX, x, axis, true));
   Value *powers = onnx_unary(node, OP_EXP, shifted);
-  Value *kept = powers && is_zero ? build_where(&node->builder, is_zero, zero, powers) : NULL;
+  Value *kept = onnx_where(node, is_zero, zero, powers);
   Value *sum = onnx_reduce_one(node, OP_REDUCE_SUM, kept, axis, true);
   Value *nothing = onnx_binary(node, OP_EQUAL, sum, zero), *half = onnx_scalar_like(node, x, 0.5);
   Value *shares = onnx_binary(node, OP_DIV, kept, sum);
-  return nothing && half && shares ? build_where(&node->builder, nothing, half, shares) : NULL;
+  return onnx_where(node, nothing, half, shares);
 }
 
 static Value *affine(OnnxNode *node, Value *x, double factor, double term) {
@@ -97,9 +97,7 @@ bool ml_output_label(OnnxNode *node, Value *index) {
   Value *labels = class_labels(node, &count);
   if (!labels || !index)
     return labels && !node->builder.failed ? false : onnx_error(node, "there are no class labels");
-  Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){labels, index}, 2);
-  if (gather) node_set_int(gather, ATTR_CHECKED, 0);
-  return onnx_output(node, 0, build_end(&node->builder, gather));
+  return onnx_output(node, 0, onnx_gather(node, labels, index, 0, false));
 }
 
 // The scores of both classes from that of the second one: complements of 1 or of 0.
@@ -227,10 +225,7 @@ bool import_normalizer(OnnxNode *node) {
     return onnx_error(node, "norm '%s'", norm);
   Value *zero = onnx_binary(node, OP_EQUAL, size, onnx_scalar_like(node, x, 0)),
         *one = onnx_scalar_like(node, x, 1);
-  return onnx_output(
-      node, 0,
-      onnx_binary(node, OP_DIV, x,
-                  zero && size ? build_where(&node->builder, zero, one, size) : NULL));
+  return onnx_output(node, 0, onnx_binary(node, OP_DIV, x, onnx_where(node, zero, one, size)));
 }
 
 // Elements equal to the replaced value (NaN: those that are NaN) become the imputed one.
@@ -254,7 +249,7 @@ bool import_imputer(OnnxNode *node) {
                     onnx_convert(node, build_ints(&node->builder, &replaced, 1), x->type.element));
   }
   if (!imputed) return node->builder.failed ? false : onnx_error(node, "no values to impute");
-  return onnx_output(node, 0, missing ? build_where(&node->builder, missing, imputed, x) : NULL);
+  return onnx_output(node, 0, onnx_where(node, missing, imputed, x));
 }
 
 // Columns of the last axis.
@@ -272,9 +267,7 @@ bool import_array_feature_extractor(OnnxNode *node) {
   if (x->type.rank == 1) x = onnx_unsqueeze(node, x, (int64_t[]){0}, 1);
   indices = build_reshape(&node->builder, indices, 1, &count);
   if (!x || !indices) return false;
-  Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){x, indices}, 2);
-  node_set_int(gather, ATTR_AXIS, x->type.rank - 1);
-  return onnx_output(node, 0, build_end(&node->builder, gather));
+  return onnx_output(node, 0, onnx_gather(node, x, indices, x->type.rank - 1, true));
 }
 
 bool import_feature_vectorizer(OnnxNode *node) {

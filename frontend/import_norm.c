@@ -198,7 +198,7 @@ bool import_lp_norm(OnnxNode *node) {
   if (p == 2) norm = onnx_unary(node, OP_SQRT, norm);
   Value *zero = onnx_binary(node, OP_EQUAL, norm, onnx_scalar_like(node, x, 0));
   Value *one = onnx_scalar_like(node, x, 1);
-  Value *divisor = zero && one ? build_where(&node->builder, zero, one, norm) : NULL;
+  Value *divisor = onnx_where(node, zero, one, norm);
   return onnx_output(node, 0, onnx_binary(node, OP_DIV, x, divisor));
 }
 

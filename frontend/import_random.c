@@ -209,10 +209,10 @@ static bool training_dropout(OnnxNode *node, Value *x, Value *training) {
         *zero = build_scalar(&node->builder, draw.element, 0);
   Value *keeps = onnx_binary(node, OP_LESS_EQUAL, ratio, u);
   Value *scale = onnx_binary(node, OP_DIV, one, onnx_binary(node, OP_SUB, one, ratio));
-  Value *factor = keeps && scale && zero ? build_where(&node->builder, keeps, scale, zero) : NULL;
+  Value *factor = onnx_where(node, keeps, scale, zero);
   Value *wide = onnx_convert(node, x, draw.element);
   Value *dropped = onnx_convert(node, onnx_binary(node, OP_MUL, wide, factor), x->type.element);
-  Value *y = dropped ? build_where(&node->builder, training, dropped, x) : NULL;
+  Value *y = onnx_where(node, training, dropped, x);
   return onnx_output(node, 0, y) &&
          onnx_output(node, 1, onnx_binary(node, OP_OR, keeps, onnx_unary(node, OP_NOT, training)));
 }

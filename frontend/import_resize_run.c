@@ -15,9 +15,6 @@ static Value *mul(OnnxNode *node, Value *a, Value *b) { return onnx_binary(node,
 static Value *divided(OnnxNode *node, Value *a, Value *b) {
   return onnx_binary(node, OP_DIV, a, b);
 }
-static Value *choose(OnnxNode *node, Value *condition, Value *a, Value *b) {
-  return condition && a && b ? build_where(&node->builder, condition, a, b) : NULL;
-}
 static Value *real_dim(OnnxNode *node, const Dim *dim) {
   return onnx_convert(node, onnx_dim_scalar(node, dim), F64);
 }
@@ -37,21 +34,13 @@ static Value *real_list(OnnxNode *node, int index, int64_t wanted, const char *w
   return list;
 }
 
-// An element that is a constant though others are not; false: it is not.
+// An element that is a constant though others may not be; false: it is not.
 static bool constant_element(Importer *importer, Value *list, int64_t index, double *value) {
   Tensor tensor;
-  int64_t count;
-  if (import_constant_value(importer, list, &tensor)) {
-    *value = element_load(tensor.element, tensor.data, index);
-    return true;
-  }
-  const Node *node = list->definition;
-  for (int i = 0; node && node->op == OP_CONCAT && i < node->operand_count; i++, index -= count) {
-    Value *piece = node->operands[i];
-    if (piece->type.rank != 1 || !dim_is_constant(piece->type.dims[0], &count)) return false;
-    if (index < count) return constant_element(importer, piece, index, value);
-  }
-  return false;
+  list = onnx_list_piece(list, &index);
+  if (!import_constant_value(importer, list, &tensor)) return false;
+  *value = element_load(tensor.element, tensor.data, index);
+  return true;
 }
 
 const Dim *resize_run_size(OnnxNode *node, const Dim *dim, Value *scale) {
@@ -129,7 +118,7 @@ static Value *crop_coordinates(const Axis *a, Value *place) {
   Value *middle = mul(node, mul(node, add(node, a->start, a->end), number(node, 0.5)), last);
   Value *step = divided(node, mul(node, sub(node, a->end, a->start), last), sub(node, a->out, one));
   Value *along = add(node, mul(node, a->start, last), mul(node, place, step));
-  return choose(node, onnx_binary(node, OP_LESS_EQUAL, a->out, one), middle, along);
+  return onnx_where(node, onnx_binary(node, OP_LESS_EQUAL, a->out, one), middle, along);
 }
 
 // f64[out]: where the elements of the result lie in the operand.
@@ -144,11 +133,12 @@ static Value *original_coordinates(const Axis *a) {
   if (is_mode(mode, "half_pixel")) return half_pixel;
   if (is_mode(mode, "asymmetric")) return divided(node, place, a->scale);
   if (is_mode(mode, "tf_half_pixel_for_nn")) return shifted;
-  if (is_mode(mode, "pytorch_half_pixel")) return choose(node, single, number(node, 0), half_pixel);
+  if (is_mode(mode, "pytorch_half_pixel"))
+    return onnx_where(node, single, number(node, 0), half_pixel);
   if (is_mode(mode, "align_corners")) {
     Value *scaled = sub(node, mul(node, a->scale, a->in), one);
     Value *along = divided(node, mul(node, place, sub(node, a->in, one)), scaled);
-    return choose(node, single, number(node, 0), along);
+    return onnx_where(node, single, number(node, 0), along);
   }
   if (is_mode(mode, "half_pixel_symmetric")) {
     Value *adjustment = divided(node, a->out, mul(node, a->scale, a->in));
@@ -194,8 +184,9 @@ static Value *kernel_weight(const Axis *a, Value *x) {
   double c = a->cubic;
   Value *near = polynomial(node, x, c + 2, -(c + 3), 0, 1),
         *far = polynomial(node, x, c, -5 * c, 8 * c, -4 * c);
-  Value *outer = choose(node, onnx_binary(node, OP_LESS, x, number(node, 2)), far, number(node, 0));
-  return choose(node, onnx_binary(node, OP_LESS_EQUAL, x, number(node, 1)), near, outer);
+  Value *outer =
+      onnx_where(node, onnx_binary(node, OP_LESS, x, number(node, 2)), far, number(node, 0));
+  return onnx_where(node, onnx_binary(node, OP_LESS_EQUAL, x, number(node, 1)), near, outer);
 }
 
 // How many elements of the operand one of the result sees: more than 2 or 4 with antialias.
@@ -227,19 +218,10 @@ static Value *weights_of(const Axis *a, Value *x, Value **index) {
     Value *zero = number(node, 0), *last = sub(node, a->in, number(node, 1));
     Value *outside = onnx_binary(node, OP_OR, onnx_binary(node, OP_LESS, at, zero),
                                  onnx_binary(node, OP_LESS, last, at));
-    weight = choose(node, outside, zero, weight);
+    weight = onnx_where(node, outside, zero, weight);
   }
   if (!stretch && !a->exclude_outside) return weight;
   return divided(node, weight, onnx_reduce_one(node, OP_REDUCE_SUM, weight, 1, true));
-}
-
-static Value *gather_along(OnnxNode *node, Value *x, Value *index, int axis) {
-  Node *gather =
-      x && index ? build_begin(&node->builder, OP_GATHER, (Value *[]){x, index}, 2) : NULL;
-  if (!gather) return NULL;
-  node_set_int(gather, ATTR_AXIS, axis);
-  node_set_int(gather, ATTR_CHECKED, 0);
-  return build_end(&node->builder, gather);
 }
 
 // With `rest` axes of size 1 behind.
@@ -252,11 +234,12 @@ static Value *with_ones(OnnxNode *node, Value *x, int rest) {
 static Value *resample(const Axis *a, Value *x, int axis, Value *place) {
   OnnxNode *node = a->node;
   int rank = x->type.rank;
-  if (is_mode(a->mode, "nearest")) return gather_along(node, x, nearest_index(a, place), axis);
+  if (is_mode(a->mode, "nearest"))
+    return onnx_gather(node, x, nearest_index(a, place), axis, false);
   if (rank == MAX_RANK)
     return onnx_error(node, "of rank %d with scales that only a run knows", rank), NULL;
   Value *index, *weight = weights_of(a, place, &index);
-  Value *taps = weight ? gather_along(node, x, index, axis) : NULL;
+  Value *taps = weight ? onnx_gather(node, x, index, axis, false) : NULL;
   weight = with_ones(node, onnx_convert(node, weight, x->type.element), rank - axis - 1);
   return onnx_reduce_one(node, OP_REDUCE_SUM, mul(node, taps, weight), axis + 1, false);
 }
@@ -327,6 +310,6 @@ Value *resize_by_run(OnnxNode *node, Value *x, const Resizing *resizing, const c
   }
   x = onnx_convert(node, x, from.element);
   if (!outside || !x) return x;
-  return choose(node, outside,
-                onnx_scalar_like(node, x, onnx_float(node, "extrapolation_value", 0)), x);
+  return onnx_where(node, outside,
+                    onnx_scalar_like(node, x, onnx_float(node, "extrapolation_value", 0)), x);
 }

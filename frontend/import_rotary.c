@@ -9,10 +9,7 @@ static Value *slice_last(OnnxNode *node, Value *x, int64_t start, int64_t size, 
 
 // Rows of the cache by position, as [batch, sequence, 1, half].
 static Value *cache_rows(OnnxNode *node, Value *cache, Value *ids) {
-  if (ids) {
-    Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){cache, ids}, 2);
-    cache = build_end(&node->builder, gather);
-  }
+  if (ids) cache = onnx_gather(node, cache, ids, 0, true);
   if (cache && cache->type.rank != 3)
     return onnx_error(node, "the cache has rank %d, wanted 3", cache->type.rank), NULL;
   return onnx_unsqueeze(node, cache, (int64_t[]){2}, 1);

@@ -145,11 +145,7 @@ bool import_stft(OnnxNode *node) {
   if (known && dim_value(frames) > MAX_MATRIX / length)
     return onnx_error(node, "%lld frames", (long long)dim_value(frames));
   Value *positions = frame_positions(node, frames, step, length);
-  Node *gather =
-      positions ? build_begin(&node->builder, OP_GATHER, (Value *[]){x, positions}, 2) : NULL;
-  if (!gather) return false;
-  node_set_int(gather, ATTR_AXIS, 1);
-  Value *cut = build_end(&node->builder, gather);
+  Value *cut = onnx_gather(node, x, positions, 1, true);
   if (window) cut = onnx_binary(node, OP_MUL, cut, onnx_unsqueeze(node, window, (int64_t[]){1}, 1));
   bool onesided = onnx_int(node, "onesided", 1) != 0;
   Transform t = {.length = length,
@@ -291,10 +287,7 @@ bool import_col2im(OnnxNode *node) {
                     (const Dim *[]){x->type.dims[0], channels, import_dim(importer, total)});
   Value *chosen = build_ints(&node->builder, sources, kept),
         *places = build_ints(&node->builder, pixels, kept);
-  Node *gather = flat ? build_begin(&node->builder, OP_GATHER, (Value *[]){flat, chosen}, 2) : NULL;
-  if (!gather) return false;
-  node_set_int(gather, ATTR_AXIS, 2);
-  Value *updates = build_end(&node->builder, gather), *zero = onnx_scalar_like(node, x, 0);
+  Value *updates = onnx_gather(node, flat, chosen, 2, true), *zero = onnx_scalar_like(node, x, 0);
   Value *empty = zero ? build_expand(&node->builder, zero, 3, image) : NULL;
   Value *index = build_expand(&node->builder, places, 3, entries);
   Node *scatter = updates && empty && index ? build_begin(&node->builder, OP_SCATTER_ELEMENTS,

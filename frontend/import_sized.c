@@ -66,11 +66,8 @@ bool import_compress(OnnxNode *node) {
   Value *positions = x ? positions_of(node, condition) : NULL;
   if (!positions) return false;
   const Dim *room = dim_sub(node->importer->dims, x->type.dims[axis], condition->type.dims[0]);
-  Node *gather = build_begin(&node->builder, OP_GATHER, (Value *[]){x, positions}, 2);
-  node_set_int(gather, ATTR_AXIS, axis);
-  if (dim_low(room) >= 0)
-    node_set_int(gather, ATTR_CHECKED, 0); // positions are within the condition
-  return onnx_output(node, 0, build_end(&node->builder, gather));
+  bool checked = dim_low(room) < 0; // positions are within the condition
+  return onnx_output(node, 0, onnx_gather(node, x, positions, axis, checked));
 }
 
 bool import_unique(OnnxNode *node) {

@@ -290,7 +290,7 @@ static Value *trilu_by_run(OnnxNode *node, Value *x) {
   Value *kept =
       upper ? onnx_binary(node, OP_LESS_EQUAL, k, away) : onnx_binary(node, OP_LESS_EQUAL, away, k);
   Value *zero = onnx_scalar_like(node, x, 0);
-  return kept && zero ? build_where(&node->builder, kept, x, zero) : NULL;
+  return onnx_where(node, kept, x, zero);
 }
 
 bool import_trilu(OnnxNode *node) {

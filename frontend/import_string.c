@@ -107,11 +107,7 @@ static Value *without_stop_words(OnnxNode *node, Value *words, const char *const
   Value *places = onnx_unary(node, OP_NONZERO, keeps);
   if (!places || !all) return NULL;
   places = onnx_squeeze(node, places, (int64_t[]){0}, 1);
-  Node *gather =
-      places ? build_begin(&node->builder, OP_GATHER, (Value *[]){all, places}, 2) : NULL;
-  if (!gather) return NULL;
-  node_set_int(gather, ATTR_CHECKED, 0);
-  return build_end(&node->builder, gather);
+  return onnx_gather(node, all, places, 0, false);
 }
 
 bool import_string_normalizer(OnnxNode *node) {

@@ -147,7 +147,7 @@ bool import_svm_regressor(OnnxNode *node) {
   if (onnx_int(node, "one_class", 0) && y) {
     Value *inside = onnx_binary(node, OP_LESS, onnx_scalar_like(node, y, 0), y),
           *one = onnx_scalar_like(node, y, 1), *other = onnx_scalar_like(node, y, -1);
-    y = inside && one && other ? build_where(&node->builder, inside, one, other) : NULL;
+    y = onnx_where(node, inside, one, other);
     return onnx_output(node, 0, y);
   }
   return onnx_output(node, 0, ml_post_transform(node, y));
@@ -303,7 +303,7 @@ static bool coupling_body(OnnxNode *node, Graph *body, Type p_type, Type q_type,
   Value *limit = onnx_scalar_like(&inside, p, 0.005 / (double)k);
   Value *done = onnx_binary(&inside, OP_LESS, error, limit);
   Value *changed = coupling_round(&inside, q, p, qp, pqp, k);
-  Value *next = done && changed ? build_where(&inside.builder, done, p, changed) : NULL;
+  Value *next = onnx_where(&inside, done, p, changed);
   Value *worst =
       error ? build_reduce(&inside.builder, OP_REDUCE_MAX, error, (int64_t[]){0, 1}, 2, false)
             : NULL;
@@ -344,7 +344,7 @@ static Value *second_from_half(OnnxNode *node, Value *best, Value *scores) {
   Value *highest = onnx_reduce_one(node, OP_REDUCE_MAX, scores, 1, false);
   Value *enough = onnx_binary(node, OP_LESS_EQUAL, onnx_scalar_like(node, highest, 0.5), highest);
   Value *second = onnx_integer(node, 1);
-  return enough && second && best ? build_where(&node->builder, enough, second, best) : NULL;
+  return onnx_where(node, enough, second, best);
 }
 
 static bool read_pairs(OnnxNode *node, const int64_t *per_class, int count, int classes,

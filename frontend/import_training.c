@@ -52,7 +52,7 @@ static Value *after_first(const Training *training, Value *a, Value *b) {
   OnnxNode *node = training->node;
   Value *later =
       onnx_binary(node, OP_LESS, onnx_scalar_like(node, training->count, 0), training->count);
-  return later && a && b ? build_where(&node->builder, later, a, b) : NULL;
+  return onnx_where(node, later, a, b);
 }
 
 bool import_adagrad(OnnxNode *node) {

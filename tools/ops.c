@@ -28,6 +28,7 @@ static const struct {
     {SIZED, "sized", "data decides a dim of the results: pure, but two of them are never merged"},
     {LINEAR, "linear",
      "takes as long as its operands and results, or the taps of its windows, have elements"},
+    {OVERWRITES, "overwrites", "the result may lie where operand 0 does: element by element"},
     {MAKES_TEXT, "makes text", "makes strings with bytes of their own, as many as data decides"},
 };
 enum { TRAIT_COUNT = sizeof traits / sizeof *traits };
