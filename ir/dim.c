@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -493,52 +492,7 @@ static int64_t evaluate_atom(const Atom *atom, const int64_t *values) {
   return left > right ? left : right;
 }
 
-// --- text
-
-static void print_dim(FILE *out, const Dim *dim);
-
-static void print_atom(FILE *out, const Atom *atom) {
-  if (atom->kind == ATOM_SYMBOL) {
-    fputs(atom->name, out);
-    return;
-  }
-  fputs(atom->kind == ATOM_FLOORDIV ? "div(" : atom->kind == ATOM_MIN ? "min(" : "max(", out);
-  print_dim(out, atom->left);
-  fputc(',', out);
-  print_dim(out, atom->right);
-  fputc(')', out);
-}
-
-static void print_dim(FILE *out, const Dim *dim) {
-  if (!dim->term_count) fputc('0', out);
-  for (int i = 0; i < dim->term_count; i++) {
-    const DimTerm *term = &dim->terms[i];
-    int64_t coefficient = term->coefficient;
-    if (i && coefficient >= 0) fputc('+', out);
-    if (!term->atom_count || (coefficient != 1 && coefficient != -1)) {
-      fprintf(out, "%lld", (long long)coefficient);
-      if (term->atom_count) fputc('*', out);
-    } else if (coefficient == -1) {
-      fputc('-', out);
-    }
-    for (int k = 0; k < term->atom_count; k++) {
-      if (k) fputc('*', out);
-      print_atom(out, term->atoms[k]);
-    }
-  }
-}
-
-const char *dim_text(Arena *arena, const Dim *dim) {
-  char *buffer = NULL;
-  size_t size = 0;
-  FILE *out = open_memstream(&buffer, &size);
-  if (!out) machine_failed("out of memory");
-  print_dim(out, dim);
-  fclose(out);
-  char *text = arena_strdup(arena, buffer);
-  free(buffer);
-  return text;
-}
+// --- from text
 
 enum { MAX_PARSE_DEPTH = 64, MAX_PARSE_TERMS = 10000 };
 static const Dim *parse_sum(DimTable *table, const char **text, int depth);
