@@ -275,6 +275,9 @@ Value *onnx_gather(OnnxNode *node, Value *x, Value *indices, int axis, bool chec
 // Reshape with some dims: removes / inserts size-1 axes (ascending, unique).
 Value *onnx_squeeze(OnnxNode *node, Value *x, const int64_t *axes, int count);
 Value *onnx_unsqueeze(OnnxNode *node, Value *x, const int64_t *axes, int count);
+// x in that shape: itself, or a reshape where its dims are not known to be others; the run checks
+// it. A single element is of any rank. NULL: reported, with `what` x is (plural).
+Value *onnx_of_shape(OnnxNode *node, Value *x, const char *what, int rank, const Dim *const *dims);
 // [c] -> [1, c, 1, ..] of that rank: aligned with `axis` when broadcast.
 Value *onnx_align(OnnxNode *node, Value *x, int axis, int rank);
 Value *onnx_reduce_one(OnnxNode *node, OpCode op, Value *x, int axis, bool keep);

@@ -88,22 +88,18 @@ Value *attention_bias_of(OnnxNode *node, Value *allowed, ElementType element) {
 static Value *mask_bias(OnnxNode *node, const Dim *keys, ElementType element) {
   Value *mask = onnx_input(node, 3);
   if (mask->type.rank < 1) return onnx_error(node, "the mask is a scalar"), NULL;
-  int last = mask->type.rank - 1;
-  int64_t missing;
+  int rank = mask->type.rank;
+  const Dim *zero = import_dim(node->importer, 0), *pads[2 * MAX_RANK];
   mask = mask->type.element == BOOL ? attention_bias_of(node, mask, element)
                                     : onnx_convert(node, mask, element);
-  if (!mask ||
-      !dim_is_constant(dim_sub(node->importer->dims, keys, mask->type.dims[last]), &missing) ||
-      missing <= 0)
-    return mask;
-  if (missing > 1 << 24)
-    return onnx_error(node, "the mask lacks %lld keys", (long long)missing), NULL;
-  int64_t pads[2 * MAX_RANK] = {0};
-  pads[mask->type.rank + last] = missing;
+  if (!mask) return NULL;
+  DimTable *table = node->importer->dims;
+  const Dim *missing = dim_sub(table, keys, mask->type.dims[rank - 1]);
+  if (dim_is(missing, 0)) return mask;
+  for (int i = 0; i < 2 * rank; i++) pads[i] = zero;
+  pads[2 * rank - 1] = dim_max(table, missing, zero);
   Value *never = build_scalar(&node->builder, element, -INFINITY);
-  Node *pad = build_begin(&node->builder, OP_PAD, (Value *[]){mask, never}, 2);
-  node_set_ints(pad, ATTR_PADS, pads, 2 * mask->type.rank);
-  return build_end(&node->builder, pad);
+  return never ? onnx_pad(node, mask, pads, "constant", never) : NULL;
 }
 
 // Query i stands at position i + offset and may see key j as far as causality and windows allow.

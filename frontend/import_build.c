@@ -56,6 +56,30 @@ Value *onnx_gather(OnnxNode *node, Value *x, Value *indices, int axis, bool chec
   return build_end(&node->builder, gather);
 }
 
+// Whether no two dims are different numbers; of different ranks: whether all may be 1.
+static bool may_be_of_shape(const Type *type, int rank, const Dim *const *dims) {
+  int64_t size, wanted;
+  bool same_rank = type->rank == rank;
+  for (int i = 0; i < type->rank; i++)
+    if (dim_is_constant(type->dims[i], &size) &&
+        (same_rank ? dim_is_constant(dims[i], &wanted) && size != wanted : size != 1))
+      return false;
+  for (int i = 0; !same_rank && i < rank; i++)
+    if (!dim_is(dims[i], 1)) return false;
+  return true;
+}
+
+Value *onnx_of_shape(OnnxNode *node, Value *x, const char *what, int rank, const Dim *const *dims) {
+  if (!x || node->builder.failed) return NULL;
+  Type wanted = type_tensor(x->type.element, rank, dims);
+  if (type_same_shape(&x->type, &wanted)) return x;
+  if (may_be_of_shape(&x->type, rank, dims)) return build_reshape(&node->builder, x, rank, dims);
+  Arena *arena = node->importer->arena;
+  onnx_error(node, "%s are %s, wanted %s", what, type_text(arena, &x->type),
+             type_text(arena, &wanted));
+  return NULL;
+}
+
 Value *onnx_squeeze(OnnxNode *node, Value *x, const int64_t *axes, int count) {
   if (!x || node->builder.failed) return NULL;
   bool drop[MAX_RANK] = {false};

@@ -50,7 +50,29 @@ static Value *permute(OnnxNode *node, Term *term, const int *order) {
   return term->value = term->value ? build_transpose(&node->builder, term->value, perm) : NULL;
 }
 
-// Two axes of one label keep their diagonal: they go last, become one, and every (n+1)-th stays.
+// [.., n, n] -> [.., n]: of the two axes as one, every (n+1)-th element. Where only a run knows n,
+// n more elements make it rows of n + 1, whose first column it is.
+static Value *diagonal(OnnxNode *node, Value *x) {
+  Importer *importer = node->importer;
+  int last = x->type.rank - 2;
+  const Dim *dims[MAX_RANK], *pads[2 * MAX_RANK], *n = x->type.dims[last + 1];
+  const Dim *zero = import_dim(importer, 0), *one = import_dim(importer, 1);
+  int64_t size;
+  for (int i = 0; i < last; i++) dims[i] = x->type.dims[i];
+  dims[last] = dim_mul(importer->dims, n, n);
+  Value *flat = build_reshape(&node->builder, x, last + 1, dims);
+  if (flat && dim_is_constant(n, &size))
+    return build_slice_axis(&node->builder, flat, last, zero, n, size + 1);
+  for (int i = 0; i < 2 * (last + 1); i++) pads[i] = zero;
+  pads[2 * last + 1] = dims[last] = n;
+  dims[last + 1] = dim_add(importer->dims, n, one);
+  Value *more = flat ? onnx_pad(node, flat, pads, "constant", NULL) : NULL;
+  Value *rows = more ? build_reshape(&node->builder, more, last + 2, dims) : NULL;
+  Value *column = rows ? build_slice_axis(&node->builder, rows, last + 1, zero, one, 1) : NULL;
+  return onnx_squeeze(node, column, (int64_t[]){last + 1}, 1);
+}
+
+// Two axes of one label keep their diagonal: they go last and become one.
 static bool take_diagonals(OnnxNode *node, Term *term) {
   for (int i = 0; i < term->count; i++) {
     for (int k = i + 1; k < term->count; k++) {
@@ -61,16 +83,7 @@ static bool take_diagonals(OnnxNode *node, Term *term) {
       order[at++] = i;
       order[at] = k;
       if (!permute(node, term, order)) return false;
-      DimTable *table = node->importer->dims;
-      const Dim *dims[MAX_RANK], *size = term->value->type.dims[at];
-      for (int m = 0; m < at - 1; m++) dims[m] = term->value->type.dims[m];
-      dims[at - 1] = dim_mul(table, size, size);
-      int64_t n;
-      if (!dim_is_constant(size, &n)) return onnx_error(node, "a diagonal needs a static size");
-      Value *flat = build_reshape(&node->builder, term->value, at, dims);
-      term->value = flat ? build_slice_axis(&node->builder, flat, at - 1,
-                                            import_dim(node->importer, 0), size, n + 1)
-                         : NULL;
+      term->value = diagonal(node, term->value);
       term->count--;
       if (!term->value) return false;
       i = -1;

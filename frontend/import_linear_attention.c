@@ -167,13 +167,8 @@ static Value *first_state(const LinearAttention *l) {
   OnnxNode *node = l->node;
   const Dim *dims[4] = {l->batch, import_dim(node->importer, l->heads), l->key_size, l->value_size};
   if (onnx_has_input(node, 3)) {
-    Type wanted = type_tensor(onnx_input(node, 3)->type.element, 4, dims);
-    if (!type_same_shape(&wanted, &onnx_input(node, 3)->type))
-      return onnx_error(node, "past_state is %s, wanted %s",
-                        type_text(node->importer->arena, &onnx_input(node, 3)->type),
-                        type_text(node->importer->arena, &wanted)),
-             NULL;
-    return onnx_convert(node, onnx_input(node, 3), F32);
+    Value *past = onnx_of_shape(node, onnx_input(node, 3), "the numbers of past_state", 4, dims);
+    return onnx_convert(node, past, F32);
   }
   Value *zero = build_scalar(&node->builder, F32, 0);
   return zero ? build_expand(&node->builder, zero, 4, dims) : NULL;

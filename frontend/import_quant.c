@@ -42,10 +42,13 @@ static bool quant_operands(OnnxNode *node, const Type *x, Value *scale, Value *z
   int rank = scale->type.rank;
   if (!element_is_float(scale->type.element))
     return onnx_error(node, "the scale is %s", element_info[scale->type.element].text);
-  bool single = is_single(&scale->type) && (!zero || is_single(&zero->type));
-  if (zero && zero->type.rank != rank && !single)
-    return onnx_error(node, "the scale has rank %d, the zero point %d", rank, zero->type.rank);
   if (zero && zero->type.element == F32) return onnx_error(node, "the zero point is f32");
+  bool single = is_single(&scale->type) && (!zero || is_single(&zero->type));
+  if (zero && zero->type.rank != rank && !single) { // both of one number, which the run checks
+    operands->scale = onnx_of_shape(node, scale, "the scales", 0, NULL);
+    operands->zero = onnx_of_shape(node, zero, "the zero points", 0, NULL);
+    return operands->scale && operands->zero;
+  }
   if (rank == 0 || (single && !operands->block)) return true;
   if (operands->block < 0) return onnx_error(node, "block_size %lld", (long long)operands->block);
   if (rank != 1 && (rank != x->rank || !operands->block))

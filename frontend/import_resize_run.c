@@ -23,15 +23,14 @@ static Value *real_dim(OnnxNode *node, const Dim *dim) {
 
 // An operand of numbers, as many as wanted.
 static Value *real_list(OnnxNode *node, int index, int64_t wanted, const char *what) {
-  int64_t count = 0;
   Value *list = onnx_has_input(node, index) ? onnx_input(node, index) : NULL;
-  if (!list || list->type.rank != 1 || !element_is_float(list->type.element) ||
-      !dim_is_constant(list->type.dims[0], &count) || count != wanted) {
+  if (!list || list->type.rank != 1 || !element_is_float(list->type.element)) {
     onnx_error(node, "%s are %s, wanted a list of %lld numbers", what,
                list ? type_text(node->importer->arena, &list->type) : "missing", (long long)wanted);
     return NULL;
   }
-  return list;
+  const Dim *count = import_dim(node->importer, wanted);
+  return onnx_of_shape(node, list, what, 1, &count);
 }
 
 // An element that is a constant though others may not be; false: it is not.

@@ -113,6 +113,24 @@ bool import_flatten(OnnxNode *node) {
   return onnx_output(node, 0, build_reshape(&node->builder, x, 2, dims));
 }
 
+// The axes of size 1, which Squeeze takes without a list. The rank of the result must not wait for
+// a run, so that an axis which is 1 only in some of them stays.
+static int squeezable(OnnxNode *node, const Type *type, int64_t *axes) {
+  int count = 0;
+  for (int i = 0; i < type->rank; i++) {
+    const Dim *dim = type->dims[i];
+    int64_t size;
+    if (dim_is(dim, 1)) axes[count++] = i;
+    if (dim_is_constant(dim, &size) || dim_low(dim) > 1) continue;
+    Arena *arena = node->importer->arena;
+    diag_warning(node->importer->diag, node->loc,
+                 "Squeeze without axes keeps axis %d of size %s, also where that is 1; name the "
+                 "axes, or give the size (--dim)",
+                 i, dim_text(arena, dim));
+  }
+  return count;
+}
+
 bool import_squeeze(OnnxNode *node) {
   if (!onnx_need_inputs(node, 1)) return false;
   Value *x = onnx_input(node, 0);
@@ -130,9 +148,7 @@ bool import_squeeze(OnnxNode *node) {
                           (long long)size);
     }
   } else {
-    count = 0;
-    for (int i = 0; i < x->type.rank; i++)
-      if (dim_is(x->type.dims[i], 1)) axes[count++] = i;
+    count = squeezable(node, &x->type, axes);
   }
   return onnx_output(node, 0, onnx_squeeze(node, x, axes, count));
 }

@@ -87,11 +87,15 @@ bool import_unique(OnnxNode *node) {
 
 bool import_non_max_suppression(OnnxNode *node) {
   if (!onnx_need_inputs(node, 2)) return false;
+  static const char *const limits[3] = {"the most boxes for each class",
+                                        "the thresholds of overlap", "the thresholds of scores"};
   Value *operands[5] = {NULL};
   int count = 2;
   for (int i = 0; i < 5; i++) {
     if (!onnx_has_input(node, i)) continue;
-    if (!(operands[i] = onnx_input(node, i))) return false;
+    operands[i] = onnx_input(node, i);
+    if (i >= 2) operands[i] = onnx_of_shape(node, operands[i], limits[i - 2], 0, NULL);
+    if (!operands[i]) return false;
     count = i + 1;
   }
   int64_t center = onnx_int(node, "center_point_box", 0);

@@ -122,7 +122,8 @@ bool import_string_normalizer(OnnxNode *node) {
     return onnx_error(node, "input of %s", element_info[x->type.element].text);
   if (!upper && !lower && strcmp(action, "NONE") != 0)
     return onnx_error(node, "case_change_action '%s' is none of LOWER, UPPER, NONE", action);
-  if (x->type.rank != 1 && !(is_row && dim_is(x->type.dims[0], 1)))
+  int64_t rows;
+  if (x->type.rank != 1 && !(is_row && (!dim_is_constant(x->type.dims[0], &rows) || rows == 1)))
     return onnx_error(node, "input of shape %s, wanted [c] or [1,c]",
                       type_shape_text(node->importer->arena, &x->type));
   if (is_row) words = onnx_squeeze(node, words, (int64_t[]){0}, 1);

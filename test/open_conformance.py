@@ -5,7 +5,7 @@
 `inputs`: cases with a list of integers or a number as an input (axes, sizes, counts, ..), which stays an input that only a run knows.
 `first`, `spatial`: the first dim of each input is a symbol, or all dims behind the second; lists of integers keep their length, since it is
 often a rank. Each case becomes a shared object, which `tenon run` compares with the expected outputs; with --compile it ends there.
-The exit status is 1 if a case does not pass that is not a known limit (LIMITS).
+The exit status is 1 if a case does not pass that is not a known limit (LIMITS, OTHER_RESULTS).
 """
 import argparse
 import collections
@@ -24,7 +24,10 @@ INTEGERS = {onnx.TensorProto.INT64, onnx.TensorProto.INT32}
 # What a shape has to say, in words of the messages: docs/onnx.md.
 LIMITS = re.compile("|".join((
     "ImageDecoder is not supported", "TfIdfVectorizer is not supported", "size of a head must be static", "weights (have|must|be)",
-    "wanted a known number", "a list of unknown length", "slices whose shape changes from turn to turn", r"\((DFT|STFT|Col2Im|MelWeightMatrix|CausalConvWithState)\):")))
+    "wanted a known number", "a list of unknown length", "slices whose shape changes from turn to turn", "the last dim of the indices",
+    "a batch that is not static", r"\((DFT|STFT|Col2Im|MelWeightMatrix|CausalConvWithState)\):")))
+# Results that differ for a reason: seeded numbers of a size that only a run knows are those of a hash; sums rounded to f16 in another order.
+OTHER_RESULTS = re.compile("training_dropout|attention_4d_causal_fp16_expanded")
 
 
 def is_list_of_integers(info):
@@ -92,7 +95,7 @@ def main():
         reasons = list(pool.map(lambda case: check(case, options), cases))
     counts = collections.Counter()
     for case, reason in zip(cases, reasons):
-        kind = "skipped" if reason is None else "passed" if not reason else "limits" if LIMITS.search(reason) else "failed"
+        kind = "skipped" if reason is None else "passed" if not reason else "limits" if LIMITS.search(reason) or OTHER_RESULTS.search(case.name) else "failed"
         counts[kind] += 1
         if kind in ("limits", "failed"):
             print(f"{'FAIL' if kind == 'failed' else 'limit'}: {case.name}: {reason}")

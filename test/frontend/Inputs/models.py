@@ -99,6 +99,10 @@ def open_scales():
     return model([node("Resize", "x  s", "y")], {"x": (FLOAT, [6, 2]), "s": (FLOAT, [3])}, "y")
 
 
+def squeeze_symbol():
+    return model([node("Squeeze", "x", "y"), node("Relu", "y", "z")], {"x": (FLOAT, ["N", 1, 4])}, "z")
+
+
 def bad_axis():
     return model([node("Softmax", "x", "y", axis=5), node("Transpose", "x", "z", perm=[0, 0])], {"x": (FLOAT, [2, 3])}, "y z")
 
