@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-LARGEST = 6000  # elements of a value
+LARGEST = 6561  # elements of a value: no fewer than the largest input has
 UNARY = ("Relu", "Neg", "Sigmoid", "Tanh", "Abs", "LeakyRelu", "HardSwish", "Softplus", "Erf", "Elu", "Softsign", "Identity")
 BINARY = ("Add", "Sub", "Mul", "Max", "Min")
 REDUCE = ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare")
