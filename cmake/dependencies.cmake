@@ -4,8 +4,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(PROTOBUF_C REQUIRED libprotobuf-c)
 pkg_check_modules(JANSSON REQUIRED jansson)
 pkg_check_modules(ZLIB REQUIRED zlib)
-find_library(LAPACKE_LIBRARY lapacke REQUIRED)
-find_library(OPENBLAS_LIBRARY openblas REQUIRED)
+find_library(OPENBLAS_LIBRARY libopenblas.so.0 REQUIRED) # loaded when a pass needs it
 find_program(CLANG clang-19 REQUIRED HINTS ${LLVM_TOOLS_BINARY_DIR})
 find_program(LLVM_DIS llvm-dis REQUIRED HINTS ${LLVM_TOOLS_BINARY_DIR} NO_DEFAULT_PATH)
 find_program(LLVM_AS llvm-as REQUIRED HINTS ${LLVM_TOOLS_BINARY_DIR} NO_DEFAULT_PATH)
@@ -36,5 +35,5 @@ endif()
 add_library(tenon_dependencies INTERFACE)
 target_link_libraries(tenon_dependencies INTERFACE
   LLVM-19 ${PROTOBUF_C_LIBRARIES} ${JANSSON_LIBRARIES} ${ZLIB_LIBRARIES}
-  ${LAPACKE_LIBRARY} ${OPENBLAS_LIBRARY} m pthread dl)
+  m pthread dl)
 target_link_directories(tenon_dependencies INTERFACE ${LLVM_LIBRARY_DIRS})

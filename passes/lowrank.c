@@ -8,12 +8,12 @@
 // `rank`. A layer is changed only where bytes and multiplications get fewer. The singular values
 // come from LAPACK in double precision; signs are fixed, so that they do not depend on its
 // algorithm. Needs: nothing. Leaves: the old constants without a use.
-#include <lapacke.h>
 #include <math.h>
 #include <string.h>
 
 #include "ir/builder.h"
 #include "passes/compress.h"
+#include "passes/linear_algebra.h"
 #include "passes/report.h"
 
 enum { MAX_ELEMENTS = 1 << 26 };
@@ -78,10 +78,8 @@ static bool decompose(Arena *scratch, const Layer *layer, Split *split) {
   split->u = NEW_ARRAY(scratch, double, split->rows *k);
   split->s = NEW_ARRAY(scratch, double, k);
   split->vt = NEW_ARRAY(scratch, double, k * split->columns);
-  int info = LAPACKE_dgesdd(LAPACK_ROW_MAJOR, 'S', (int)split->rows, (int)split->columns, matrix,
-                            (int)split->columns, split->s, split->u, (int)k, split->vt,
-                            (int)split->columns);
-  if (info != 0) return false;
+  if (!linear_algebra_svd(split->rows, split->columns, matrix, split->u, split->s, split->vt))
+    return false;
   fix_signs(split, k);
   return true;
 }
@@ -291,7 +289,7 @@ bool pass_lowrank(Graph *graph, PassContext *context) {
   if (!(energy > 0 && energy <= 1) || pass_option_int(context, "rank") < 0)
     return diag_error(context->diag, loc_file(context->module->source),
                       "lowrank: energy %g is not in 0 .. 1, or the rank negative", energy);
-  if (!compress_prepare(context)) return false;
+  if (!linear_algebra_open(context->diag) || !compress_prepare(context)) return false;
   LayerList list = compress_layers(graph, context);
   for (int i = 0; i < list.count; i++)
     if (!split_layer(context, &list.items[i])) return false;

@@ -5,12 +5,11 @@
 // their errors left in its row of R (Babai's nearest plane; GPTQ, Frantar 2022, is the same in the
 // other order). Where biases are corrected they take the mean of the error, and M is the
 // covariance.
-#include <cblas.h>
-#include <lapacke.h>
 #include <math.h>
 #include <string.h>
 
 #include "ir/interpret_window.h"
+#include "passes/linear_algebra.h"
 #include "passes/quantize.h"
 
 // More depth is more memory for M than the gain is worth; moments of that many bytes in one run.
@@ -90,8 +89,8 @@ static int64_t take_rows(const Layer *layer, const Tensor *x, double *rows, Aren
 static void add_rows(Layer *layer, const double *rows, int64_t count) {
   int64_t depth = layer->weights.depth, width = layer->groups * depth;
   for (int64_t g = 0; g < layer->groups; g++)
-    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)depth, (int)count, 1, rows + g * depth,
-                (int)width, 1, layer->moments + g * depth * depth, (int)depth);
+    linear_algebra_add_gram(count, depth, rows + g * depth, width,
+                            layer->moments + g * depth * depth);
   for (int64_t r = 0; r < count; r++)
     for (int64_t k = 0; k < width; k++) layer->sums[k] += rows[r * width + k];
   layer->rows += count;
@@ -122,7 +121,7 @@ static bool factorise(Layer *layer, int64_t group, bool centred) {
   }
   if (!(trace > 0) || !isfinite(trace)) return false;
   for (int64_t i = 0; i < depth; i++) m[i * depth + i] += damping * trace / (double)depth;
-  return LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'U', (int)depth, m, (int)depth) == 0;
+  return linear_algebra_cholesky(depth, m);
 }
 
 // --- rounding
@@ -157,9 +156,8 @@ static void round_group(const Rounding *r) {
     int64_t begin = end > ROUNDING_BLOCK ? end - ROUNDING_BLOCK : 0;
     memset(r->left, 0, (size_t)((end - begin) * channels) * sizeof *r->left);
     if (end < depth)
-      cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(end - begin), (int)channels,
-                  (int)(depth - end), 1, r->triangle + begin * depth + end, (int)depth,
-                  r->errors + end * channels, (int)channels, 0, r->left, (int)channels);
+      linear_algebra_multiply(end - begin, channels, depth - end, r->triangle + begin * depth + end,
+                              depth, r->errors + end * channels, channels, r->left, channels);
     for (int64_t k = end - 1; k >= begin; k--) {
       double *left = r->left + (k - begin) * channels;
       for (int64_t j = k + 1; j < end; j++)
@@ -244,6 +242,7 @@ static bool round_some(QuantPlan *plan, Layer *layers, int count, int64_t sample
 bool quantize_round_weights(QuantPlan *plan, int64_t samples) {
   PassContext *context = plan->context;
   if (!context->data || context->data->count == 0) return true; // random inputs say nothing
+  if (!linear_algebra_open(context->diag)) return false;
   int count, products;
   Layer *layers = list_layers(plan, calibrate_count(context, samples), &count, &products);
   plan->rounded = NEW_ARRAY(context->scratch, int8_t *, products + 1);

@@ -46,7 +46,10 @@ static bool run(Executor *executor, Program *program, const Tensor *inputs, Tens
 }
 
 static const Target *target_of_row(Arena *arena, const char *row, Diag *diag) {
-  if (!row) return target_native(arena);
+  if (!row) { // machines that can run the default agree to the last bit
+    const Target *usual = target_select(&(TargetOptions){0}, arena, diag);
+    return usual && target_runs_here(usual) ? usual : target_native(arena);
+  }
   const Target *target = target_find(row);
   if (target && target_runs_here(target)) return target;
   diag_error(diag, (Loc){0},
