@@ -27,12 +27,16 @@ static bool check(LLVMErrorRef error, Diag *diag) {
   return false;
 }
 
+// The bytes stay in `scratch`. The linker copies what it loads, so they are needed until the first
+// symbol is found: one object, which is loaded as a whole.
 static LLVMMemoryBufferRef object_bytes(Compiled *compiled, Arena *scratch) {
   MemorySink memory;
   memory_sink_init(&memory, scratch);
-  if (!compiled_link(compiled) || !object_image_write(compiled->image, &memory.sink)) return NULL;
-  return LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)memory.bytes, memory.size,
-                                                   compiled->options.prefix);
+  if (!compiled_link(compiled)) return NULL;
+  memory_sink_reserve(&memory, (size_t)object_image_size(compiled->image));
+  if (!object_image_write(compiled->image, &memory.sink)) return NULL;
+  return LLVMCreateMemoryBufferWithMemoryRange((const char *)memory.bytes, memory.size,
+                                               compiled->options.prefix, false);
 }
 
 // The functions of custom operators, which lie in a library of the user's.
@@ -55,11 +59,7 @@ static bool define_externals(const Compiled *compiled, LLVMOrcLLJITRef jit,
          check(LLVMOrcJITDylibDefine(library, LLVMOrcAbsoluteSymbols(pairs, count)), diag);
 }
 
-Loaded *jit_load(Compiled *compiled, Arena *arena, Diag *diag) {
-  Arena *scratch = arena_create();
-  LLVMMemoryBufferRef object = object_bytes(compiled, scratch);
-  arena_destroy(scratch);
-  if (!object) return NULL;
+static Loaded *load(Compiled *compiled, LLVMMemoryBufferRef object, Arena *arena, Diag *diag) {
   Loaded *loaded = NEW(arena, Loaded);
   if (!check(LLVMOrcCreateLLJIT(&loaded->jit, LLVMOrcCreateLLJITBuilder()), diag)) return NULL;
   arena_on_destroy(arena, dispose, loaded);
@@ -70,6 +70,14 @@ Loaded *jit_load(Compiled *compiled, Arena *arena, Diag *diag) {
   const char *name = arena_printf(arena, "%s_model", compiled->interface->prefix);
   if (!check(LLVMOrcLLJITLookup(loaded->jit, &address, name), diag)) return NULL;
   loaded->model = (const struct tenon_model *)(uintptr_t)address;
+  return loaded;
+}
+
+Loaded *jit_load(Compiled *compiled, Arena *arena, Diag *diag) {
+  Arena *scratch = arena_create();
+  LLVMMemoryBufferRef object = object_bytes(compiled, scratch);
+  Loaded *loaded = object ? load(compiled, object, arena, diag) : NULL;
+  arena_destroy(scratch);
   return loaded;
 }
 

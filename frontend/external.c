@@ -80,16 +80,6 @@ static int open_inside(const ExternalFiles *files, const char *tensor, const cha
   }
 }
 
-typedef struct Mapping {
-  void *data;
-  size_t size;
-} Mapping;
-
-static void unmap(void *object) {
-  Mapping *mapping = object;
-  munmap(mapping->data, mapping->size);
-}
-
 // Maps the regular file behind `descriptor`. false: reported.
 static bool map_descriptor(ExternalFiles *files, const char *tensor, int descriptor,
                            ExternalFile *file) {
@@ -106,9 +96,7 @@ static bool map_descriptor(ExternalFiles *files, const char *tensor, int descrip
   void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
   if (data == MAP_FAILED)
     return location_error(files, tensor, file->location, "cannot be mapped into memory");
-  Mapping *mapping = NEW(files->arena, Mapping);
-  *mapping = (Mapping){data, (size_t)status.st_size};
-  arena_on_destroy(files->arena, unmap, mapping);
+  arena_adopt_mapping(files->arena, data, (size_t)status.st_size);
   file->data = data;
   return true;
 }

@@ -1,9 +1,11 @@
 // Arena: memory that is given back all at once. One per compilation, scratch ones inside passes.
-// Nothing in tenon frees a single object; running out of memory ends the process (exit status 4).
+// Nothing in tenon frees a single object, but the bytes of constants have an arena of their own
+// that is swept (ir/constant_data.h). Running out of memory ends the process (exit status 4).
 #ifndef TENON_IR_ARENA_H
 #define TENON_IR_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct Arena Arena;
@@ -15,6 +17,8 @@ void arena_destroy(Arena *arena); // NULL is allowed
 void *arena_alloc(Arena *arena, size_t bytes);
 // The same for `count * bytes`; an overflow of the product counts as out of memory.
 void *arena_alloc_array(Arena *arena, size_t count, size_t bytes);
+// Takes over memory from malloc, and returns it.
+void *arena_adopt(Arena *arena, void *memory, size_t bytes);
 // A copy of `count` elements in a block with room for `capacity` (>= count): growing arrays.
 void *arena_grow(Arena *arena, const void *old, size_t count, size_t capacity, size_t bytes);
 char *arena_strdup(Arena *arena, const char *text);
@@ -23,7 +27,17 @@ char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(
 char *arena_vprintf(Arena *arena, const char *format, va_list arguments);
 // `destroy(object)` runs in arena_destroy, last registered first: mappings, file handles.
 void arena_on_destroy(Arena *arena, void (*destroy)(void *object), void *object);
-size_t arena_bytes(const Arena *arena); // allocated from the system so far
+size_t arena_bytes(const Arena *arena); // held from the system
+
+// Gives back the blocks in which nothing `is_used` any more, which is asked for the bytes
+// [begin, end) of each. For arenas without arena_on_destroy.
+void arena_sweep(Arena *arena, bool (*is_used)(void *user, const void *begin, const void *end),
+                 void *user);
+
+// The arena owns a mapped file: it is unmapped in arena_destroy.
+void arena_adopt_mapping(Arena *arena, void *address, size_t size);
+// The pages of mapped files leave this process; the system reads them again when they are needed.
+void arena_evict_mappings(const Arena *arena);
 
 #define NEW(arena, T) ((T *)arena_alloc((arena), sizeof(T)))
 #define NEW_ARRAY(arena, T, count) ((T *)arena_alloc_array((arena), (size_t)(count), sizeof(T)))

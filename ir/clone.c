@@ -1,8 +1,10 @@
-// Deep copies of graphs and modules. Data of constants is shared (it is read-only and outlives the
-// modules); everything else is made anew, so that the copy may be changed and kept alone.
+// Deep copies of graphs and modules. Data of constants is shared (it is read-only, and the copy
+// holds it); everything else is made anew, so that the copy may be changed and kept alone.
 #include "ir/clone.h"
 
 #include <string.h>
+
+#include "ir/constant_data.h"
 
 typedef struct Cloner {
   Module *to;
@@ -151,6 +153,7 @@ static void resolve_placements(const Cloner *c, int count, bool same_module) {
 static Cloner cloner_create(Module *to, const Module *from) {
   Arena *scratch = arena_create();
   if (!to->externals) to->externals = from->externals;
+  constant_data_share(to, from);
   return (Cloner){to, to->dims == from->dims, NEW_ARRAY(scratch, Value *, from->next_value_id),
                   scratch};
 }

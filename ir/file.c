@@ -86,14 +86,17 @@ void sink_printf(OutputSink *sink, const char *format, ...) {
   free(text);
 }
 
+void memory_sink_reserve(MemorySink *memory, size_t size) {
+  if (size <= memory->capacity) return;
+  memory->bytes = arena_grow(memory->arena, memory->bytes, memory->size, size, 1);
+  memory->capacity = size;
+}
+
 static void memory_write(void *user, const void *bytes, size_t size) {
   MemorySink *memory = user;
   if (size > SIZE_MAX / 4 - memory->size) machine_failed("out of memory");
-  if (memory->size + size > memory->capacity) {
-    size_t capacity = 2 * (memory->size + size);
-    memory->bytes = arena_grow(memory->arena, memory->bytes, memory->size, capacity, 1);
-    memory->capacity = capacity;
-  }
+  if (memory->size + size > memory->capacity)
+    memory_sink_reserve(memory, 2 * (memory->size + size));
   memcpy(memory->bytes + memory->size, bytes, size);
   memory->size += size;
 }
@@ -210,16 +213,6 @@ bool output_commit(OutputFile *file, Diag *diag) {
   return renamed;
 }
 
-typedef struct Mapping {
-  void *address;
-  size_t size;
-} Mapping;
-
-static void unmap(void *object) {
-  Mapping *mapping = object;
-  munmap(mapping->address, mapping->size);
-}
-
 static bool open_regular(Diag *diag, const char *path, int *descriptor, struct stat *status) {
   *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (*descriptor < 0 || fstat(*descriptor, status) != 0) {
@@ -252,9 +245,7 @@ const uint8_t *file_map(Arena *arena, Diag *diag, const char *path, size_t *size
     diag_error(diag, loc_file(path), "cannot be mapped: %s", strerror(reason));
     return NULL;
   }
-  Mapping *mapping = NEW(arena, Mapping);
-  *mapping = (Mapping){address, *size};
-  arena_on_destroy(arena, unmap, mapping);
+  arena_adopt_mapping(arena, address, *size);
   return address;
 }
 

@@ -35,6 +35,8 @@ typedef struct MemorySink {
 } MemorySink;
 
 void memory_sink_init(MemorySink *memory, struct Arena *arena);
+// Room for `size` bytes in all, so that writing them copies none of them a second time.
+void memory_sink_reserve(MemorySink *memory, size_t size);
 
 // A file that is being written. Until output_commit its bytes are in a temporary file beside the
 // target, which takes the target's place in one step. A target that is not a regular file

@@ -5,11 +5,13 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "ir/constant_data.h"
 #include "ir/nameset.h"
 
 Module *module_create(Arena *arena, Diag *diag, const char *name) {
   Module *module = NEW(arena, Module);
   module->arena = arena;
+  constant_data_create(module);
   module->diag = diag;
   module->dims = dim_table_create(arena);
   module->name = arena_strdup(arena, name);

@@ -3,7 +3,8 @@
 // A Module owns everything that belongs to one model; a Graph is one function: the model itself or
 // a region of a node (branches, loop bodies, fused and epilogue bodies). A region captures nothing:
 // what it needs comes in through its inputs. Nodes are in execution order. All memory is the
-// module's arena; nobody frees single objects.
+// module's arena; nobody frees single objects. The bytes of constants lie in a mapped file, or
+// where ir/constant_data.h says.
 #ifndef TENON_IR_GRAPH_H
 #define TENON_IR_GRAPH_H
 
@@ -133,6 +134,7 @@ struct Graph {
 
 struct Module {
   Arena *arena;
+  struct ConstantData *data; // where bytes of constants are that were computed (constant_data.h)
   Diag *diag;
   DimTable *dims;
   Graph *main;

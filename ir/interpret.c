@@ -203,12 +203,14 @@ static bool run_node(const Interpretation *run, const Node *node, const Tensor *
 
 // --- one graph
 
-static void set_borrowed(Slot *slot, const Tensor *tensor) {
+// For `node`, if one reads it alone.
+static void set_borrowed(Slot *slot, const Tensor *tensor, const Node *node) {
   slot->tensor = *tensor;
   set_bytes(&slot->tensor);
   static char nothing[16];
   if (!slot->tensor.data) slot->tensor.data = nothing; // an empty tensor; NULL means absent
-  if (is_aligned(tensor)) return;
+  if (is_aligned(tensor) || (node && node_has_trait(node, MOVES) && node->operand_count == 1))
+    return;
   slot->owned = slot->tensor.data = allocate(slot->tensor.bytes);
   memcpy(slot->owned, tensor->data, slot->tensor.bytes);
 }
@@ -227,7 +229,8 @@ static bool run_slot_node(Frame *frame, const Node *node, Tensor *operands, Tens
     Tensor tensor;
     bool known = value_tensor(node->results[0], &tensor);
     assert(known);
-    if (known) set_borrowed(&frame->slots[slot_index(frame->plan, node->results[0])], &tensor);
+    if (known)
+      set_borrowed(&frame->slots[slot_index(frame->plan, node->results[0])], &tensor, NULL);
     return known;
   }
   if (!run_node(frame->run, node, operands, results)) return false;
@@ -275,7 +278,7 @@ static bool run_graph(Interpretation *run, const Graph *graph, const Tensor *inp
   for (int i = 0; i < plan->slot_count; i++) frame.slots[i].uses = plan->uses[i];
   for (int i = 0; i < graph->input_count; i++)
     if (plan->uses[slot_index(plan, graph->inputs[i])])
-      set_borrowed(&frame.slots[slot_index(plan, graph->inputs[i])], &inputs[i]);
+      set_borrowed(&frame.slots[slot_index(plan, graph->inputs[i])], &inputs[i], NULL);
   bool done = run_nodes(&frame, graph);
   for (int i = 0; i < graph->output_count && done; i++) {
     outputs[i] = tensor_copy(run->arena, &frame.slots[slot_index(plan, graph->outputs[i])].tensor);
@@ -317,6 +320,18 @@ bool interpret(const Graph *graph, const Tensor *inputs, Tensor *outputs, Arena 
   return done;
 }
 
+// Small tensors are copied: a block of its own for each would be many.
+static Tensor hand_over(Arena *arena, const Tensor *result) {
+  enum { SMALL = 1 << 16 };
+  if (result->bytes >= SMALL && !result->list && result->element != STR) {
+    arena_adopt(arena, result->data, result->bytes);
+    return *result;
+  }
+  Tensor copy = tensor_copy(arena, result);
+  free(result->data);
+  return copy;
+}
+
 bool interpret_node(const Node *node, const Tensor *operands, Tensor *results, Arena *arena,
                     Diag *diag) {
   InterpreterState state = {arena_create(), NULL};
@@ -328,15 +343,12 @@ bool interpret_node(const Node *node, const Tensor *operands, Tensor *results, A
   Slot *slots = allocate((size_t)node->operand_count * sizeof *slots);
   Tensor *aligned = NEW_ARRAY(state.arena, Tensor, node->operand_count);
   for (int i = 0; i < node->operand_count; i++) {
-    if (node->operands[i]) set_borrowed(&slots[i], &operands[i]);
+    if (!node->operands[i]) continue;
+    set_borrowed(&slots[i], &operands[i], node);
     aligned[i] = slots[i].tensor;
   }
   bool done = run_node(&run, node, aligned, results);
-  for (int i = 0; i < node->result_count && done; i++) {
-    void *owned = results[i].data;
-    results[i] = tensor_copy(arena, &results[i]);
-    free(owned);
-  }
+  for (int i = 0; i < node->result_count && done; i++) results[i] = hand_over(arena, &results[i]);
   for (int i = 0; i < node->operand_count; i++) release(&slots[i]);
   free(slots);
   free(symbols);

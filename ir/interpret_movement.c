@@ -29,6 +29,27 @@ bool interpret_map_values(Evaluation *e) { return interpret_reshape(e); }
 
 bool interpret_zip_map(Evaluation *e) { return interpret_reshape(e); }
 
+// Weights larger than most of the memory may be read from a mapped file: what is behind goes out.
+static void move_in_parts(Evaluation *e, int64_t **offsets) {
+  enum { PART_BYTES = 16 << 20 };
+  const Tensor *result = &e->results[0];
+  int64_t rows = result->rank ? result->dims[0] : 1, bits = element_info[result->element].bits;
+  if (result->bytes <= PART_BYTES || bits % 8) {
+    move_elements(&e->results[0], &e->operands[0], offsets);
+    return;
+  }
+  int64_t row_bytes = (int64_t)result->bytes / rows, *first = offsets[0];
+  Tensor part = *result;
+  for (int64_t row = 0; row < rows; row += part.dims[0]) {
+    part.dims[0] = row_bytes < PART_BYTES ? PART_BYTES / row_bytes : 1;
+    if (part.dims[0] > rows - row) part.dims[0] = rows - row;
+    part.data = (char *)result->data + row * row_bytes;
+    offsets[0] = first + row;
+    move_elements(&part, &e->operands[0], offsets);
+    arena_evict_mappings(e->node->graph->module->arena);
+  }
+}
+
 bool interpret_transpose(Evaluation *e) {
   const Tensor *x = &e->operands[0];
   int64_t strides[MAX_RANK], **offsets = offset_tables(e);
@@ -37,7 +58,7 @@ bool interpret_transpose(Evaluation *e) {
     int64_t axis = node_ints_at(e->node, ATTR_PERM, i, i);
     for (int64_t k = 0; k < x->dims[axis]; k++) offsets[i][k] = k * strides[axis];
   }
-  move_elements(&e->results[0], x, offsets);
+  move_in_parts(e, offsets);
   return true;
 }
 

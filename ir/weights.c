@@ -19,11 +19,6 @@ struct Weights {
   uint64_t count;
 };
 
-static void unmap(void *object) {
-  Weights *weights = object;
-  munmap((void *)(uintptr_t)weights->map, weights->size);
-}
-
 static uint64_t load_64(const unsigned char *at) {
   uint64_t word;
   memcpy(&word, at, 8);
@@ -74,7 +69,7 @@ Weights *weights_open(Arena *arena, const char *path, Loc loc, Diag *diag) {
     return NULL;
   }
   weights->map = map;
-  arena_on_destroy(arena, unmap, weights);
+  arena_adopt_mapping(arena, map, weights->size);
   return check_table(weights, path, loc, diag) ? weights : NULL;
 }
 

@@ -69,8 +69,8 @@ bool calibrate_run(PassContext *context, const Module *observed, int first, int6
   const Graph *graph = observed->main;
   DataSet *data = context->data && context->data->count > 0 ? context->data : NULL;
   int64_t count = calibrate_count(context, samples);
-  Program *program =
-      context->executor->prepare(context->executor, graph, context->scratch, context->diag);
+  Arena *loaded = arena_create(); // the program has the weights again: it goes when it has run
+  Program *program = context->executor->prepare(context->executor, graph, loaded, context->diag);
   uint64_t random = 1;
   bool good = program != NULL;
   for (int64_t i = 0; good && i < count; i++) {
@@ -85,6 +85,7 @@ bool calibrate_run(PassContext *context, const Module *observed, int first, int6
     if (good) observer(state, outputs + first, graph->output_count - first);
     arena_destroy(arena);
   }
+  arena_destroy(loaded);
   return good;
 }
 

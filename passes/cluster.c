@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/constant_data.h"
 #include "passes/compress.h"
 
 typedef struct Sorted {
@@ -168,7 +169,8 @@ static void cluster_layer(PassContext *context, Layer *layer, int bits, bool kee
   Layer clustered = *layer;
   Constant constant = *layer->constant;
   clustered.constant = &constant;
-  constant.data = clustered.matrix.data = cluster_values(arena, layer, means, zero);
+  constant.data = clustered.matrix.data =
+      cluster_values(module_data(context->module), layer, means, zero);
   storage_set(&constant.storage, (Stage){.kind = STAGE_CODEBOOK,
                                          .bits = bits,
                                          .centroids = centroids,
@@ -197,6 +199,7 @@ bool pass_cluster(Graph *graph, PassContext *context) {
       compress_refuse(context, &list.items[i], list.items[i].refused);
     else
       cluster_layer(context, &list.items[i], (int)bits, pass_option_bool(context, "zero"));
+    module_trim(context->module, TRIM_GROWTH);
   }
   return true;
 }

@@ -11,8 +11,8 @@
 bool compress_prepare(PassContext *context) {
   PassContext inner = *context;
   PipelineOptions options = {.quiet = true};
-  return pipeline_run("fixpoint<8>(fold_constants, canonicalise, sink_transposes, dead_code, "
-                      "fold_affine), fold_constants, dead_code",
+  return pipeline_run("fixpoint<8>(dead_code, fold_constants, canonicalise, sink_transposes, "
+                      "dead_code, fold_affine), dead_code, fold_constants, dead_code",
                       &inner, &options);
 }
 

@@ -1,11 +1,13 @@
 // fold_constants - computes what depends on constants only: op(constants) -> constant.
 // The reference interpreter does it, so the values are the meaning of the op by definition. A
 // result that is much larger than its operands (expand, tile, range) stays an op: bytes cost more
-// than time. Dequantized constants stay quantized, for integer kernels. Needs: nothing. Leaves:
-// constants without a use.
+// than time. Dequantized constants stay quantized, for integer kernels. The operands go at once if
+// nobody else reads them: all weights twice would be a lot of memory. Needs: nothing. Leaves:
+// nothing.
 #include "ir/builder.h"
+#include "ir/constant_data.h"
 #include "ir/interpret.h"
-#include "passes/pass.h"
+#include "passes/rewrite.h"
 
 static bool operands_are_constant(const Node *node) {
   for (int i = 0; i < node->operand_count; i++)
@@ -54,7 +56,12 @@ static bool evaluate(const Node *node, Tensor *results, PassContext *context) {
   Tensor *operands = NEW_ARRAY(context->scratch, Tensor, node->operand_count + 1);
   for (int i = 0; i < node->operand_count; i++)
     if (node->operands[i]) value_tensor(node->operands[i], &operands[i]);
-  return interpret_node(node, operands, results, node->graph->module->arena, &quiet);
+  // The same bytes: weights may be large.
+  if (node_has_trait(node, VIEW) && node->operand_count == 1) {
+    results[0] = operands[0];
+    return true;
+  }
+  return interpret_node(node, operands, results, module_data(context->module), &quiet);
 }
 
 static bool replace_by_constants(Node *node, const Tensor *results) {
@@ -66,7 +73,7 @@ static bool replace_by_constants(Node *node, const Tensor *results) {
     if (!constant) return false;
     value_replace(old, constant);
   }
-  node_remove(node);
+  rewrite_remove(node);
   return true;
 }
 
@@ -79,6 +86,7 @@ bool pass_fold_constants(Graph *graph, PassContext *context) {
     if (!evaluate(node, results, context)) continue;
     if (!replace_by_constants(node, results)) return false;
     context->changed++;
+    module_trim(context->module, TRIM_GROWTH);
   }
   return true;
 }

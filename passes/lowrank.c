@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "ir/builder.h"
+#include "ir/constant_data.h"
 #include "passes/compress.h"
 #include "passes/linear_algebra.h"
 #include "passes/report.h"
+#include "passes/rewrite.h"
 
 enum { MAX_ELEMENTS = 1 << 26 };
 
@@ -111,7 +113,8 @@ static void count_costs(const Layer *layer, Split *split) {
 }
 
 // The best split; NULL: none, with the reason.
-static const char *find_split(PassContext *context, const Layer *layer, Split *best) {
+static const char *find_split(PassContext *context, const Layer *layer, Arena *scratch,
+                              Split *best) {
   double energy = pass_option_float(context, "energy");
   int64_t rank = pass_option_int(context, "rank");
   Filter f = filter_of(layer);
@@ -126,7 +129,7 @@ static const char *find_split(PassContext *context, const Layer *layer, Split *b
       split.rows = f.height * f.inputs;
       split.columns = f.width * f.outputs;
     }
-    if (!decompose(context->scratch, layer, &split)) return "LAPACK found no decomposition";
+    if (!decompose(scratch, layer, &split)) return "LAPACK found no decomposition";
     choose_rank(&split, energy, rank);
     count_costs(layer, &split);
     if (split.bytes >= bytes || split.products >= products || split.products >= best->products)
@@ -174,7 +177,7 @@ static void note_factor(PassContext *context, const Layer *layer, Value *factor,
 
 static Value *matmul_factors(Builder *builder, const Layer *layer, const Split *s, Value **left,
                              Value **right) {
-  Arena *arena = builder->graph->module->arena;
+  Arena *arena = module_data(builder->graph->module);
   float *a = NEW_ARRAY(arena, float, s->rows * s->rank),
         *b = NEW_ARRAY(arena, float, s->rank * s->columns);
   for (int64_t i = 0; i < s->rows; i++)
@@ -212,7 +215,7 @@ static Value *build_half(Builder *builder, const Layer *layer, Value *x, Value *
 
 static Value *conv_factors(Builder *builder, const Layer *layer, const Split *s, Value **left,
                            Value **right) {
-  Arena *arena = builder->graph->module->arena;
+  Arena *arena = module_data(builder->graph->module);
   int rank = layer->type->rank;
   Filter f = filter_of(layer);
   float *a = NEW_ARRAY(arena, float, s->rank * s->rows),
@@ -254,10 +257,10 @@ static const char *refusal(const Layer *layer) {
   return NULL;
 }
 
-static bool split_layer(PassContext *context, const Layer *layer) {
+static bool split_layer(PassContext *context, const Layer *layer, Arena *scratch) {
   Split split;
   const char *reason = refusal(layer);
-  if (!reason) reason = find_split(context, layer, &split);
+  if (!reason) reason = find_split(context, layer, scratch, &split);
   if (reason) {
     compress_refuse(context, layer, reason);
     return true;
@@ -279,7 +282,7 @@ static bool split_layer(PassContext *context, const Layer *layer) {
                                           .rank = split.rank,
                                           .sqnr = split.sqnr});
   value_replace(old, result);
-  node_remove(layer->user);
+  rewrite_remove(layer->user);
   context->changed++;
   return true;
 }
@@ -291,7 +294,12 @@ bool pass_lowrank(Graph *graph, PassContext *context) {
                       "lowrank: energy %g is not in 0 .. 1, or the rank negative", energy);
   if (!linear_algebra_open(context->diag) || !compress_prepare(context)) return false;
   LayerList list = compress_layers(graph, context);
-  for (int i = 0; i < list.count; i++)
-    if (!split_layer(context, &list.items[i])) return false;
-  return true;
+  bool good = true;
+  for (int i = 0; i < list.count && good; i++) {
+    Arena *scratch = arena_create(); // a decomposition takes several times its layer's bytes
+    good = split_layer(context, &list.items[i], scratch);
+    arena_destroy(scratch);
+    module_trim(context->module, TRIM_GROWTH);
+  }
+  return good;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ir/constant_data.h"
 #include "ir/print.h"
 #include "passes/pipeline.h"
 
@@ -23,18 +24,20 @@ typedef struct Runner {
 
 #define CLEAN "simplify_control, canonicalise, common_subexpressions, dead_code"
 #define CODES                                                                                      \
-  "fixpoint<8>(fold_constants, " CLEAN                                                             \
+  "fixpoint<8>(dead_code, fold_constants, " CLEAN                                                  \
   ", sink_transposes, dead_code, fuse_qdq), dead_code, fold_constants{dequantize=true}, "
 
 #define REWRITE                                                                                    \
-  "fixpoint<8>(fold_constants, " CLEAN ", sink_transposes, dead_code, recognise, fold_affine), "   \
+  "fixpoint<8>(dead_code, fold_constants, " CLEAN                                                  \
+  ", sink_transposes, dead_code, recognise, fold_affine), "                                        \
   "fixpoint<8>(flatten_products, canonicalise, common_subexpressions, dead_code), "                \
   "fold_constants, dead_code, "
 #define FUSE "tabulate, dead_code, fuse_epilogue, fuse_elementwise, dead_code, place"
 
 // First what imported models say of codes becomes integer ops, then weights that stay floats are
 // unfolded. The order behind that: what recognise looks for, fold_affine would spread over
-// neighbouring constants.
+// neighbouring constants. dead_code first: fold_constants takes the place of weights only if the
+// node that they were rewritten from is gone.
 const char *pipeline_default(int level, bool optimise_size) {
   (void)optimise_size; // the same rewrites make code small and fast
   if (level <= 0) return "dead_code, place";
@@ -96,6 +99,7 @@ static bool run_pass(Runner *runner, const Step *step, StepRecord *record) {
   if (runner->options->stats) record->nodes_after = count_nodes(graph);
   arena_destroy(context->scratch);
   context->scratch = outer;
+  module_trim(context->module, TRIM_GROWTH);
   return done;
 }
 
@@ -218,6 +222,7 @@ bool pipeline_run(const char *text, PassContext *context, const PipelineOptions 
   if (good) {
     runner.records = NEW_ARRAY(arena, StepRecord, runner.pipeline.count + 1);
     good = run_all(&runner);
+    module_trim(context->module, 0);
     if (good && options->out && (options->stats || options->time)) print_statistics(&runner);
   }
   arena_destroy(arena);

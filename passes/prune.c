@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/constant_data.h"
 #include "passes/compress.h"
 
 // --- the threshold, exact, without sorting: magnitudes order like their bits
@@ -56,7 +57,7 @@ static Threshold find_threshold(Layer *const *layers, int count, double sparsity
 
 static float *prune_values(PassContext *context, const Layer *layer, Threshold *threshold) {
   const float *old = layer->constant->data;
-  float *values = NEW_ARRAY(context->module->arena, float, layer->count);
+  float *values = NEW_ARRAY(module_data(context->module), float, layer->count);
   for (int64_t i = 0; i < layer->count; i++) {
     uint32_t bits = magnitude(old[i]);
     bool goes = bits < threshold->below || (bits == threshold->below && threshold->equal > 0);
@@ -102,6 +103,7 @@ bool prune_elements(Graph *graph, PassContext *context, double sparsity, bool gl
     }
     if (!global) threshold = find_threshold(&layer, 1, sparsity, context->scratch);
     prune_layer(context, layer, &threshold);
+    module_trim(context->module, TRIM_GROWTH);
   }
   return true;
 }

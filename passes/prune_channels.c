@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ir/builder.h"
+#include "ir/constant_data.h"
 #include "passes/channels.h"
 #include "passes/compress.h"
 #include "passes/prune.h"
@@ -159,7 +160,7 @@ static bool slice_constant(Pruner *p, Node *node, int index, int axis, Kept kept
   for (int i = 0; i < axis; i++) outer *= type_dim(type, i);
   for (int i = axis + 1; i < type->rank; i++) inner *= type_dim(type, i);
   size_t row = (size_t)inner * (size_t)element_info[type->element].bits / 8;
-  char *data = arena_alloc(p->context->module->arena, (size_t)(outer * kept.count) * row);
+  char *data = arena_alloc(module_data(p->context->module), (size_t)(outer * kept.count) * row);
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < kept.count; i++)
       memcpy(data + (size_t)(o * kept.count + i) * row,

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/constant_data.h"
 #include "passes/report.h"
 
 // --- values that share a scale
@@ -269,7 +270,8 @@ static Value *build_codes(const QuantPlan *plan, Builder *builder, const Node *n
                           const QuantWeights *w, const float *data, const float *scales) {
   Arena *arena = builder->graph->module->arena;
   const Value *old = node->operands[1];
-  int8_t *codes = arena_alloc(arena, (size_t)(w->channels * w->depth) + 1);
+  int8_t *codes =
+      arena_alloc(module_data(builder->graph->module), (size_t)(w->channels * w->depth) + 1);
   make_codes(plan, w, data, scales, codes);
   Type type = type_with_element(old->type, I8);
   int32_t *zeros = NEW_ARRAY(arena, int32_t, w->channels + 1);

@@ -45,6 +45,18 @@ void rewrite_value(Value *old, Value *replacement) {
   value_replace(old, replacement);
 }
 
+void rewrite_remove(Node *node) {
+  int count = node->operand_count;
+  Value **operands = node->operands; // the array stays when the node is gone
+  node_remove(node);
+  for (int i = 0; i < count; i++) {
+    bool repeated = false;
+    for (int k = 0; k < i; k++) repeated |= operands[k] == operands[i];
+    if (!repeated && value_is_constant(operands[i]) && value_is_unused(operands[i]))
+      node_remove(operands[i]->definition);
+  }
+}
+
 // --- constants
 
 bool constant_splat(const Value *value, double *number) {

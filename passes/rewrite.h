@@ -21,6 +21,9 @@ bool rewrite_graph(Graph *graph, const RewriteRow *rows, PassContext *context);
 // is an input or an output already. The types must be equal.
 void rewrite_value(Value *old, Value *replacement);
 
+// Removes a node without uses, and the constants that only it read.
+void rewrite_remove(Node *node);
+
 // --- constants
 // The value of a constant whose elements are all equal, not quantized; false: none.
 bool constant_splat(const Value *value, double *number);

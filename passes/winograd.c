@@ -8,6 +8,8 @@
 // to 1e-5 (block 4). Needs: fold_affine, what compresses weights. Leaves: a bias that fuse_epilogue
 // takes.
 #include "ir/winograd.h"
+
+#include "ir/constant_data.h"
 #include "passes/rewrite.h"
 
 enum { MIN_LANES = 4, MIN_CHANNELS = 16 };
@@ -82,7 +84,7 @@ static Value *transformed_weights(Builder *builder, const Node *node, const Laye
   const float *w = constant->data; // [out][3][3][in]
   WinogradMatrix matrix = winograd_matrix(block, WINOGRAD_FILTER_STEP);
   int64_t elements = (block + 2) * (block + 2), in = layer->in, out = layer->out;
-  float *u = NEW_ARRAY(module->arena, float, elements *in *out);
+  float *u = NEW_ARRAY(module_data(module), float, elements *in *out);
   for (int64_t m = 0; m < out; m++)
     for (int64_t c = 0; c < in; c++) {
       double taps[9], values[WINOGRAD_MAX_TILE * WINOGRAD_MAX_TILE];
@@ -121,8 +123,10 @@ static bool rewrite(Node *node, const Layer *layer, int block) {
                  ? build_step(&builder, OP_WINOGRAD_OUTPUT, products, block, type->dims, 3, node)
                  : NULL;
   if (y && node_operand(node, 2)) y = build_binary(&builder, OP_ADD, y, node->operands[2]);
-  if (y) rewrite_value(node->results[0], y);
-  return y != NULL;
+  if (!y) return false;
+  rewrite_value(node->results[0], y);
+  rewrite_remove(node);
+  return true;
 }
 
 bool pass_winograd(Graph *graph, PassContext *context) {
@@ -135,6 +139,7 @@ bool pass_winograd(Graph *graph, PassContext *context) {
     if (!block) continue;
     if (!rewrite(node, &layer, block)) return false;
     context->changed++;
+    module_trim(context->module, TRIM_GROWTH);
   }
   return true;
 }
