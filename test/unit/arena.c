@@ -1,13 +1,42 @@
-// Arena: alignment, zeroing, growth, and the order in which cleanups run.
+// Arena: alignment, zeroing, growth, sweeping, and the order in which cleanups run.
 #include "ir/arena.h"
 #include "check.h"
 #include <stdint.h>
+#include <stdlib.h>
 
 static char cleanup_order[8];
 
 static void note_cleanup(void *object) { strcat(cleanup_order, object); }
 
+static bool is_kept(void *user, const void *begin, const void *end) {
+  return (uintptr_t)user >= (uintptr_t)begin && (uintptr_t)user < (uintptr_t)end;
+}
+
+// Blocks go if nothing in them is used; what is used stays as it was.
+static void check_sweep(void) {
+  enum { LARGE = 1 << 20 };
+  Arena *arena = arena_create();
+  char *kept = arena_alloc(arena, LARGE);
+  memset(kept, 7, LARGE);
+  arena_alloc(arena, LARGE);
+  char *adopted = arena_adopt(arena, calloc(LARGE, 1), LARGE);
+  adopted[LARGE - 1] = 3;
+  arena_alloc(arena, 100);
+  CHECK(arena_bytes(arena) >= 3 * LARGE);
+  arena_sweep(arena, is_kept, kept + LARGE / 2);
+  CHECK(arena_bytes(arena) >= LARGE && arena_bytes(arena) < 2 * LARGE);
+  CHECK(kept[0] == 7 && kept[LARGE - 1] == 7);
+  char *small = arena_alloc(arena, 100);
+  CHECK(small[0] == 0 && small[99] == 0);
+  adopted = arena_adopt(arena, calloc(LARGE, 1), LARGE);
+  adopted[LARGE - 1] = 3;
+  arena_sweep(arena, is_kept, adopted + LARGE - 1);
+  CHECK(arena_bytes(arena) == LARGE && adopted[LARGE - 1] == 3);
+  arena_destroy(arena);
+}
+
 int main(void) {
+  check_sweep();
   Arena *arena = arena_create();
   for (size_t bytes = 0; bytes < 5000; bytes = bytes * 3 + 1) {
     unsigned char *block = arena_alloc(arena, bytes);
