@@ -1,7 +1,4 @@
 // tenon: the command. The first argument says what to do (commands.def); each command is a file.
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
