@@ -118,6 +118,7 @@ typedef struct Loop {
   Val next[MAX_CARRIED];
   LLVMBasicBlockRef entry;
   int carried_count;
+  int unroll; // turns that LLVM makes one; 1: it stays as it is, 0: LLVM decides
 } Loop;
 // for (index = low; index < high; index += step), possibly no turn (signed comparison).
 Loop nest_loop_begin(Nest *nest, Val low, Val high, Val step);

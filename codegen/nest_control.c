@@ -1,5 +1,6 @@
 // Loops, branches and functions: the only place that knows about basic blocks.
 #include <assert.h>
+#include <llvm-c/DebugInfo.h>
 #include <string.h>
 
 #include "codegen/nest.h"
@@ -77,6 +78,19 @@ int nest_carry(Nest *nest, Loop *loop, Val initial) {
 
 void nest_carry_next(Loop *loop, int which, Val next) { loop->next[which] = next; }
 
+// !{self, !{"llvm.loop.unroll.count", turns}}: a list that names itself belongs to this loop alone.
+static void set_unroll(Nest *nest, Val branch, int turns) {
+  static const char kind[] = "llvm.loop", property[] = "llvm.loop.unroll.count";
+  LLVMMetadataRef count[] = {LLVMMDStringInContext2(nest->context, property, sizeof property - 1),
+                             LLVMValueAsMetadata(nest_int(nest->i32, turns))},
+                  self = LLVMTemporaryMDNode(nest->context, NULL, 0),
+                  list[] = {self, LLVMMDNodeInContext2(nest->context, count, 2)},
+                  node = LLVMMDNodeInContext2(nest->context, list, 2);
+  LLVMMetadataReplaceAllUsesWith(self, node);
+  LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(nest->context, kind, sizeof kind - 1),
+                  LLVMMetadataAsValue(nest->context, node));
+}
+
 void nest_loop_end(Nest *nest, Loop *loop) {
   if (!loop->header) {
     for (int i = 0; i < loop->carried_count; i++)
@@ -86,7 +100,8 @@ void nest_loop_end(Nest *nest, Loop *loop) {
   Val next = LLVMBuildAdd(nest->builder, loop->index, loop->step, "");
   LLVMSetNSW(next, true);
   LLVMBasicBlockRef latch = LLVMGetInsertBlock(nest->builder);
-  LLVMBuildBr(nest->builder, loop->header);
+  Val back = LLVMBuildBr(nest->builder, loop->header);
+  if (loop->unroll) set_unroll(nest, back, loop->unroll);
   LLVMAddIncoming(loop->index, &next, &latch, 1);
   for (int i = 0; i < loop->carried_count; i++) {
     Val value = loop->next[i] ? loop->next[i] : loop->carried[i];

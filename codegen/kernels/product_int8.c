@@ -24,8 +24,9 @@ typedef struct Product {
   Pixels pixels;
   Val batch, group_index, k; // k: bytes of a row of a matmul
   ChannelTable table;
-  Val buffer;  // gathered taps, rows * padded_run codes
-  Val spilled; // sums of a tile; NULL: they stay in registers
+  Val buffer;    // gathered taps, rows * padded_run codes
+  bool is_short; // flash is scarce: gathering is there once, as loops, and so is the tile
+  Val spilled;   // sums of a tile; NULL: they stay in registers
 } Product;
 
 static Val byte_at(Nest *nest, Val pointer, Val offset) {
@@ -34,6 +35,13 @@ static Val byte_at(Nest *nest, Val pointer, Val offset) {
 
 // --- accumulation
 
+// A turn of two by two multiplications is so short that its own counting is felt, and so long that
+// LLVM takes two or four at once by chance.
+static int run_unroll(const Dot *dot, int64_t turns) {
+  if (dot->kind != DOT_SMLAD) return 0;
+  return turns % 4 == 0 ? 4 : turns % 2 == 0 ? 2 : 0;
+}
+
 // One run: rows point to its bytes, w to the panel's weights of it.
 static void accumulate_run(Product *p, Int8Sums *sums, const Val *rows, Val w) {
   Nest *nest = p->nest;
@@ -41,6 +49,7 @@ static void accumulate_run(Product *p, Int8Sums *sums, const Val *rows, Val w) {
   int64_t length = p->shape.gathers ? p->shape.padded_run : p->shape.run,
           whole = length / dot->group * dot->group;
   FOR (nest, k, nest_const(nest, 0), nest_const(nest, whole), dot->group) {
+    k_loop.unroll = run_unroll(dot, whole / dot->group);
     int8_sums_carry(nest, sums, &k_loop);
     DotOperand x[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) {
@@ -102,6 +111,7 @@ static void gather_taps(Product *p, const Pixel *pixel, Val to, Val *tap, Val nu
   }
   int64_t size = p->pixels.window.kernel[axis];
   FOR (nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
+    if (p->is_short && axis < WINDOW_AXES - 1) t_loop.unroll = 1;
     tap[axis] = t;
     gather_taps(p, pixel, to, tap,
                 nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
@@ -206,6 +216,49 @@ static void gather(Product *p, const Pixel *pixels, int rows, Val *pointers) {
   }
 }
 
+// Fills one row of the buffer; `from`: the row's codes where they are one run, else NULL.
+static void gather_row(Product *p, const Pixel *pixel, Val from, Val to) {
+  Nest *nest = p->nest;
+  const Int8Shape *s = &p->shape;
+  Val tap[WINDOW_AXES];
+  LLVMTypeRef element = s->widens ? nest->i16 : nest->i8;
+  if (from)
+    widen_codes(p, from, to, s->run);
+  else if (s->widens)
+    widen_pixel(p, pixel, to);
+  else
+    gather_taps(p, pixel, to, tap, nest_const(nest, 0), 0);
+  for (int64_t i = s->run; i < s->padded_run; i++) // meets zero weights, but must be defined
+    nest_store(nest, nest_zero(element), nest_address(nest, to, element, nest_const(nest, i)), 1);
+}
+
+// Rows [first, first + count) into the buffer. Returns the pixel behind them.
+static Pixel gather_rows(Product *p, Val first, Val count, Pixel pixel) {
+  Nest *nest = p->nest;
+  const Int8Shape *s = &p->shape;
+  bool walks = s->is_conv && !p->pixels.linear;
+  FOR (nest, r, nest_const(nest, 0), count, 1) {
+    if (p->is_short) r_loop.unroll = 1;
+    for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
+      pixel.at[axis] = r_loop.carried[nest_carry(nest, &r_loop, pixel.at[axis])];
+    Val number = nest_add(nest, first, r), from = NULL;
+    Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
+    if (!walks)
+      from = byte_at(nest, p->x->pointer,
+                     nest_add(nest, image, nest_mul(nest, number, nest_const(nest, s->inputs))));
+    gather_row(p, &pixel, from,
+               nest_address(nest, p->buffer, s->widens ? nest->i16 : nest->i8,
+                            nest_mul(nest, r, nest_const(nest, s->padded_run))));
+    if (!walks) continue;
+    Pixel next = pixels_next(&p->pixels, pixel);
+    for (int axis = 0; axis < WINDOW_AXES; axis++) {
+      nest_carry_next(&r_loop, axis, next.at[axis]);
+      pixel.at[axis] = r_loop.header ? r_loop.carried[axis] : next.at[axis];
+    }
+  }
+  return pixel;
+}
+
 // --- results
 
 // Vectors of one row; `offset`: of its first channel in the result. Coordinates are only for an
@@ -259,7 +312,13 @@ static Rows rows_at(Product *p, Val number, int count) {
   for (int r = 0; !s->is_conv && r < count; r++)
     rows.pointers[r] = byte_at(nest, p->x->pointer,
                                nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
-  if (s->gathers) gather(p, rows.pixels, count, rows.pointers);
+  if (!s->gathers) return rows;
+  if (p->is_short && s->is_conv) {
+    gather_rows(p, number, nest_const(nest, count), rows.pixels[0]);
+    for (int r = 0; r < count; r++)
+      rows.pointers[r] = byte_at(nest, p->buffer, nest_const(nest, r * s->padded_run));
+  } else
+    gather(p, rows.pixels, count, rows.pointers);
   return rows;
 }
 
@@ -362,19 +421,54 @@ static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
   store_tile(p, rows, columns, &sums, block);
 }
 
+// Whether the last tile repeats rows of the one before instead of being a tile of its own: it
+// writes the same results again, from operands that are still what they were (an epilogue may
+// work in place). Repeated rows are to be a small share of the work.
+static bool overlaps(const Product *p, int64_t rows) {
+  enum { LEAST_TILES = 32 };
+  const Kernel *kernel = p->kernel;
+  return p->is_short && !kernel->in_place && !node_epilogue(kernel->node) &&
+         rows / p->shape.rows >= LEAST_TILES;
+}
+
 // Rows [begin, end) in tiles; body(rows) for each.
 typedef void (*RowsBody)(Product *p, const Rows *rows, const Columns *columns);
+
+// Tiles that read x itself are counted without a choice, in two runs of one loop (all whole tiles,
+// then the last): LLVM then keeps their addresses in registers. With a buffer the choice is free.
+static void for_overlapping_rows(Product *p, Val begin, Val end, RowsBody body,
+                                 const Columns *columns) {
+  Nest *nest = p->nest;
+  int count = p->shape.rows;
+  Val last = nest_sub(nest, end, nest_const(nest, count)), one = nest_const(nest, 1);
+  FOR (nest, run, nest_const(nest, 0), p->shape.gathers ? one : nest_const(nest, 2), 1) {
+    run_loop.unroll = 1;
+    Val is_first = nest_compare(nest, LLVMIntEQ, run, nest_const(nest, 0)),
+        to = p->shape.gathers ? end : nest_select(nest, is_first, last, end);
+    FOR (nest, number, nest_select(nest, is_first, begin, last), to, count) {
+      Rows rows = rows_at(p, p->shape.gathers ? nest_min(nest, number, last) : number, count);
+      body(p, &rows, columns);
+    }
+  }
+}
+
 static void for_rows(Product *p, Val begin, Val end, RowsBody body, const Columns *columns) {
   Nest *nest = p->nest;
   int count = p->shape.rows;
   Val tiles = nest_udiv(nest, nest_sub(nest, end, begin), nest_const(nest, count));
   Val whole = nest_add(nest, begin, nest_mul(nest, tiles, nest_const(nest, count)));
+  int64_t first, from, to;
+  bool known =
+      nest_constant(begin, &first) && nest_constant(whole, &from) && nest_constant(end, &to);
+  if (known && from < to && overlaps(p, to - first)) {
+    for_overlapping_rows(p, begin, end, body, columns);
+    return;
+  }
   FOR (nest, number, begin, whole, count) {
     Rows rows = rows_at(p, number, count);
     body(p, &rows, columns);
   }
-  int64_t from, to;
-  if (nest_constant(whole, &from) && nest_constant(end, &to)) {
+  if (known) {
     if (from >= to) return;
     Rows rows = rows_at(p, whole, (int)(to - from));
     body(p, &rows, columns);
@@ -469,48 +563,6 @@ static void call_tile(Product *p, Val x, Val first, Val count) {
   int8_tile_call(nest, &tile, &call);
 }
 
-// Fills one row of the buffer; `from`: the row's codes where they are one run, else NULL.
-static void gather_row(Product *p, const Pixel *pixel, Val from, Val to) {
-  Nest *nest = p->nest;
-  const Int8Shape *s = &p->shape;
-  Val tap[WINDOW_AXES];
-  LLVMTypeRef element = s->widens ? nest->i16 : nest->i8;
-  if (from)
-    widen_codes(p, from, to, s->run);
-  else if (s->widens)
-    widen_pixel(p, pixel, to);
-  else
-    gather_taps(p, pixel, to, tap, nest_const(nest, 0), 0);
-  for (int64_t i = s->run; i < s->padded_run; i++) // meets zero weights, but must be defined
-    nest_store(nest, nest_zero(element), nest_address(nest, to, element, nest_const(nest, i)), 1);
-}
-
-// Rows [first, first + count) into the buffer. Returns the pixel behind them.
-static Pixel gather_rows(Product *p, Val first, Val count, Pixel pixel) {
-  Nest *nest = p->nest;
-  const Int8Shape *s = &p->shape;
-  bool walks = s->is_conv && !p->pixels.linear;
-  FOR (nest, r, nest_const(nest, 0), count, 1) {
-    for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
-      pixel.at[axis] = r_loop.carried[nest_carry(nest, &r_loop, pixel.at[axis])];
-    Val number = nest_add(nest, first, r), from = NULL;
-    Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
-    if (!walks)
-      from = byte_at(nest, p->x->pointer,
-                     nest_add(nest, image, nest_mul(nest, number, nest_const(nest, s->inputs))));
-    gather_row(p, &pixel, from,
-               nest_address(nest, p->buffer, s->widens ? nest->i16 : nest->i8,
-                            nest_mul(nest, r, nest_const(nest, s->padded_run))));
-    if (!walks) continue;
-    Pixel next = pixels_next(&p->pixels, pixel);
-    for (int axis = 0; axis < WINDOW_AXES; axis++) {
-      nest_carry_next(&r_loop, axis, next.at[axis]);
-      pixel.at[axis] = r_loop.header ? r_loop.carried[axis] : next.at[axis];
-    }
-  }
-  return pixel;
-}
-
 static void emit_shared(Product *p, Val begin, Val end) {
   Nest *nest = p->nest;
   const Int8Shape *s = &p->shape;
@@ -567,6 +619,7 @@ static bool lower_product(Kernel *kernel) {
                .x = &kernel->operands[0],
                .y = &kernel->results[0]};
   ChannelLayout layout = channel_layout(node);
+  p.is_short = p.shape.dot.lanes == 1 && !target_has(kernel->target, TARGET_HOSTED);
   p.pixels = (Pixels){.nest = nest, .x = p.x, .count = nest_const(nest, 1)};
   p.batch = nest_const(nest, 0);
   if (p.shape.is_conv) {
