@@ -238,9 +238,10 @@ Value *onnx_squeeze_open(OnnxNode *node, Value *x, int index);
 Value *onnx_unsqueeze_open(OnnxNode *node, Value *x, int index);
 // x as [in front, size, behind] of the axis that operand `index` names.
 Value *onnx_around_axis(OnnxNode *node, Value *x, int index);
-// x[start:end:step] along an axis, bounds as ONNX has them; known_step 0: only `step` tells.
+// x[start:end:step] along an axis, bounds as ONNX has them; known_step 0: only `step` tells. At
+// most `most` elements.
 Value *onnx_slice_open(OnnxNode *node, Value *x, int axis, Value *start, Value *end, Value *step,
-                       int64_t known_step);
+                       int64_t known_step, int64_t most);
 // The dims that Reshape means by `wanted`, i64[count].
 Value *onnx_reshape_sizes(OnnxNode *node, const Value *x, Value *wanted, int64_t count,
                           bool allow_zero);

@@ -33,13 +33,15 @@ Value *onnx_integer_list(OnnxNode *node, int index, int64_t *count) {
     return NULL;
   }
   *count = 1;
-  if (type->rank && !dim_is_constant(type->dims[0], count)) {
+  // Where there is one element or none, the run checks that it is one.
+  if (type->rank && !dim_is_constant(type->dims[0], count) && dim_high(type->dims[0]) > 1) {
     onnx_error(node, "input %d has %s elements, wanted a known number", index,
                dim_text(node->importer->arena, type->dims[0]));
     return NULL;
   }
   value = onnx_convert(node, value, I64);
-  return value && !type->rank ? onnx_unsqueeze(node, value, (int64_t[]){0}, 1) : value;
+  const Dim *dim = import_dim(node->importer, *count);
+  return value ? onnx_of_shape(node, value, "the numbers", 1, &dim) : NULL;
 }
 
 static Value *filled(OnnxNode *node, int64_t count, int64_t value) {
@@ -244,7 +246,7 @@ static Value *gather_range(OnnxNode *node, Value *x, int axis, Value *start, Val
 }
 
 Value *onnx_slice_open(OnnxNode *node, Value *x, int axis, Value *start, Value *end, Value *step,
-                       int64_t known_step) {
+                       int64_t known_step, int64_t most) {
   Value *size = onnx_dim_scalar(node, x->type.dims[axis]), *zero = onnx_integer(node, 0),
         *one = onnx_integer(node, 1);
   Value *backwards = onnx_binary(node, OP_LESS, step, zero);
@@ -258,7 +260,7 @@ Value *onnx_slice_open(OnnxNode *node, Value *x, int axis, Value *start, Value *
       node, OP_SUB, onnx_binary(node, OP_ADD, onnx_binary(node, OP_SUB, end, start), step),
       direction);
   Value *number = clamped(node, onnx_binary(node, OP_DIV, length, step), zero, size);
-  int64_t high = dim_high(x->type.dims[axis]), highs[2] = {high, high};
+  int64_t high = dim_high(x->type.dims[axis]), highs[2] = {high < most ? high : most, high};
   Value *both[2] = {onnx_unsqueeze(node, number, (int64_t[]){0}, 1),
                     onnx_unsqueeze(node, start, (int64_t[]){0}, 1)};
   if (!both[0] || !both[1]) return NULL;

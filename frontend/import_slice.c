@@ -135,6 +135,44 @@ static bool open_lists(OnnxNode *node, Value *axes, int64_t axis_count, OpenSlic
   return true;
 }
 
+// An integer, or the one element of a list, as something plus a known number.
+typedef struct Offset {
+  const Value *base;
+  int64_t number;
+} Offset;
+
+enum { OFFSET_DEPTH = 16 }; // nodes in a row
+
+static Offset offset_of(Importer *importer, Value *value) {
+  Offset offset = {value, 0};
+  for (int i = 0; i < OFFSET_DEPTH && offset.base->definition; i++) {
+    const Node *node = offset.base->definition;
+    Value *const *operands = node->operands;
+    bool same = node->op == OP_RESHAPE ||
+                (node->op == OP_CAST && element_is_integer(operands[0]->type.element));
+    Tensor tensor;
+    int known = -1;
+    for (int k = 0; node->op == OP_ADD && k < 2; k++)
+      if (import_constant_value(importer, operands[k], &tensor) && tensor_count(&tensor) == 1)
+        known = k;
+    int64_t number = known >= 0 ? element_load_int(tensor.element, tensor.data, 0) : 0;
+    if ((!same && known < 0) || number > FAR || number < -FAR) break;
+    offset = (Offset){operands[known == 0], offset.number + number};
+  }
+  return offset;
+}
+
+// x[i : i + n] has no more than n elements, wherever i is.
+static int64_t most_elements(Importer *importer, const OpenSlice *lists, int64_t step) {
+  int64_t start_count, end_count;
+  if (step < 1 || !import_static_count(lists->starts, &start_count) || start_count != 1 ||
+      !import_static_count(lists->ends, &end_count) || end_count != 1)
+    return DIM_UNBOUNDED;
+  Offset start = offset_of(importer, lists->starts), end = offset_of(importer, lists->ends);
+  int64_t most = end.number - start.number;
+  return start.base == end.base && most >= 0 ? most : DIM_UNBOUNDED;
+}
+
 // One axis of a slice whose bounds are not all known: what is known of them still counts.
 static Value *slice_axis(OnnxNode *node, Value *x, int axis, const OpenSlice *lists, int i) {
   const Dim *start = onnx_known_element(node, lists->starts, i),
@@ -151,7 +189,8 @@ static Value *slice_axis(OnnxNode *node, Value *x, int axis, const OpenSlice *li
   if (fixed && !number) return onnx_error(node, "step 0"), NULL;
   return onnx_slice_open(node, x, axis, onnx_list_element(node, lists->starts, i),
                          onnx_list_element(node, lists->ends, i),
-                         onnx_list_element(node, lists->steps, i), number);
+                         onnx_list_element(node, lists->steps, i), number,
+                         most_elements(node->importer, lists, number));
 }
 
 // Starts, ends, axes or steps are only known when the model runs.

@@ -61,6 +61,27 @@ def bags():
             [*ints(zero=0), helper.make_tensor("yes", B, [], [True])], runs)
 
 
+def listed_bags():
+    """The same with one list of offsets, of which slices are the bounds: what is between i and i + 1 is one number, so that no axes need
+    be named."""
+    branch = lambda name, inner, constants: helper.make_graph(inner, name, [], [info(name, F, None)], constants)
+    none = branch("none", [node("Identity", "zeros", "none")], [helper.make_tensor("zeros", F, [1, 3], [0.0] * 3)])
+    some = branch("some", [node("Slice", "x start end", "rows"), node("ReduceSum", "rows axis", "some")], ints(axis=[0]))
+    body = helper.make_graph(
+        [node("Reshape", "turn minus", "i"), node("Add", "i one", "j"), node("Add", "two i", "k"), node("Slice", "offsets i j", "start"),
+         node("Slice", "offsets j k", "end"), node("Equal", "start end", "same"),
+         node("If", "same", "sum", then_branch=none, else_branch=some), node("SequenceInsert", "list sum", "longer"), node("Identity", "go", "go_on")],
+        "body", [info("turn", I, []), info("go", B, []), helper.make_tensor_sequence_value_info("list", F, None)],
+        [info("go_on", B, []), helper.make_tensor_sequence_value_info("longer", F, None)], ints(minus=[-1], one=1, two=2))
+    nodes = [node("Size", "offsets", "size"), node("Sub", "size last", "turns"), node("SequenceEmpty", "", "empty"),
+             node("Loop", "turns yes empty", "list_y", body=body), node("ConcatFromSequence", "list_y", "y", axis=0)]
+    nodes[2].input[:] = []
+    x = np.arange(24.0).reshape(8, 3)
+    runs = [{"x": x, "offsets": [0, 3, 8]}, {"x": x[:5], "offsets": [1, 2, 2, 5]}]
+    return (nodes, [info("x", F, ["n", 3]), info("offsets", I, ["bags"])], [info("y", F, None)],
+            [*ints(last=1), helper.make_tensor("yes", B, [], [True])], runs)
+
+
 def resized():
     """Each turn makes a ramp of a length that the data tells, and adds its sum to what is carried."""
     body = helper.make_graph(
@@ -104,7 +125,7 @@ def check(command, folder, name, nodes, inputs, outputs, constants, runs):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        for case in (shrinking, bags, resized, branches):
+        for case in (shrinking, bags, listed_bags, resized, branches):
             check(sys.argv[1], folder, case.__name__, *case())
 
 
