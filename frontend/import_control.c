@@ -211,6 +211,9 @@ bool import_if(OnnxNode *node) {
                       element_info[condition->type.element].text);
   Tensor decided;
   const Tensor *known = import_contents(importer, condition).tensor;
+  if (!known && condition->type.rank > 1) // exporters compare a result of [1, 1] with a number
+    condition = onnx_of_shape(node, condition, "the conditions", 0, NULL);
+  if (!condition) return false;
   if (!known) {
     Attempt attempt;
     attempt_begin(node, &attempt);

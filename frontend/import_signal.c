@@ -127,8 +127,10 @@ bool import_stft(OnnxNode *node) {
   Value *x = onnx_input(node, 0), *window = onnx_input(node, 2);
   DimTable *dims = node->importer->dims;
   int64_t step = 0, size, parts, length = -1;
+  if (x->type.rank == 2) x = onnx_unsqueeze(node, x, (int64_t[]){2}, 1); // as ONNX Runtime has it
+  if (!x) return false;
   if (x->type.rank != 3 || !dim_is_constant(x->type.dims[2], &parts) || parts < 1 || parts > 2)
-    return onnx_error(node, "the signal must be [batch, length, 1 or 2]");
+    return onnx_error(node, "the signal must be [batch, length] or [batch, length, 1 or 2]");
   bool known = dim_is_constant(x->type.dims[1], &size);
   if (!scalar_input(node, 1, &step) || !scalar_input(node, 3, &length)) return false;
   if (length < 0 &&

@@ -108,6 +108,15 @@ def branches():
             ints(zero=[0]), runs)
 
 
+def single_condition():
+    """The condition has the rank of what is compared."""
+    branch = lambda name, operator: helper.make_graph([node(operator, "x", name)], name, [], [info(name, F, None)])
+    nodes = [node("ReduceMax", "x", "most"), node("Greater", "most limit", "c"),
+             node("If", "c", "y", then_branch=branch("a", "Neg"), else_branch=branch("b", "Abs"))]
+    x = np.arange(6.0).reshape(2, 3) - 3
+    return (nodes, [info("x", F, ["n", 3])], [info("y", F, None)], [helper.make_tensor("limit", F, [], [1.5])], [{"x": x}, {"x": x[:1]}])
+
+
 def check(command, folder, name, nodes, inputs, outputs, constants, runs):
     graph = helper.make_graph(nodes, name, inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -125,7 +134,7 @@ def check(command, folder, name, nodes, inputs, outputs, constants, runs):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        for case in (shrinking, bags, listed_bags, resized, branches):
+        for case in (shrinking, bags, listed_bags, resized, branches, single_condition):
             check(sys.argv[1], folder, case.__name__, *case())
 
 

@@ -157,7 +157,7 @@ def empty_dim():
 
 def frames():
     return model([node("STFT", "x step", "y"), node("STFT", "z step", "w"), node("STFT", "v step  frame", "u")],
-                 {"x": (FLOAT, [1, "T", 1]), "z": (FLOAT, [1, 9]), "v": (FLOAT, [1, 9, 1])}, "y w u", {"step": np.array(4), "frame": np.array(10)})
+                 {"x": (FLOAT, [1, "T", 1]), "z": (FLOAT, [1, 9, 3]), "v": (FLOAT, [1, 9, 1])}, "y w u", {"step": np.array(4), "frame": np.array(10)})
 
 
 onnx.save(globals()[sys.argv[1]](), sys.argv[2])

@@ -66,6 +66,7 @@ def spectra():
             name = f"{length}_{frame}_{step}_{onesided}"
             inputs, dims = [floats(2, length, 1), np.array(step), floats(frame), np.array(frame)], {0: ["B", "T", 1]}
             yield case("stft_" + name, "STFT", inputs, constants=(1, 2, 3), dims=dims, onesided=onesided)
+            yield case("stft_flat_" + name, "STFT", [inputs[0][..., 0], *inputs[1:]], constants=(1, 2, 3), dims={0: ["B", "T"]}, onesided=onesided)
             yield case("stft_window_" + name, "STFT", inputs[:3], constants=(1, 2), dims=dims, onesided=onesided)
 
 
