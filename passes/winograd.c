@@ -4,9 +4,10 @@
 //   [t^2, c, m]
 // with t^2 / (9 block^2) of the multiplications: 0.25 for block 4, 0.44 for block 2. Against that
 // stand the transforms and t^2 / 9 times as many bytes of weights, so a small model of time
-// decides, layer by layer. Rounds differently: relative to the largest result about 1e-6 (block 2)
-// to 1e-5 (block 4). Needs: fold_affine, what compresses weights. Leaves: a bias that fuse_epilogue
-// takes.
+// decides, layer by layer, in order as long as all weights together grow by no more than `growth`:
+// the last layers have the most weights and gain the least. Rounds differently: relative to the
+// largest result about 1e-6 (block 2) to 1e-5 (block 4). Needs: fold_affine, what compresses
+// weights. Leaves: a bias that fuse_epilogue takes.
 #include "ir/winograd.h"
 
 #include "ir/constant_data.h"
@@ -68,11 +69,16 @@ static double winograd_cost(const Layer *l, int block) {
                      4 * pairs * byte_of_weights);
 }
 
-// 0: the direct convolution is as fast. The larger block also has to be worth its bytes.
-static int choose_block(const Layer *layer) {
+static double bytes_more(const Layer *layer, int block) {
+  return 4 * (double)layer->in * (double)layer->out * ((block + 2) * (block + 2) - 9);
+}
+
+// 0: the direct convolution is as fast, or there is no room. The larger block also has to be worth
+// its bytes.
+static int choose_block(const Layer *layer, double room) {
   double direct = direct_cost(layer), two = winograd_cost(layer, 2), four = winograd_cost(layer, 4);
-  if (four < 0.85 * two && four < 0.9 * direct) return 4;
-  return two < 0.9 * direct ? 2 : 0;
+  if (four < 0.85 * two && four < 0.9 * direct && bytes_more(layer, 4) <= room) return 4;
+  return two < 0.9 * direct && bytes_more(layer, 2) <= room ? 2 : 0;
 }
 
 // --- the rewrite
@@ -133,10 +139,12 @@ bool pass_winograd(Graph *graph, PassContext *context) {
   const Target *target = context->target;
   if (!target || !target_has(target, TARGET_HOSTED) || target_lanes(target, 32) < MIN_LANES)
     return true;
+  double room = pass_option_float(context, "growth") * (1 << 20);
   FOR_EACH_NODE (node, graph) {
     Layer layer;
-    int block = match(node, &layer) ? choose_block(&layer) : 0;
+    int block = match(node, &layer) ? choose_block(&layer, room) : 0;
     if (!block) continue;
+    room -= bytes_more(&layer, block);
     if (!rewrite(node, &layer, block)) return false;
     context->changed++;
     module_trim(context->module, TRIM_GROWTH);
