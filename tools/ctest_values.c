@@ -115,12 +115,13 @@ static const char compare_float[] =
     "  return wrong;\n}\n\n";
 
 static const char compare_half[] =
-    "/* 16-bit floats: at most 8 steps apart. */\n"
-    "TEST_CODE static int wrong_half(const void *found, const void *wanted, size_t count) {\n"
+    "/* 16-bit floats: at most 8 steps apart; NaN equals NaN. */\n"
+    "TEST_CODE static int wrong_%s(const void *found, const void *wanted, size_t count) {\n"
     "  int wrong = 0, step;\n  size_t i;\n  int16_t a, b;\n"
     "  for (i = 0; i < count; i++) {\n"
     "    memcpy(&a, (const char *)found + i * 2, 2);\n    memcpy(&b, (const char *)wanted + i * 2, "
     "2);\n"
+    "    if ((a & 0x7fff) > 0x%x && (b & 0x7fff) > 0x%x) continue;\n"
     "    step = (a < 0 ? -32768 - a : a) - (b < 0 ? -32768 - b : b);\n"
     "    if (step > 8 || step < -8) wrong++;\n  }\n"
     "  return wrong;\n}\n\n";
@@ -160,7 +161,8 @@ static const char compare_list[] =
 const char *c_test_comparison(ElementType element) {
   return element == F32 || element == C64    ? "float"
          : element == F64 || element == C128 ? "double"
-         : element == F16 || element == BF16 ? "half"
+         : element == F16                    ? "half"
+         : element == BF16                   ? "half_bf16"
          : element == STR                    ? "strings"
                                              : "bytes";
 }
@@ -176,11 +178,12 @@ size_t c_test_units(const Tensor *tensor) {
 }
 
 void c_test_put_comparisons(OutputSink *sink, const Tensor *outputs, int count) {
-  static const char *const names[] = {"float", "double", "half", "bytes", "strings"};
-  bool used[5] = {false}, lists = false;
+  static const char *const names[] = {"float", "double", "half", "half_bf16", "bytes", "strings"};
+  static const unsigned infinities[2] = {0x7c00, 0x7f80}; // of the halves
+  bool used[6] = {false}, lists = false;
   for (int i = 0; i < count; i++) {
     lists |= outputs[i].list != LIST_NONE;
-    for (int k = 0; k < 5; k++)
+    for (int k = 0; k < 6; k++)
       used[k] |= strcmp(names[k], c_test_comparison(outputs[i].element)) == 0;
   }
   sink_text(
@@ -189,9 +192,10 @@ void c_test_put_comparisons(OutputSink *sink, const Tensor *outputs, int count) 
       "TEST_VAR static float test_worst;\n\n");
   for (int k = 0; k < 2; k++)
     if (used[k]) sink_printf(sink, compare_float, names[k], names[k], names[k]);
-  if (used[2]) sink_text(sink, compare_half);
-  if (used[3]) sink_text(sink, compare_bytes);
-  if (used[4]) sink_text(sink, compare_strings);
+  for (int k = 0; k < 2; k++)
+    if (used[2 + k]) sink_printf(sink, compare_half, names[2 + k], infinities[k], infinities[k]);
+  if (used[4]) sink_text(sink, compare_bytes);
+  if (used[5]) sink_text(sink, compare_strings);
   if (lists) sink_text(sink, compare_list);
 }
 
