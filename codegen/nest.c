@@ -387,6 +387,10 @@ Val nest_library(Nest *nest, const char *name, Val *arguments, int count) {
 
 // --- memory
 
+Val nest_byte_address(Nest *nest, Val pointer, Val offset) {
+  return nest_address(nest, pointer, nest->i8, offset);
+}
+
 Val nest_address(Nest *nest, Val pointer, LLVMTypeRef element, Val offset) {
   int64_t constant;
   if (nest_constant(offset, &constant) && constant == 0) return pointer;

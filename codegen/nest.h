@@ -101,6 +101,7 @@ Val nest_library(Nest *nest, const char *name, Val *arguments, int count);
 
 // --- memory; `offset` counts elements of `element`
 Val nest_address(Nest *nest, Val pointer, LLVMTypeRef element, Val offset);
+Val nest_byte_address(Nest *nest, Val pointer, Val offset);          // the same for bytes
 Val nest_load(Nest *nest, LLVMTypeRef type, Val address, int align); // align 0: of the element
 void nest_store(Nest *nest, Val value, Val address, int align);
 // The first `count` lanes (0 < count < lanes), the rest zero; other memory is not touched.

@@ -55,10 +55,6 @@ typedef struct Depthwise {
   Val tap[KEPT_TAPS];
 } Depthwise;
 
-static Val byte_at(Nest *nest, Val pointer, Val offset) {
-  return nest_address(nest, pointer, nest->i8, offset);
-}
-
 // Whether sums of a block are scalars, one a channel.
 static bool in_parts(const Depthwise *d) { return d->shape.kind == DOT_SMLAD; }
 
@@ -109,10 +105,10 @@ static void step_one(Depthwise *d, Sums *sums, Val address, Val w) {
 // its pointer.
 static Val tap_address(Depthwise *d, Val first, Val tap_number, int64_t tap, Val channel) {
   Nest *nest = d->nest;
-  if (d->keeps && !first) return byte_at(nest, d->tap[tap], channel);
+  if (d->keeps && !first) return nest_byte_address(nest, d->tap[tap], channel);
   if (!first) {
     Val at = tap_number ? tap_number : nest_const(nest, tap);
-    return byte_at(
+    return nest_byte_address(
         nest, nest_load(nest, nest->pointer, nest_address(nest, d->pointers, nest->pointer, at), 0),
         channel);
   }
@@ -124,7 +120,7 @@ static Val tap_address(Depthwise *d, Val first, Val tap_number, int64_t tap, Val
                       nest_mul(nest, nest_const(nest, index * d->pixels.window.dilation[axis]),
                                d->pixels.window.input_stride[axis]));
   }
-  return byte_at(nest, byte_at(nest, first, channel), offset);
+  return nest_byte_address(nest, nest_byte_address(nest, first, channel), offset);
 }
 
 static void accumulate(Depthwise *d, Sums *sums, Val first, Val channel, Val w) {
@@ -133,7 +129,7 @@ static void accumulate(Depthwise *d, Sums *sums, Val first, Val channel, Val w) 
   bool pairs = s->kind == DOT_MADD && sums->width >= s->minimum && sums->width > 1;
   for (int64_t tap = 0, step; tap < s->taps; tap += step) {
     step = pairs && tap + 1 < s->taps ? 2 : 1;
-    Val weights = byte_at(nest, w, nest_const(nest, tap * sums->width)),
+    Val weights = nest_byte_address(nest, w, nest_const(nest, tap * sums->width)),
         address = tap_address(d, first, NULL, tap, channel);
     if (step == 2) {
       Val other = load_codes(d, tap_address(d, first, NULL, tap + 1, channel), sums->width);
@@ -151,7 +147,7 @@ static void accumulate_loop(Depthwise *d, Sums *sums, Val channel, Val w) {
   FOR (nest, tap, nest_const(nest, 0), nest_const(nest, d->shape.taps), 1) {
     for (int i = 0; i < sums->parts; i++)
       sums->part[i] = tap_loop.carried[nest_carry(nest, &tap_loop, sums->part[i])];
-    Val weights = byte_at(nest, w, nest_mul(nest, tap, nest_const(nest, sums->width)));
+    Val weights = nest_byte_address(nest, w, nest_mul(nest, tap, nest_const(nest, sums->width)));
     Val address = tap_address(d, NULL, tap, 0, channel);
     if (sums->parts == 4)
       step_halves(d, sums, address, weights);
@@ -205,8 +201,8 @@ static void emit_block(Depthwise *d, const Pixel *pixel, Val inside, Val first, 
                        int width) {
   Nest *nest = d->nest;
   Sums sums = {.width = width, .parts = in_parts(d) ? width : 1};
-  Val w =
-      byte_at(nest, d->kernel->packed[0], nest_mul(nest, channel, nest_const(nest, d->shape.taps)));
+  Val w = nest_byte_address(nest, d->kernel->packed[0],
+                            nest_mul(nest, channel, nest_const(nest, d->shape.taps)));
   Val block = channel_table_block(&d->table, channel);
   int lanes = width / sums.parts;
   for (int i = 0; i < sums.parts; i++)
@@ -278,7 +274,7 @@ static Val first_address(Depthwise *d, const Pixel *pixel) {
     Val index = kernel_window_input(nest, window, axis, pixel->at[axis], nest_const(nest, 0));
     offset = nest_add(nest, offset, nest_mul(nest, index, window->input_stride[axis]));
   }
-  return byte_at(nest, d->x->pointer, offset);
+  return nest_byte_address(nest, d->x->pointer, offset);
 }
 
 // Where there are registers for all addresses, inside and border share the code of the sums too.
@@ -364,7 +360,7 @@ bool lower_depthwise_int8(Kernel *kernel) {
                  .y = &kernel->results[0]};
   DimTable *dims = node->graph->module->dims;
   ChannelLayout layout = channel_layout(node);
-  Val table = byte_at(nest, kernel->packed[0], nest_const(nest, table_offset(&d.shape)));
+  Val table = nest_byte_address(nest, kernel->packed[0], nest_const(nest, table_offset(&d.shape)));
   d.table = channel_table_open(nest, &layout, table);
   prepare_window(&d);
   if (d.pixels.zeros || d.shape.taps > UNROLLED_TAPS)

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "codegen/kernels/lower.h"
-#include "codegen/kernels/pixels.h"
 #include "codegen/kernels/product_int8.h"
+#include "codegen/kernels/product_int8_gather.h"
 
 typedef struct Product {
   Kernel *kernel;
@@ -29,16 +29,16 @@ typedef struct Product {
   Val spilled;   // sums of a tile; NULL: they stay in registers
 } Product;
 
-static Val byte_at(Nest *nest, Val pointer, Val offset) {
-  return nest_address(nest, pointer, nest->i8, offset);
+static Int8Gather gather_of(const Product *p) {
+  return (Int8Gather){p->nest, &p->shape, p->x, &p->pixels, p->buffer, p->is_short};
 }
 
 // --- accumulation
 
 // A turn of two by two multiplications is so short that its own counting is felt, and so long that
 // LLVM takes two or four at once by chance.
-static int run_unroll(const Dot *dot, int64_t turns) {
-  if (dot->kind != DOT_SMLAD) return 0;
+static int run_unroll(const Nest *nest, const Dot *dot, int64_t turns) {
+  if (dot->kind != DOT_SMLAD || nest->size >= CODE_SHORT) return 0;
   return turns % 4 == 0 ? 4 : turns % 2 == 0 ? 2 : 0;
 }
 
@@ -49,27 +49,28 @@ static void accumulate_run(Product *p, Int8Sums *sums, const Val *rows, Val w) {
   int64_t length = p->shape.gathers ? p->shape.padded_run : p->shape.run,
           whole = length / dot->group * dot->group;
   FOR (nest, k, nest_const(nest, 0), nest_const(nest, whole), dot->group) {
-    k_loop.unroll = run_unroll(dot, whole / dot->group);
+    k_loop.unroll = run_unroll(nest, dot, whole / dot->group);
     int8_sums_carry(nest, sums, &k_loop);
     DotOperand x[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) {
       if (p->shape.widens)
         x[r] = dot_load_x_wide(nest, dot, nest_address(nest, rows[r], nest->i16, k));
       else
-        x[r] = dot_load_x(nest, dot, p->x->element, byte_at(nest, rows[r], k));
+        x[r] = dot_load_x(nest, dot, p->x->element, nest_byte_address(nest, rows[r], k));
     }
-    int8_sums_step(
-        nest, dot, sums, x,
-        byte_at(nest, w, nest_mul(nest, k, nest_const(nest, int8_sums_width(dot, sums)))));
+    int8_sums_step(nest, dot, sums, x,
+                   nest_byte_address(
+                       nest, w, nest_mul(nest, k, nest_const(nest, int8_sums_width(dot, sums)))));
     int8_sums_next(sums, &k_loop);
   }
   if (whole == length) return;
   DotOperand x[MAX_ROWS];
   for (int r = 0; r < sums->rows; r++)
     x[r] = dot_load_x_part(nest, dot, p->x->element,
-                           byte_at(nest, rows[r], nest_const(nest, whole)), (int)(length - whole));
+                           nest_byte_address(nest, rows[r], nest_const(nest, whole)),
+                           (int)(length - whole));
   int8_sums_step(nest, dot, sums, x,
-                 byte_at(nest, w, nest_const(nest, whole * int8_sums_width(dot, sums))));
+                 nest_byte_address(nest, w, nest_const(nest, whole * int8_sums_width(dot, sums))));
 }
 
 static void accumulate_taps(Product *p, Int8Sums *sums, const Pixel *pixels, Val w, Val *tap,
@@ -79,11 +80,11 @@ static void accumulate_taps(Product *p, Int8Sums *sums, const Pixel *pixels, Val
   if (axis == WINDOW_AXES) {
     Val rows[MAX_ROWS];
     for (int r = 0; r < sums->rows; r++) rows[r] = pixels_tap(&p->pixels, &pixels[r], tap);
-    accumulate_run(
-        p, sums, rows,
-        byte_at(nest, w,
-                nest_mul(nest, number,
-                         nest_const(nest, p->shape.padded_run * int8_sums_width(dot, sums)))));
+    accumulate_run(p, sums, rows,
+                   nest_byte_address(nest, w,
+                                     nest_mul(nest, number,
+                                              nest_const(nest, p->shape.padded_run *
+                                                                   int8_sums_width(dot, sums)))));
     return;
   }
   int64_t size = p->pixels.window.kernel[axis];
@@ -94,169 +95,6 @@ static void accumulate_taps(Product *p, Int8Sums *sums, const Pixel *pixels, Val
                     nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
     int8_sums_next(sums, &t_loop);
   }
-}
-
-// --- gathering
-
-static void gather_taps(Product *p, const Pixel *pixel, Val to, Val *tap, Val number, int axis) {
-  Nest *nest = p->nest;
-  if (axis == WINDOW_AXES) {
-    Val from = pixels_tap(&p->pixels, pixel, tap),
-        at = nest_mul(nest, number, nest_const(nest, p->shape.inputs));
-    for (int64_t i = 0; i < p->shape.inputs; i++) {
-      Val byte = nest_load(nest, nest->i8, byte_at(nest, from, nest_const(nest, i)), 1);
-      nest_store(nest, byte, byte_at(nest, to, nest_add(nest, at, nest_const(nest, i))), 1);
-    }
-    return;
-  }
-  int64_t size = p->pixels.window.kernel[axis];
-  FOR (nest, t, nest_const(nest, 0), nest_const(nest, size), 1) {
-    if (p->is_short && axis < WINDOW_AXES - 1) t_loop.unroll = 1;
-    tap[axis] = t;
-    gather_taps(p, pixel, to, tap,
-                nest_add(nest, nest_mul(nest, number, nest_const(nest, size)), t), axis + 1);
-  }
-}
-
-// `length` codes as 16 bits each.
-static void widen_codes(Product *p, Val from, Val to, int64_t length) {
-  Nest *nest = p->nest;
-  int64_t done = 0;
-  for (int width = 16; width >= 1; width = width > 4 ? width / 2 : width > 1 ? 1 : 0) {
-    int64_t end = done + (length - done) / width * width;
-    if (end > done)
-      FOR (nest, i, nest_const(nest, done), nest_const(nest, end), width) {
-        Val codes = nest_load(nest, nest_vector(nest->i8, width), byte_at(nest, from, i), 1);
-        nest_store(nest, nest_extend(nest, codes, nest->i16, p->x->element == I8),
-                   nest_address(nest, to, nest->i16, i), 2);
-      }
-    done = end;
-  }
-}
-
-// One tap, or all taps along the width where they follow each other and none is outside.
-static void widen_taps(Product *p, const Pixel *pixel, Val to, bool whole_width) {
-  Nest *nest = p->nest;
-  const int64_t *size = p->pixels.window.kernel;
-  int64_t length = p->shape.inputs * (whole_width ? size[2] : 1);
-  FOR (nest, layer, nest_const(nest, 0), nest_const(nest, size[0]), 1)
-    FOR (nest, line, nest_const(nest, 0), nest_const(nest, size[1]), 1)
-      FOR (nest, column, nest_const(nest, 0), nest_const(nest, whole_width ? 1 : size[2]), 1) {
-        Val tap[WINDOW_AXES] = {layer, line, column};
-        Val number = nest_add(
-            nest,
-            nest_mul(nest, nest_add(nest, nest_mul(nest, layer, nest_const(nest, size[1])), line),
-                     nest_const(nest, size[2])),
-            column);
-        Val from = whole_width ? pixels_tap_inside(&p->pixels, pixel, tap)
-                               : pixels_tap(&p->pixels, pixel, tap);
-        widen_codes(p, from,
-                    nest_address(nest, to, nest->i16,
-                                 nest_mul(nest, number, nest_const(nest, p->shape.inputs))),
-                    length);
-      }
-}
-
-static void widen_pixel(Product *p, const Pixel *pixel, Val to) {
-  Nest *nest = p->nest;
-  const KernelWindow *window = &p->pixels.window;
-  int64_t stride;
-  bool adjacent = window->dilation[2] == 1 && nest_constant(window->input_stride[2], &stride) &&
-                  stride == p->shape.inputs;
-  if (!adjacent || window->kernel[2] == 1) {
-    widen_taps(p, pixel, to, false);
-    return;
-  }
-  Val inside = pixels_inside(&p->pixels, pixel);
-  if (!inside) {
-    widen_taps(p, pixel, to, true);
-    return;
-  }
-  Branch branch = nest_if(nest, inside);
-  widen_taps(p, pixel, to, true);
-  nest_else(nest, &branch);
-  widen_taps(p, pixel, to, false);
-  nest_end_if(nest, &branch);
-}
-
-// Rows whose codes follow each other without gaps are one run.
-static void widen_rows(Product *p, const Pixel *pixels, int rows, Val *pointers) {
-  Nest *nest = p->nest;
-  const Int8Shape *s = &p->shape;
-  bool follow = s->run == s->padded_run && s->group == 1 && (!s->is_conv || p->pixels.linear);
-  for (int r = 0; r < rows; r++) {
-    Val from = pointers[r],
-        tap[WINDOW_AXES] = {nest_const(nest, 0), nest_const(nest, 0), nest_const(nest, 0)};
-    if (s->is_conv && p->pixels.linear) from = pixels_tap_inside(&p->pixels, &pixels[r], tap);
-    pointers[r] = nest_address(nest, p->buffer, nest->i16, nest_const(nest, r * s->padded_run));
-    if (follow && r > 0) continue;
-    if (!from)
-      widen_pixel(p, &pixels[r], pointers[r]);
-    else
-      widen_codes(p, from, pointers[r], follow ? rows * s->run : s->run);
-    if (s->run < s->padded_run)
-      nest_store(nest, nest_zero(nest->i16),
-                 nest_address(nest, pointers[r], nest->i16, nest_const(nest, s->run)), 2);
-  }
-}
-
-static void gather(Product *p, const Pixel *pixels, int rows, Val *pointers) {
-  Nest *nest = p->nest;
-  if (p->shape.widens) {
-    widen_rows(p, pixels, rows, pointers);
-    return;
-  }
-  for (int r = 0; r < rows; r++) {
-    Val tap[WINDOW_AXES];
-    pointers[r] = byte_at(nest, p->buffer, nest_const(nest, r * p->shape.padded_run));
-    gather_taps(p, &pixels[r], pointers[r], tap, nest_const(nest, 0), 0);
-    for (int64_t i = p->shape.run; i < p->shape.padded_run;
-         i++) // meets zero weights, but must be defined
-      nest_store(nest, nest_zero(nest->i8), byte_at(nest, pointers[r], nest_const(nest, i)), 1);
-  }
-}
-
-// Fills one row of the buffer; `from`: the row's codes where they are one run, else NULL.
-static void gather_row(Product *p, const Pixel *pixel, Val from, Val to) {
-  Nest *nest = p->nest;
-  const Int8Shape *s = &p->shape;
-  Val tap[WINDOW_AXES];
-  LLVMTypeRef element = s->widens ? nest->i16 : nest->i8;
-  if (from)
-    widen_codes(p, from, to, s->run);
-  else if (s->widens)
-    widen_pixel(p, pixel, to);
-  else
-    gather_taps(p, pixel, to, tap, nest_const(nest, 0), 0);
-  for (int64_t i = s->run; i < s->padded_run; i++) // meets zero weights, but must be defined
-    nest_store(nest, nest_zero(element), nest_address(nest, to, element, nest_const(nest, i)), 1);
-}
-
-// Rows [first, first + count) into the buffer. Returns the pixel behind them.
-static Pixel gather_rows(Product *p, Val first, Val count, Pixel pixel) {
-  Nest *nest = p->nest;
-  const Int8Shape *s = &p->shape;
-  bool walks = s->is_conv && !p->pixels.linear;
-  FOR (nest, r, nest_const(nest, 0), count, 1) {
-    if (p->is_short) r_loop.unroll = 1;
-    for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
-      pixel.at[axis] = r_loop.carried[nest_carry(nest, &r_loop, pixel.at[axis])];
-    Val number = nest_add(nest, first, r), from = NULL;
-    Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
-    if (!walks)
-      from = byte_at(nest, p->x->pointer,
-                     nest_add(nest, image, nest_mul(nest, number, nest_const(nest, s->inputs))));
-    gather_row(p, &pixel, from,
-               nest_address(nest, p->buffer, s->widens ? nest->i16 : nest->i8,
-                            nest_mul(nest, r, nest_const(nest, s->padded_run))));
-    if (!walks) continue;
-    Pixel next = pixels_next(&p->pixels, pixel);
-    for (int axis = 0; axis < WINDOW_AXES; axis++) {
-      nest_carry_next(&r_loop, axis, next.at[axis]);
-      pixel.at[axis] = r_loop.header ? r_loop.carried[axis] : next.at[axis];
-    }
-  }
-  return pixel;
 }
 
 // --- results
@@ -310,15 +148,16 @@ static Rows rows_at(Product *p, Val number, int count) {
     for (int r = 1; r < count; r++) rows.pixels[r] = pixels_next(&p->pixels, rows.pixels[r - 1]);
   }
   for (int r = 0; !s->is_conv && r < count; r++)
-    rows.pointers[r] = byte_at(nest, p->x->pointer,
-                               nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
+    rows.pointers[r] = nest_byte_address(
+        nest, p->x->pointer, nest_mul(nest, nest_add(nest, number, nest_const(nest, r)), p->k));
   if (!s->gathers) return rows;
+  Int8Gather gather = gather_of(p);
   if (p->is_short && s->is_conv) {
-    gather_rows(p, number, nest_const(nest, count), rows.pixels[0]);
+    int8_gather_rows(&gather, number, nest_const(nest, count), rows.pixels[0]);
     for (int r = 0; r < count; r++)
-      rows.pointers[r] = byte_at(nest, p->buffer, nest_const(nest, r * s->padded_run));
+      rows.pointers[r] = nest_byte_address(nest, p->buffer, nest_const(nest, r * s->padded_run));
   } else
-    gather(p, rows.pixels, count, rows.pointers);
+    int8_gather_tile(&gather, rows.pixels, count, rows.pointers);
   return rows;
 }
 
@@ -405,8 +244,9 @@ static void emit_tile(Product *p, const Rows *rows, const Columns *columns) {
   Nest *nest = p->nest;
   const Int8Shape *s = &p->shape;
   Int8Sums sums = {.rows = rows->count, .vectors = columns->vectors};
-  Val w = byte_at(nest, p->kernel->packed[0],
-                  nest_mul(nest, columns->first, nest_const(nest, s->runs * s->padded_run)));
+  Val w =
+      nest_byte_address(nest, p->kernel->packed[0],
+                        nest_mul(nest, columns->first, nest_const(nest, s->runs * s->padded_run)));
   Val block = channel_table_block(&p->table, columns->first);
   int lanes = s->dot.lanes;
   for (int v = 0; v < sums.vectors; v++) {
@@ -538,7 +378,8 @@ static bool shares_tile(const Product *p) {
 }
 
 static Val packed_table(const Product *p) {
-  return byte_at(p->nest, p->kernel->packed[0], nest_const(p->nest, int8_table_offset(&p->shape)));
+  return nest_byte_address(p->nest, p->kernel->packed[0],
+                           nest_const(p->nest, int8_table_offset(&p->shape)));
 }
 
 static void call_tile(Product *p, Val x, Val first, Val count) {
@@ -568,12 +409,14 @@ static void emit_shared(Product *p, Val begin, Val end) {
   const Int8Shape *s = &p->shape;
   if (!s->gathers) {
     Val image = s->is_conv ? p->pixels.offset : nest_const(nest, 0);
-    call_tile(p,
-              byte_at(nest, p->x->pointer,
-                      nest_add(nest, image, nest_mul(nest, begin, nest_const(nest, s->run)))),
-              begin, nest_sub(nest, end, begin));
+    call_tile(
+        p,
+        nest_byte_address(nest, p->x->pointer,
+                          nest_add(nest, image, nest_mul(nest, begin, nest_const(nest, s->run)))),
+        begin, nest_sub(nest, end, begin));
     return;
   }
+  Int8Gather gather = gather_of(p);
   bool walks = s->is_conv && !p->pixels.linear;
   Pixel pixel = {{NULL}};
   if (walks) pixel = pixels_at(&p->pixels, begin);
@@ -581,7 +424,7 @@ static void emit_shared(Product *p, Val begin, Val end) {
     for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
       pixel.at[axis] = number_loop.carried[nest_carry(nest, &number_loop, pixel.at[axis])];
     Val count = nest_min(nest, nest_const(nest, s->rows), nest_sub(nest, end, number));
-    Pixel next = gather_rows(p, number, count, pixel);
+    Pixel next = int8_gather_rows(&gather, number, count, pixel);
     for (int axis = 0; walks && axis < WINDOW_AXES; axis++)
       nest_carry_next(&number_loop, axis, next.at[axis]);
     call_tile(p, p->buffer, number, count);
@@ -610,6 +453,29 @@ static const Dim *row_tiles(const Product *p) {
   return dim_ceildiv(dims, count, dim_constant(dims, p->shape.rows));
 }
 
+// What is counted along the rows: pixels of a convolution, rows of a matrix.
+static void find_pixels(Product *p) {
+  Nest *nest = p->nest;
+  Kernel *kernel = p->kernel;
+  p->pixels = (Pixels){.nest = nest, .x = p->x, .count = nest_const(nest, 1)};
+  p->batch = nest_const(nest, 0);
+  if (p->shape.is_conv) {
+    int64_t sizes[MAX_RANK];
+    for (int i = 0; i < p->x->rank - 2; i++) sizes[i] = type_dim(kernel->operands[1].type, 1 + i);
+    p->pixels.window = kernel_window(kernel, p->x, p->y, sizes);
+    for (int axis = 0; axis < WINDOW_AXES; axis++)
+      p->pixels.count = nest_mul(nest, p->pixels.count, p->pixels.window.output[axis]);
+    p->pixels.linear = pixels_are_linear(&p->pixels, kernel->node);
+    if (pixels_padded(&p->pixels))
+      p->pixels.zeros = pixels_line(&p->pixels, p->shape.inputs,
+                                    p->x->type->quant ? p->x->type->quant->zero[0] : 0);
+  } else {
+    p->k = p->x->dims[p->x->rank - 1];
+    for (int i = 0; i < p->y->rank - 1; i++)
+      p->pixels.count = nest_mul(nest, p->pixels.count, p->y->dims[i]);
+  }
+}
+
 static bool lower_product(Kernel *kernel) {
   Nest *nest = kernel->nest;
   const Node *node = kernel->node;
@@ -620,23 +486,7 @@ static bool lower_product(Kernel *kernel) {
                .y = &kernel->results[0]};
   ChannelLayout layout = channel_layout(node);
   p.is_short = p.shape.dot.lanes == 1 && !target_has(kernel->target, TARGET_HOSTED);
-  p.pixels = (Pixels){.nest = nest, .x = p.x, .count = nest_const(nest, 1)};
-  p.batch = nest_const(nest, 0);
-  if (p.shape.is_conv) {
-    int64_t sizes[MAX_RANK];
-    for (int i = 0; i < p.x->rank - 2; i++) sizes[i] = type_dim(kernel->operands[1].type, 1 + i);
-    p.pixels.window = kernel_window(kernel, p.x, p.y, sizes);
-    for (int axis = 0; axis < WINDOW_AXES; axis++)
-      p.pixels.count = nest_mul(nest, p.pixels.count, p.pixels.window.output[axis]);
-    p.pixels.linear = pixels_are_linear(&p.pixels, node);
-    if (pixels_padded(&p.pixels))
-      p.pixels.zeros =
-          pixels_line(&p.pixels, p.shape.inputs, p.x->type->quant ? p.x->type->quant->zero[0] : 0);
-  } else {
-    p.k = p.x->dims[p.x->rank - 1];
-    for (int i = 0; i < p.y->rank - 1; i++)
-      p.pixels.count = nest_mul(nest, p.pixels.count, p.y->dims[i]);
-  }
+  find_pixels(&p);
   int64_t count;
   bool shared = shares_tile(&p);
   // What is left here widens codes, a vector a turn: where loops begin makes no difference to it.

@@ -15,14 +15,11 @@ int64_t int8_sums_width(const Dot *dot, const Int8Sums *sums) {
   return (int64_t)sums->vectors * dot->lanes;
 }
 
-static Val byte_at(Nest *nest, Val pointer, Val offset) {
-  return nest_address(nest, pointer, nest->i8, offset);
-}
-
 void int8_sums_step(Nest *nest, const Dot *dot, Int8Sums *sums, const DotOperand *x, Val w) {
   for (int v = 0; v < sums->vectors; v++) {
     DotOperand columns = dot_load_w(
-        nest, dot, byte_at(nest, w, nest_const(nest, (int64_t)v * dot->lanes * dot->group)));
+        nest, dot,
+        nest_byte_address(nest, w, nest_const(nest, (int64_t)v * dot->lanes * dot->group)));
     for (int r = 0; r < sums->rows; r++)
       sums->sum[r][v] = dot_step(nest, dot, sums->sum[r][v], x[r], columns);
   }
@@ -97,11 +94,12 @@ static void accumulate(const Body *b, Int8Sums *sums, const Panel *panel, Val nu
       if (tile->widened)
         x[r] = dot_load_x_wide(nest, dot, nest_address(nest, rows[r], nest->i16, k));
       else
-        x[r] = dot_load_x(nest, dot, tile->x, byte_at(nest, rows[r], k));
+        x[r] = dot_load_x(nest, dot, tile->x, nest_byte_address(nest, rows[r], k));
     }
-    int8_sums_step(nest, dot, sums, x,
-                   byte_at(nest, panel->weights,
-                           nest_mul(nest, k, nest_const(nest, int8_sums_width(dot, sums)))));
+    int8_sums_step(
+        nest, dot, sums, x,
+        nest_byte_address(nest, panel->weights,
+                          nest_mul(nest, k, nest_const(nest, int8_sums_width(dot, sums)))));
     int8_sums_next(sums, &k_loop);
   }
 }
@@ -156,7 +154,7 @@ static void store_tile(const Body *b, const Int8Sums *sums, const Panel *panel, 
 static void emit_panel(const Body *b, Val column, int vectors, Val partial) {
   Nest *nest = b->nest;
   Panel panel = {.column = column, .vectors = vectors, .partial = partial};
-  panel.weights = byte_at(nest, b->given.weights, nest_mul(nest, column, b->given.k));
+  panel.weights = nest_byte_address(nest, b->given.weights, nest_mul(nest, column, b->given.k));
   panel.block = channel_table_block(&b->table, column);
   FOR (nest, number, nest_const(nest, 0), b->given.rows, b->tile->rows) {
     Int8Sums sums = {.rows = b->tile->rows, .vectors = vectors};
